@@ -1,0 +1,131 @@
+/** What the engine is asked, and what it answers. All of it is plain data: time and ids come in as arguments. */
+import type { Amounts, EngineMs, Fact, Holder, Lifeline, LimitSettings } from './facts.ts';
+import type { Refusal } from './refusals.ts';
+
+/** A waiter's place in the one line: the time at which it joined minus its priority in seconds, then a number given as it joins. */
+export interface Place {
+  readonly atMs: EngineMs;
+  readonly number: number;
+}
+
+/** What to do about a name that is no limit: refuse, leave it out with a warning, or create the limit with these settings. */
+export type OnMissing = 'error' | 'allow' | LimitDefaults;
+
+/** Settings for a limit that is to be created, with the id it gets. Of several missing names each gets an id of its own. */
+export interface LimitDefaults {
+  readonly patch: LimitPatch & { readonly slots: number };
+  readonly ids: readonly string[];
+}
+
+/** The settings a caller gives; what is left out keeps its value, or its default as the limit is created. */
+export type LimitPatch = { readonly [K in keyof Omit<LimitSettings, 'kind'>]?: LimitSettings[K] };
+
+export interface AcquireRequest {
+  /** Chosen by the caller. The same id again is the same acquire if session and request are the same, else a conflict. */
+  readonly lease: string;
+  /** 1 … 64 distinct names, each with 1 … 2³¹ − 1 slots. All or nothing. */
+  readonly amounts: Amounts;
+  /** From now; null: for ever; 0: at once or not at all. */
+  readonly timeoutMs: number | null;
+  /** A head start in seconds, within ± 86,400. */
+  readonly priority: number;
+  readonly holder: Holder;
+  readonly onMissing: OnMissing;
+  /** Leaves out limits that are switched off, as Prefect's API does; otherwise they are counted and warned of. */
+  readonly skipInactive: boolean;
+  /** The place that it had before its client came back; null for a new acquire. */
+  readonly place: Place | null;
+}
+
+/** A lease as its client knows it. */
+export type Claim = readonly [lease: string, token: number];
+
+export type Command =
+  /**
+   * A client connects, or comes back. `leases` and `waits` are the truth of what it knows: a lease that is not listed is
+   * released, a waiter that is not listed leaves, what has been decided since is answered again. An earlier connection is
+   * displaced; a connection number that is not greater than the last is refused.
+   */
+  | {
+      readonly type: 'session.open';
+      readonly session: string;
+      readonly connection: number;
+      readonly lifeline: Lifeline;
+      /** Null: it does not expire. */
+      readonly ttlMs: number | null;
+      readonly leases: readonly Claim[];
+      readonly waits: readonly AcquireRequest[];
+    }
+  /** Any sign of life of that connection. */
+  | { readonly type: 'session.heard'; readonly session: string; readonly connection: number }
+  /** The connection is gone. The session stays for its time to live, or for `keepMs` if it holds nothing. */
+  | { readonly type: 'session.lost'; readonly session: string; readonly connection: number; readonly keepMs?: number }
+  /** Goes away in order: all it holds is released, all it waits for cancelled. */
+  | { readonly type: 'session.close'; readonly session: string; readonly connection: number }
+  | { readonly type: 'acquire'; readonly session: string; readonly request: AcquireRequest }
+  /** Gives up the place; if it has been granted meanwhile, gives the slots back. */
+  | { readonly type: 'cancel'; readonly session: string; readonly lease: string }
+  /** A stale token, or a lease that is gone, changes nothing. `names`: only the slots of these limits. */
+  | { readonly type: 'release'; readonly lease: string; readonly token: number; readonly names?: readonly string[] }
+  /** A new time to live for a lease whose lifeline is `renewal`. */
+  | { readonly type: 'renew'; readonly lease: string; readonly ttlMs: number | null }
+  /** `ensure` creates and never changes; `set` creates or changes the fields given. `id` is used if it is created. */
+  | {
+      readonly type: 'limit.ensure' | 'limit.set';
+      readonly name: string;
+      readonly id: string;
+      readonly patch: LimitPatch;
+    }
+  /** Refused while it has holders, unless forced; then their leases are revoked. */
+  | { readonly type: 'limit.delete'; readonly name: string; readonly force: boolean }
+  /** Prefect's reset: revokes every lease on the limit, then grants one slot to each of `grants`, all or nothing. */
+  | { readonly type: 'limit.reset'; readonly name: string; readonly grants: readonly DirectGrant[] }
+  /** Time has come to `wakeAtMs`. */
+  | { readonly type: 'tick' }
+  /** The host could not run for so long: sessions and leases get that much more time. Precedes the tick that came late. */
+  | { readonly type: 'stalled'; readonly byMs: number };
+
+export interface DirectGrant {
+  readonly lease: string;
+  readonly ttlMs: number | null;
+  readonly holder: Holder;
+}
+
+/** What is told to a session about one of its acquires or leases, at once or later. */
+export type Notice =
+  | { readonly type: 'granted'; readonly session: string; readonly lease: string; readonly grant: Grant }
+  /** It stands in line. Told once, when it joins. */
+  | { readonly type: 'queued'; readonly session: string; readonly lease: string; readonly place: Place }
+  | { readonly type: 'refused'; readonly session: string; readonly lease: string; readonly refusal: Refusal }
+  /** The lease is over, and its holder did not end it. */
+  | { readonly type: 'ended'; readonly session: string; readonly lease: string; readonly refusal: Refusal }
+  /** The connection is to be closed: its session was not heard of in time, or came back on another one. */
+  | {
+      readonly type: 'disconnect';
+      readonly session: string;
+      readonly connection: number;
+      readonly reason: 'lapsed' | 'displaced';
+    };
+
+export interface Grant {
+  readonly token: number;
+  readonly grantedAtMs: EngineMs;
+  /** What was taken: the request less what `allow` or `skipInactive` left out. */
+  readonly amounts: Amounts;
+  readonly waitedMs: number;
+  readonly warnings: readonly Warning[];
+}
+
+/** Something that limits nothing although it was asked to. */
+export interface Warning {
+  readonly code: 'LIMIT_MISSING' | 'LIMIT_INACTIVE';
+  readonly limit: string;
+}
+
+/** What a step comes to: facts to make durable, and what may be said once they are. */
+export interface Step {
+  readonly facts: readonly Fact[];
+  readonly notices: readonly Notice[];
+  /** Why the command itself was refused; undefined if it was carried out. Acquires are answered by notices alone. */
+  readonly refusal: Refusal | undefined;
+}

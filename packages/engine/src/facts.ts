@@ -1,0 +1,83 @@
+/**
+ * What can happen. A fact is one line of the journal: durable, ordered, never changed afterwards.
+ * `evolve` (state.ts) is the only reader that changes durable state.
+ */
+
+/** Milliseconds of engine time: like Unix time, but never running backwards. See docs/design.md, "Time". */
+export type EngineMs = number;
+
+/** How many of a limit's slots, by its name. In the order of the request. */
+export type Amounts = readonly (readonly [name: string, slots: number])[];
+
+/** Whether a limit takes new work: `paused` queues it, `draining` refuses it. */
+export type LimitMode = 'open' | 'paused' | 'draining';
+
+/** Everything about a limit that is set by hand. */
+export interface LimitSettings {
+  readonly kind: 'semaphore';
+  /** 0 … 2³¹ − 1. */
+  readonly slots: number;
+  /** A limit that is switched off limits nothing; its slots are still counted, so that nothing leaks when it is switched on. */
+  readonly active: boolean;
+  readonly mode: LimitMode;
+  /** After how many grants of others the first waiter in line reserves its slots here too (design.md, "Reservations"). */
+  readonly overtakes: number;
+  /** The most waiters that may stand here; null: as many as the server bears. */
+  readonly maxWaiters: number | null;
+  readonly description: string | null;
+}
+
+/** For people, shown wherever holders are. */
+export interface Holder {
+  /** What the holder is in its user's world: a task run, a flow run, a job. */
+  readonly type: string | null;
+  readonly id: string | null;
+  readonly label: string | null;
+  readonly host: string | null;
+  readonly pid: number | null;
+}
+
+/**
+ * What keeps a session, and so its leases, alive:
+ * - `heartbeat`: a connected client, heard at least once every time to live;
+ * - `renewal`: one lease over REST, renewed by facts; without a time to live it lasts until it is released;
+ * - `process`: the process that embeds the engine. It has no time to live and ends with the process.
+ */
+export type Lifeline = 'heartbeat' | 'renewal' | 'process';
+
+export type Fact =
+  /** A limit was created or changed; `settings` are all it has now. */
+  | {
+      readonly type: 'limit.set';
+      readonly at: EngineMs;
+      readonly name: string;
+      readonly id: string;
+      readonly settings: LimitSettings;
+    }
+  | { readonly type: 'limit.deleted'; readonly at: EngineMs; readonly name: string }
+  /** Slots were granted. The fact's position in the journal is the lease's fencing token. */
+  | {
+      readonly type: 'lease.granted';
+      readonly at: EngineMs;
+      readonly lease: string;
+      readonly session: string;
+      readonly lifeline: Lifeline;
+      readonly ttlMs: number | null;
+      readonly amounts: Amounts;
+      readonly holder: Holder;
+    }
+  /** A lease whose lifeline is `renewal` was given a new time to live. */
+  | { readonly type: 'lease.renewed'; readonly at: EngineMs; readonly lease: string; readonly ttlMs: number | null }
+  /** The holder gave slots back: those of `names`, or all with null. A lease without slots is over. */
+  | {
+      readonly type: 'lease.released';
+      readonly at: EngineMs;
+      readonly lease: string;
+      readonly names: readonly string[] | null;
+    }
+  /** Its holder was not heard of in time. */
+  | { readonly type: 'lease.expired'; readonly at: EngineMs; readonly lease: string }
+  /** Taken away by an operator or with its limit; `reason` is told to the holder. */
+  | { readonly type: 'lease.revoked'; readonly at: EngineMs; readonly lease: string; readonly reason: string };
+
+export type FactType = Fact['type'];

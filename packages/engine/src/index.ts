@@ -1,0 +1,5 @@
+export type * from './commands.ts';
+export type { Explanation, Lack } from './explain.ts';
+export type * from './facts.ts';
+export type { Refusal, RefusalCode } from './refusals.ts';
+export { canonical, emptyState, evolve, type Lease, type Limit, type State } from './state.ts';

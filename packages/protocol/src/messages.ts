@@ -1,0 +1,140 @@
+/**
+ * The session protocol: what a client and a server say over `/session`.
+ *
+ * A frame is a number followed by messages, all that one turn of the event loop produced. The client numbers its frames
+ * 1, 2, 3 … on each connection; the server's frames start with the number of the last client frame that it has carried
+ * out *and made durable* (0 before the first). So every frame is a heartbeat, a frame without messages is nothing else,
+ * and an acknowledged `release` needs no answer of its own. The server acknowledges every frame as soon as it may.
+ *
+ * A connection begins with `hello`, then, to resume, a `claim` for each lease the client holds and an `acquire` for each
+ * it waits for, then `ready`. The server takes that list as the truth of what the client knows: what is not on it is
+ * released, what has been decided since is answered again. It answers `welcome` and goes on from there.
+ */
+import type {
+  AcquireRequest,
+  Claim,
+  Explanation,
+  Grant,
+  Holder,
+  Lack,
+  LimitPatch,
+  Place,
+  Refusal,
+  RefusalCode,
+  Warning,
+} from '@slotkeeper/engine';
+
+export type { Claim, Explanation, Grant, Holder, Lack, LimitPatch, Place, Refusal, RefusalCode, Warning };
+
+export const PROTOCOL_VERSION = 1;
+
+/** Settings a user may give: all of a limit's but its kind and its mode. `slots` is needed as a limit is created. */
+export type LimitSpec = Omit<LimitPatch, 'mode'>;
+
+/** An acquire as it goes over the wire: the server adds what only it can know. */
+export type WireAcquire = Omit<AcquireRequest, 'onMissing' | 'skipInactive'> & {
+  readonly onMissing: 'error' | 'allow' | (LimitSpec & { readonly slots: number });
+};
+
+/** Refusals that do not come from the engine join its codes here. `SERVER_UNREACHABLE` is a server that is closing or recovering. */
+export type ErrorCode = RefusalCode | 'AUTH' | 'SERVER_UNREACHABLE';
+export type WireError = Omit<Refusal, 'code'> & { readonly code: ErrorCode };
+
+export type ClientMessage =
+  | {
+      readonly type: 'hello';
+      readonly version: number;
+      /** Chosen by the client; a secret, since whoever knows it can displace it. */
+      readonly session: string;
+      /** Greater than that of each earlier connection of the session. */
+      readonly connection: number;
+      /** 2,000 … 300,000; null, for ever, only from within the server's own process. */
+      readonly ttlMs: number | null;
+      readonly apiKey: string | null;
+    }
+  | { readonly type: 'claim'; readonly lease: string; readonly token: number }
+  | { readonly type: 'acquire'; readonly request: WireAcquire }
+  | { readonly type: 'ready' }
+  | { readonly type: 'cancel'; readonly lease: string }
+  | { readonly type: 'release'; readonly lease: string; readonly token: number }
+  | { readonly type: 'call'; readonly id: number; readonly method: Method; readonly params: unknown }
+  /** Goes away in order: everything is released and cancelled. The server acknowledges it and closes. */
+  | { readonly type: 'bye' };
+
+export type ServerMessage =
+  | { readonly type: 'welcome'; readonly server: string; readonly ttlMs: number | null }
+  | { readonly type: 'granted'; readonly lease: string; readonly grant: Grant }
+  | { readonly type: 'queued'; readonly lease: string; readonly place: Place }
+  | { readonly type: 'refused'; readonly lease: string; readonly error: WireError }
+  /** A lease is over, and its holder did not end it. */
+  | { readonly type: 'ended'; readonly lease: string; readonly error: WireError }
+  | { readonly type: 'reply'; readonly id: number; readonly value: unknown }
+  | { readonly type: 'failed'; readonly id: number; readonly error: WireError }
+  /**
+   * The last message of a connection. `retry` true: the server is going away, come back. False: this session is not to
+   * come back (wrong credentials, a breach of protocol, or another connection has displaced this one).
+   */
+  | { readonly type: 'goodbye'; readonly error: WireError; readonly retry: boolean };
+
+/** Each call with what it takes and what it resolves to. */
+export interface Methods {
+  'limits.ensure': { params: { name: string; spec: LimitSpec }; value: LimitView };
+  'limits.set': { params: { name: string; spec: LimitSpec }; value: LimitView };
+  'limits.get': { params: { name: string }; value: LimitView };
+  'limits.list': { params: { prefix: string; after: string | null }; value: Page<LimitView> };
+  'limits.delete': { params: { name: string; force: boolean }; value: null };
+  'limits.pause': { params: { name: string }; value: LimitView };
+  /** Answered once nobody holds it any more. */
+  'limits.drain': { params: { name: string }; value: LimitView };
+  'limits.resume': { params: { name: string }; value: LimitView };
+  holders: { params: { limit: string | null; after: string | null }; value: Page<HolderView> };
+  waiters: { params: { limit: string | null; after: string | null }; value: Page<WaiterView> };
+  check: { params: { lease: string; token: number }; value: { valid: boolean } };
+}
+export type Method = keyof Methods;
+
+/** One page of a list, from one position of the journal; `next` goes in as `after`, null at the end. */
+export interface Page<T> {
+  readonly items: readonly T[];
+  readonly next: string | null;
+}
+
+export interface LimitView {
+  readonly name: string;
+  readonly slots: number;
+  readonly active: boolean;
+  readonly mode: 'open' | 'paused' | 'draining';
+  readonly overtakes: number;
+  readonly maxWaiters: number | null;
+  readonly description: string | null;
+  /** Slots that are held now. */
+  readonly taken: number;
+  /** Slots that are not held; never below 0. */
+  readonly free: number;
+  readonly holders: number;
+  readonly waiters: number;
+}
+
+export interface HolderView {
+  readonly leaseId: string;
+  readonly token: number;
+  readonly limits: readonly { readonly name: string; readonly slots: number }[];
+  readonly holder: Holder;
+  /** Times are milliseconds since 1970. */
+  readonly sinceMs: number;
+  /** When its slots go to others unless it is heard of; null: it does not expire. */
+  readonly expiresAtMs: number | null;
+}
+
+export interface WaiterView {
+  /** The lease id of the acquire. */
+  readonly ticket: string;
+  readonly limits: readonly { readonly name: string; readonly slots: number }[];
+  readonly holder: Holder;
+  readonly sinceMs: number;
+  readonly priority: number;
+  /** False while its client is away: it keeps its place and is not granted. */
+  readonly connected: boolean;
+  /** The limit it waits for, that lacks room for it; null while its client is away or a limit of it is paused. */
+  readonly blockedOn: string | null;
+}
