@@ -1,12 +1,15 @@
 /** Why an acquire waits: the same answer for the timeout error, the API and the command line. */
-import type { EngineMs, Holder } from './facts.ts';
+import type { Place } from './commands.ts';
+import type { Amounts, EngineMs, Holder } from './facts.ts';
+import { type Gate, isBefore, type Line } from './line.ts';
+import { freeSlots, room } from './semaphore.ts';
 
 export interface Explanation {
-  /** The acquire's lease id; null for one that does not stand in the line. */
-  readonly ticket: string | null;
-  /** 1 for the first in line on the limits it lacks. */
+  /** The acquire's lease id. */
+  readonly ticket: string;
+  /** 1 for the first in line for the limits it lacks. */
   readonly position: number;
-  /** Waiters before it on the limits it lacks. */
+  /** Connected waiters before it for the limits it lacks. */
   readonly ahead: number;
   readonly lacking: readonly Lack[];
   /** A sentence for people. */
@@ -16,13 +19,64 @@ export interface Explanation {
 export interface Lack {
   readonly name: string;
   readonly wanted: number;
-  /** Free and not reserved by waiters before it; may be below `wanted` because of those alone. */
+  /** Free now, whoever may come before; with waiters ahead that is not enough. */
   readonly free: number;
-  /** The longest holders first, at most 10 of them. */
+  /** The longest holders first, ten at the most. */
   readonly heldBy: readonly {
     readonly leaseId: string;
     readonly holder: Holder;
     readonly slots: number;
     readonly since: EngineMs;
   }[];
+}
+
+/** Of an acquire that is not granted. It looks at each waiter ahead, so it is for answers to people, not for the way of a grant. */
+export function explain<Owner>(line: Line<Owner>, ticket: string, amounts: Amounts, place: Place): Explanation {
+  const gates = amounts.map(([name, slots]) => ({ gate: line.gate(name), slots }));
+  const before = new Set<unknown>();
+  const lacking = gates.filter(({ gate, slots }) => {
+    const ahead = waitersBefore(gate, place);
+    const lacks = ahead.length > 0 || slots > room(gate.limit, gate.lapsedSlots) || gate.limit.settings.mode !== 'open';
+    if (lacks) for (const waiter of ahead) before.add(waiter);
+    return lacks;
+  });
+  return {
+    ticket,
+    position: before.size + 1,
+    ahead: before.size,
+    lacking: lacking.map(({ gate, slots }) => lack(gate, slots)),
+    text: sentence(lacking, before.size),
+  };
+}
+
+function waitersBefore<Owner>(gate: Gate<Owner>, place: Place): unknown[] {
+  return [...gate.lanes].flatMap((lane) => [...lane.queue].filter((waiter) => isBefore(waiter.place, place)));
+}
+
+function lack<Owner>(gate: Gate<Owner>, wanted: number): Lack {
+  const { limit } = gate;
+  const longest = [...limit.leases.values()].slice(0, 10);
+  return {
+    name: limit.name,
+    wanted,
+    free: freeSlots(limit, gate.lapsedSlots),
+    heldBy: longest.map((lease) => ({
+      leaseId: lease.id,
+      holder: lease.holder,
+      slots: lease.amounts.get(limit.name) ?? 0,
+      since: lease.grantedAtMs,
+    })),
+  };
+}
+
+function sentence<Owner>(lacking: readonly { gate: Gate<Owner>; slots: number }[], ahead: number): string {
+  if (lacking.length === 0) return 'it has just become free, or the server is about to start granting.';
+  const parts = lacking.map(({ gate: { limit, lapsedSlots }, slots }) => {
+    if (limit.settings.mode !== 'open') return `'${limit.name}' is ${limit.settings.mode}`;
+    const free = freeSlots(limit, lapsedSlots);
+    const holders = limit.leases.size === 1 ? '1 holder has the rest' : `${limit.leases.size} holders have the rest`;
+    return `wants ${slots} of '${limit.name}', of which ${free} of ${limit.settings.slots} are free (${holders})`;
+  });
+  const others = ahead === 0 ? '' : ahead === 1 ? ', 1 waiter is ahead' : `, ${ahead} waiters are ahead`;
+  return `${parts.join('; ')}${others}.`;
 }

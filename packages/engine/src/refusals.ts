@@ -17,3 +17,89 @@ export interface Refusal {
   readonly message: string;
   readonly details: Readonly<Record<string, unknown>>;
 }
+
+export function timedOut(timeoutMs: number, explanation: Explanation): Refusal {
+  const when = timeoutMs === 0 ? 'was not free at once' : `was not granted within ${timeoutMs / 1000} s`;
+  return {
+    code: 'ACQUIRE_TIMEOUT',
+    message: `The acquire ${when}: ${explanation.text} Wait longer, or look at who holds it.`,
+    details: { timeoutMs, explanation },
+  };
+}
+
+export function notFound(names: readonly string[]): Refusal {
+  const list = names.map((name) => `'${name}'`).join(', ');
+  return {
+    code: 'LIMIT_NOT_FOUND',
+    message: `There is no limit named ${list}. Create it (limits.ensure), or tell onMissing what to do without it.`,
+    details: { names },
+  };
+}
+
+export function tooLarge(name: string, wanted: number, slots: number): Refusal {
+  return {
+    code: 'REQUEST_TOO_LARGE',
+    message: `${wanted} of '${name}' can never be granted: it has ${slots}. Ask for less, or raise the limit.`,
+    details: { name, wanted, slots },
+  };
+}
+
+export function queueFull(what: string, max: number, details: Readonly<Record<string, unknown>> = {}): Refusal {
+  return {
+    code: 'QUEUE_FULL',
+    message: `No room for another one: ${what} may be ${max} at the most. Try again later, or raise the bound.`,
+    details: { ...details, max },
+  };
+}
+
+export function draining(name: string): Refusal {
+  return {
+    code: 'CONFLICT',
+    message: `Limit '${name}' is draining: it takes nobody until it is resumed (limits.resume).`,
+    details: { name, mode: 'draining' },
+  };
+}
+
+export function leaseIdInUse(lease: string): Refusal {
+  return {
+    code: 'CONFLICT',
+    message: `Lease id ${lease} belongs to another acquire. Choose a new id for each acquire.`,
+    details: { lease },
+  };
+}
+
+export function staleConnection(connection: number, last: number): Refusal {
+  return {
+    code: 'CONFLICT',
+    message: `Connection ${connection} of this session comes after ${last}. A later connection has taken the session over.`,
+    details: { connection, last },
+  };
+}
+
+export function hasHolders(name: string, holders: number): Refusal {
+  return {
+    code: 'CONFLICT',
+    message: `Limit '${name}' has ${holders === 1 ? 'a holder' : `${holders} holders`}. Wait for them (limits.drain), or delete it with force, which revokes their leases.`,
+    details: { name, holders },
+  };
+}
+
+export function slotsNeeded(name: string): Refusal {
+  return {
+    code: 'INVALID_REQUEST',
+    message: `Limit '${name}' does not exist yet: to create it, give its slots.`,
+    details: { name, field: 'slots' },
+  };
+}
+
+export function leaseLost(lease: string): Refusal {
+  return {
+    code: 'LEASE_LOST',
+    message: `Lease ${lease} is over: its holder was not heard of within its time to live, or it was given back.`,
+    details: { lease },
+  };
+}
+
+export function leaseRevoked(lease: string, reason: string): Refusal {
+  return { code: 'LEASE_REVOKED', message: `Lease ${lease} was revoked: ${reason}.`, details: { lease, reason } };
+}

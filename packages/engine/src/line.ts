@@ -1,0 +1,360 @@
+/**
+ * The line: who waits, in which order, and who is tried when. It decides that a waiter may be granted; what a grant does
+ * is its owner's business. The rules are those of docs/design.md, "Reservations" and "Who is tried when".
+ *
+ * One observation carries the whole module. A lane parked on a limit lacks room there, earlier reservations counted, and
+ * it reserves there what it lacks. So whoever comes after it and wants that limit lacks room there, too:
+ *
+ *   1. a limit's parked lanes need a look only from the first on, as long as the first gets through;
+ *   2. "what earlier waiters reserve" is, on a limit with an earlier parked lane, always too much; on any other it is the
+ *      reservations that first waiters of other limits have made there (`reserving`), of which there are few.
+ *
+ * Lanes are tried in the order of their places, and what a try changes concerns only places after its own. So one pass
+ * settles everything.
+ */
+import type { Place } from './commands.ts';
+import type { Amounts } from './facts.ts';
+import { Heap } from './heap.ts';
+import { room } from './semaphore.ts';
+import type { Lease, Limit } from './state.ts';
+
+export function isBefore(a: Place, b: Place): boolean {
+  return a.atMs < b.atMs || (a.atMs === b.atMs && a.number < b.number);
+}
+
+/** What the line keeps of a waiter. `Owner` is what its owner needs to know when it is granted. */
+export interface Waiter<Owner> {
+  readonly owner: Owner;
+  readonly amounts: Amounts;
+  readonly place: Place;
+  /** The lane it stands in; null while it is not in the line (its client is away). */
+  lane: Lane<Owner> | null;
+  /** For each of its limits, in order, the limit's grants when it joined. */
+  grantsAsItJoined: readonly number[];
+  inLane: number;
+}
+
+export function newWaiter<Owner>(owner: Owner, amounts: Amounts, place: Place): Waiter<Owner> {
+  return { owner, amounts, place, lane: null, grantsAsItJoined: [], inLane: -1 };
+}
+
+/** Waiters that ask for exactly the same. Only the first needs a look. Invariant: not empty, but within a step. */
+export interface Lane<Owner> {
+  readonly key: string;
+  readonly amounts: Amounts;
+  readonly gates: readonly Gate<Owner>[];
+  readonly queue: Heap<'inLane', Waiter<Owner>>;
+  /** Where it lacks room, and reserves; null: it has not been tried yet, or a limit of it is paused. */
+  parkedOn: Gate<Owner> | null;
+  inParked: number;
+  inToTry: number;
+}
+
+/** A limit as the line sees it. */
+export interface Gate<Owner> {
+  readonly limit: Limit;
+  /** Leases that have lapsed, the one to be ended first first: their slots count as free. Invariant: `lapsedSlots` is their sum here. */
+  readonly lapsed: Map<string, Lease>;
+  lapsedSlots: number;
+  /** Grants made since the engine started. */
+  grants: number;
+  /** All who wait for it, those whose client is away included. */
+  waiters: number;
+  readonly lanes: Set<Lane<Owner>>;
+  readonly parked: Heap<'inParked', Lane<Owner>>;
+  /** The first waiter parked here, and what it reserves elsewhere or will. */
+  first: { readonly waiter: Waiter<Owner>; readonly elsewhere: readonly Reservation<Owner>[] } | null;
+  /** What first waiters of other limits reserve here, in the order of their places. */
+  readonly reserving: Reservation<Owner>[];
+  /** What they will reserve here, once this limit has made so many grants. */
+  readonly expected: Heap<'inExpected', Reservation<Owner>>;
+}
+
+interface Reservation<Owner> {
+  readonly at: Gate<Owner>;
+  readonly place: Place;
+  readonly slots: number;
+  readonly fromGrants: number;
+  inExpected: number;
+}
+
+const NONE: readonly never[] = [];
+
+export class Line<Owner> {
+  readonly #gates = new Map<string, Gate<Owner>>();
+  readonly #lanes = new Map<string, Lane<Owner>>();
+  readonly #toTry: Heap<'inToTry', Lane<Owner>> = new Heap('inToTry', lanesBefore);
+  readonly #grant: (waiter: Waiter<Owner>) => void;
+  #heldBack = false;
+
+  /** `grant` is called for each waiter that may have its slots now, and has to take them at once. The waiter has left the line. */
+  constructor(grant: (waiter: Waiter<Owner>) => void) {
+    this.#grant = grant;
+  }
+
+  // Limits
+
+  add(limit: Limit): void {
+    this.#gates.set(limit.name, {
+      limit,
+      lapsed: new Map(),
+      lapsedSlots: 0,
+      grants: 0,
+      waiters: 0,
+      lanes: new Set(),
+      parked: new Heap('inParked', lanesBefore),
+      first: null,
+      reserving: [],
+      expected: new Heap('inExpected', (a, b) => a.fromGrants < b.fromGrants),
+    });
+  }
+
+  /** The limit's waiters must have left. */
+  delete(name: string): void {
+    if (this.gate(name).lanes.size > 0) throw new Error(`limit '${name}' leaves the line with waiters in it`);
+    this.#gates.delete(name);
+  }
+
+  gate(name: string): Gate<Owner> {
+    const gate = this.#gates.get(name);
+    if (!gate) throw new Error(`limit '${name}' is not in the line`);
+    return gate;
+  }
+
+  /** To be called after a limit's settings have changed. */
+  changed(name: string): void {
+    const gate = this.gate(name);
+    for (const lane of gate.lanes) {
+      this.#tryLater(lane);
+      // The setting `overtakes` may have changed: the first waiters of other limits reserve here anew.
+      const first = lane.parkedOn?.first;
+      if (lane.parkedOn && first?.waiter.lane === lane) this.#setFirst(lane.parkedOn, first.waiter);
+    }
+  }
+
+  /** To be called when slots of a limit have become free, or lapsed. */
+  roomGained(name: string): void {
+    this.#tryFirst(this.gate(name));
+  }
+
+  /** To be called when a grant has been made on these limits. */
+  granted(amounts: Amounts): void {
+    for (const [name] of amounts) {
+      const gate = this.gate(name);
+      gate.grants += 1;
+      for (let next = gate.expected.peek(); next && next.fromGrants <= gate.grants; next = gate.expected.peek()) {
+        gate.expected.remove(next);
+        reserve(gate, next);
+      }
+    }
+  }
+
+  /** Whether a waiter is parked on the limit: then a lapsed lease on it cannot be made whole again. */
+  isWantedNow(name: string): boolean {
+    return this.gate(name).parked.size > 0;
+  }
+
+  // Waiters
+
+  join(waiter: Waiter<Owner>): void {
+    const lane = this.#laneFor(waiter.amounts);
+    waiter.lane = lane;
+    waiter.grantsAsItJoined = lane.gates.map((gate) => gate.grants);
+    lane.queue.push(waiter);
+    if (lane.queue.peek() === waiter) {
+      this.#headChanged(lane);
+      this.#tryLater(lane);
+    }
+  }
+
+  leave(waiter: Waiter<Owner>): void {
+    const lane = waiter.lane;
+    if (!lane) return;
+    const wasHead = lane.queue.peek() === waiter;
+    lane.queue.remove(waiter);
+    waiter.lane = null;
+    if (!wasHead) return;
+    if (lane.queue.size === 0) {
+      this.#drop(lane);
+    } else {
+      this.#headChanged(lane);
+      this.#tryLater(lane);
+      if (lane.parkedOn) this.#tryFirst(lane.parkedOn);
+    }
+  }
+
+  /** Whether an acquire would be granted at that place. To be asked only when all is settled. */
+  fits(amounts: Amounts, place: Place): boolean {
+    if (this.#heldBack) return false;
+    for (const [name, slots] of amounts) {
+      const gate = this.gate(name);
+      if (gate.limit.settings.mode === 'paused' || lacks(gate, slots, place)) return false;
+    }
+    return true;
+  }
+
+  /** While held back, nobody is granted: those who waited before a restart are to be back in their places first. */
+  set heldBack(heldBack: boolean) {
+    this.#heldBack = heldBack;
+  }
+
+  /** Grants all that can be granted. To be called at the end of each step. */
+  settle(): void {
+    if (this.#heldBack) return;
+    for (let lane = this.#toTry.pop(); lane; lane = this.#toTry.pop()) this.#try(lane);
+  }
+
+  #try(lane: Lane<Owner>): void {
+    const waiter = head(lane);
+    const parkedOn = lane.parkedOn;
+    if (lane.gates.some((gate) => gate.limit.settings.mode === 'paused')) {
+      this.#park(lane, null);
+      return;
+    }
+    const lacking = whereItLacks(lane, waiter);
+    if (lacking) {
+      if (lacking !== parkedOn) this.#park(lane, lacking);
+      return;
+    }
+    // It takes what it reserved before the others are looked at: `leave` has them tried, now or after this one.
+    this.leave(waiter);
+    this.#grant(waiter);
+    this.granted(waiter.amounts);
+  }
+
+  #laneFor(amounts: Amounts): Lane<Owner> {
+    const key = JSON.stringify(amounts);
+    const existing = this.#lanes.get(key);
+    if (existing) return existing;
+    const lane: Lane<Owner> = {
+      key,
+      amounts,
+      gates: amounts.map(([name]) => this.gate(name)),
+      queue: new Heap('inLane', (a, b) => isBefore(a.place, b.place)),
+      parkedOn: null,
+      inParked: -1,
+      inToTry: -1,
+    };
+    this.#lanes.set(key, lane);
+    for (const gate of lane.gates) gate.lanes.add(lane);
+    return lane;
+  }
+
+  #drop(lane: Lane<Owner>): void {
+    this.#park(lane, null);
+    if (this.#toTry.has(lane)) this.#toTry.remove(lane);
+    for (const gate of lane.gates) gate.lanes.delete(lane);
+    this.#lanes.delete(lane.key);
+  }
+
+  #tryLater(lane: Lane<Owner>): void {
+    if (!this.#toTry.has(lane)) this.#toTry.push(lane);
+  }
+
+  #tryFirst(gate: Gate<Owner>): void {
+    const first = gate.parked.peek();
+    if (first) this.#tryLater(first);
+  }
+
+  #park(lane: Lane<Owner>, gate: Gate<Owner> | null): void {
+    const before = lane.parkedOn;
+    if (before) {
+      before.parked.remove(lane);
+      lane.parkedOn = null;
+      this.#refreshFirst(before);
+      this.#tryFirst(before);
+    }
+    if (gate) {
+      lane.parkedOn = gate;
+      gate.parked.push(lane);
+      this.#refreshFirst(gate);
+    }
+  }
+
+  #headChanged(lane: Lane<Owner>): void {
+    if (this.#toTry.has(lane)) this.#toTry.moved(lane);
+    if (!lane.parkedOn) return;
+    lane.parkedOn.parked.moved(lane);
+    this.#refreshFirst(lane.parkedOn);
+  }
+
+  #refreshFirst(gate: Gate<Owner>): void {
+    const lane = gate.parked.peek();
+    const waiter = lane ? head(lane) : null;
+    if (waiter !== (gate.first?.waiter ?? null)) this.#setFirst(gate, waiter);
+  }
+
+  /** The first connected waiter parked on a limit also reserves on each other of its limits that has overtaken it often enough. */
+  #setFirst(gate: Gate<Owner>, waiter: Waiter<Owner> | null): void {
+    for (const reservation of gate.first?.elsewhere ?? NONE) {
+      if (withdraw(reservation)) this.#tryFirst(reservation.at);
+    }
+    gate.first = waiter && { waiter, elsewhere: elsewhere(gate, waiter) };
+    for (const reservation of gate.first?.elsewhere ?? NONE) {
+      if (reservation.fromGrants <= reservation.at.grants) reserve(reservation.at, reservation);
+      else reservation.at.expected.push(reservation);
+    }
+  }
+}
+
+function head<Owner>(lane: Lane<Owner>): Waiter<Owner> {
+  const first = lane.queue.peek();
+  if (!first) throw new Error(`lane ${lane.key} is empty`);
+  return first;
+}
+
+function lanesBefore<Owner>(a: Lane<Owner>, b: Lane<Owner>): boolean {
+  return isBefore(head(a).place, head(b).place);
+}
+
+/** The limit to park on: where it is parked if it still lacks there, else the first of the request where it lacks. */
+function whereItLacks<Owner>(lane: Lane<Owner>, waiter: Waiter<Owner>): Gate<Owner> | null {
+  let first: Gate<Owner> | null = null;
+  for (const [i, gate] of lane.gates.entries()) {
+    if (first && gate !== lane.parkedOn) continue;
+    if (!lacks(gate, (lane.amounts[i] as Amounts[number])[1], waiter.place)) continue;
+    if (gate === lane.parkedOn) return gate;
+    first = gate;
+  }
+  return first;
+}
+
+function lacks<Owner>(gate: Gate<Owner>, slots: number, place: Place): boolean {
+  const firstParked = gate.parked.peek();
+  if (firstParked && isBefore(head(firstParked).place, place)) return true;
+  let left = room(gate.limit, gate.lapsedSlots) - slots;
+  for (const reservation of gate.reserving) {
+    if (left < 0 || !isBefore(reservation.place, place)) break;
+    left -= reservation.slots;
+  }
+  return left < 0;
+}
+
+function elsewhere<Owner>(gate: Gate<Owner>, waiter: Waiter<Owner>): readonly Reservation<Owner>[] {
+  const lane = waiter.lane as Lane<Owner>;
+  if (lane.gates.length === 1) return NONE;
+  const reservations: Reservation<Owner>[] = [];
+  for (const [i, [, slots]] of lane.amounts.entries()) {
+    const at = lane.gates[i] as Gate<Owner>;
+    if (at === gate) continue;
+    const fromGrants = (waiter.grantsAsItJoined[i] as number) + at.limit.settings.overtakes;
+    reservations.push({ at, place: waiter.place, slots, fromGrants, inExpected: -1 });
+  }
+  return reservations;
+}
+
+function reserve<Owner>(gate: Gate<Owner>, reservation: Reservation<Owner>): void {
+  const after = gate.reserving.findIndex((other) => isBefore(reservation.place, other.place));
+  gate.reserving.splice(after === -1 ? gate.reserving.length : after, 0, reservation);
+}
+
+/** Whether it did reserve. */
+function withdraw<Owner>(reservation: Reservation<Owner>): boolean {
+  const { reserving, expected } = reservation.at;
+  if (expected.has(reservation)) {
+    expected.remove(reservation);
+    return false;
+  }
+  reserving.splice(reserving.indexOf(reservation), 1);
+  return true;
+}
