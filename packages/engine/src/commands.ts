@@ -58,7 +58,7 @@ export type Command =
     }
   /** Any sign of life of that connection. */
   | { readonly type: 'session.heard'; readonly session: string; readonly connection: number }
-  /** The connection is gone. The session stays for its time to live, or for `keepMs` if it holds nothing. */
+  /** The connection is gone. The session stays for its time to live; one that holds nothing for `keepMs` if given (over REST: 0 unless given). */
   | { readonly type: 'session.lost'; readonly session: string; readonly connection: number; readonly keepMs?: number }
   /** Goes away in order: all it holds is released, all it waits for cancelled. */
   | { readonly type: 'session.close'; readonly session: string; readonly connection: number }

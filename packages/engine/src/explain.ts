@@ -1,7 +1,7 @@
 /** Why an acquire waits: the same answer for the timeout error, the API and the command line. */
 import type { Place } from './commands.ts';
 import type { Amounts, EngineMs, Holder } from './facts.ts';
-import { type Gate, isBefore, type Line } from './line.ts';
+import { type Gate, isBefore, type Line, type Waiter } from './line.ts';
 import { freeSlots, room } from './semaphore.ts';
 
 export interface Explanation {
@@ -31,7 +31,12 @@ export interface Lack {
 }
 
 /** Of an acquire that is not granted. It looks at each waiter ahead, so it is for answers to people, not for the way of a grant. */
-export function explain<Owner>(line: Line<Owner>, ticket: string, amounts: Amounts, place: Place): Explanation {
+export function explain<W extends Waiter<W>>(
+  line: Line<W>,
+  ticket: string,
+  amounts: Amounts,
+  place: Place,
+): Explanation {
   const gates = amounts.map(([name, slots]) => ({ gate: line.gate(name), slots }));
   const before = new Set<unknown>();
   const lacking = gates.filter(({ gate, slots }) => {
@@ -49,11 +54,11 @@ export function explain<Owner>(line: Line<Owner>, ticket: string, amounts: Amoun
   };
 }
 
-function waitersBefore<Owner>(gate: Gate<Owner>, place: Place): unknown[] {
+function waitersBefore<W extends Waiter<W>>(gate: Gate<W>, place: Place): unknown[] {
   return [...gate.lanes].flatMap((lane) => [...lane.queue].filter((waiter) => isBefore(waiter.place, place)));
 }
 
-function lack<Owner>(gate: Gate<Owner>, wanted: number): Lack {
+function lack<W extends Waiter<W>>(gate: Gate<W>, wanted: number): Lack {
   const { limit } = gate;
   const longest = [...limit.leases.values()].slice(0, 10);
   return {
@@ -69,7 +74,7 @@ function lack<Owner>(gate: Gate<Owner>, wanted: number): Lack {
   };
 }
 
-function sentence<Owner>(lacking: readonly { gate: Gate<Owner>; slots: number }[], ahead: number): string {
+function sentence<W extends Waiter<W>>(lacking: readonly { gate: Gate<W>; slots: number }[], ahead: number): string {
   if (lacking.length === 0) return 'it has just become free, or the server is about to start granting.';
   const parts = lacking.map(({ gate: { limit, lapsedSlots }, slots }) => {
     if (limit.settings.mode !== 'open') return `'${limit.name}' is ${limit.settings.mode}`;

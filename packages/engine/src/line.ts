@@ -22,36 +22,31 @@ export function isBefore(a: Place, b: Place): boolean {
   return a.atMs < b.atMs || (a.atMs === b.atMs && a.number < b.number);
 }
 
-/** What the line keeps of a waiter. `Owner` is what its owner needs to know when it is granted. */
-export interface Waiter<Owner> {
-  readonly owner: Owner;
+/** What the line keeps of a waiter; its owner may keep more in it. */
+export interface Waiter<W extends Waiter<W>> {
   readonly amounts: Amounts;
   readonly place: Place;
   /** The lane it stands in; null while it is not in the line (its client is away). */
-  lane: Lane<Owner> | null;
+  lane: Lane<W> | null;
   /** For each of its limits, in order, the limit's grants when it joined. */
   grantsAsItJoined: readonly number[];
   inLane: number;
 }
 
-export function newWaiter<Owner>(owner: Owner, amounts: Amounts, place: Place): Waiter<Owner> {
-  return { owner, amounts, place, lane: null, grantsAsItJoined: [], inLane: -1 };
-}
-
 /** Waiters that ask for exactly the same. Only the first needs a look. Invariant: not empty, but within a step. */
-export interface Lane<Owner> {
+export interface Lane<W extends Waiter<W>> {
   readonly key: string;
   readonly amounts: Amounts;
-  readonly gates: readonly Gate<Owner>[];
-  readonly queue: Heap<'inLane', Waiter<Owner>>;
+  readonly gates: readonly Gate<W>[];
+  readonly queue: Heap<'inLane', W>;
   /** Where it lacks room, and reserves; null: it has not been tried yet, or a limit of it is paused. */
-  parkedOn: Gate<Owner> | null;
+  parkedOn: Gate<W> | null;
   inParked: number;
   inToTry: number;
 }
 
 /** A limit as the line sees it. */
-export interface Gate<Owner> {
+export interface Gate<W extends Waiter<W>> {
   readonly limit: Limit;
   /** Leases that have lapsed, the one to be ended first first: their slots count as free. Invariant: `lapsedSlots` is their sum here. */
   readonly lapsed: Map<string, Lease>;
@@ -60,18 +55,18 @@ export interface Gate<Owner> {
   grants: number;
   /** All who wait for it, those whose client is away included. */
   waiters: number;
-  readonly lanes: Set<Lane<Owner>>;
-  readonly parked: Heap<'inParked', Lane<Owner>>;
+  readonly lanes: Set<Lane<W>>;
+  readonly parked: Heap<'inParked', Lane<W>>;
   /** The first waiter parked here, and what it reserves elsewhere or will. */
-  first: { readonly waiter: Waiter<Owner>; readonly elsewhere: readonly Reservation<Owner>[] } | null;
+  first: { readonly waiter: W; readonly elsewhere: readonly Reservation<W>[] } | null;
   /** What first waiters of other limits reserve here, in the order of their places. */
-  readonly reserving: Reservation<Owner>[];
+  readonly reserving: Reservation<W>[];
   /** What they will reserve here, once this limit has made so many grants. */
-  readonly expected: Heap<'inExpected', Reservation<Owner>>;
+  readonly expected: Heap<'inExpected', Reservation<W>>;
 }
 
-interface Reservation<Owner> {
-  readonly at: Gate<Owner>;
+interface Reservation<W extends Waiter<W>> {
+  readonly at: Gate<W>;
   readonly place: Place;
   readonly slots: number;
   readonly fromGrants: number;
@@ -80,15 +75,15 @@ interface Reservation<Owner> {
 
 const NONE: readonly never[] = [];
 
-export class Line<Owner> {
-  readonly #gates = new Map<string, Gate<Owner>>();
-  readonly #lanes = new Map<string, Lane<Owner>>();
-  readonly #toTry: Heap<'inToTry', Lane<Owner>> = new Heap('inToTry', lanesBefore);
-  readonly #grant: (waiter: Waiter<Owner>) => void;
+export class Line<W extends Waiter<W>> {
+  readonly #gates = new Map<string, Gate<W>>();
+  readonly #lanes = new Map<string, Lane<W>>();
+  readonly #toTry: Heap<'inToTry', Lane<W>> = new Heap('inToTry', lanesBefore);
+  readonly #grant: (waiter: W) => void;
   #heldBack = false;
 
-  /** `grant` is called for each waiter that may have its slots now, and has to take them at once. The waiter has left the line. */
-  constructor(grant: (waiter: Waiter<Owner>) => void) {
+  /** `grant` is called for each waiter that may have its slots now, and has to take them, and tell `granted`, at once. The waiter has left the line. */
+  constructor(grant: (waiter: W) => void) {
     this.#grant = grant;
   }
 
@@ -115,7 +110,7 @@ export class Line<Owner> {
     this.#gates.delete(name);
   }
 
-  gate(name: string): Gate<Owner> {
+  gate(name: string): Gate<W> {
     const gate = this.#gates.get(name);
     if (!gate) throw new Error(`limit '${name}' is not in the line`);
     return gate;
@@ -156,7 +151,7 @@ export class Line<Owner> {
 
   // Waiters
 
-  join(waiter: Waiter<Owner>): void {
+  join(waiter: W): void {
     const lane = this.#laneFor(waiter.amounts);
     waiter.lane = lane;
     waiter.grantsAsItJoined = lane.gates.map((gate) => gate.grants);
@@ -167,7 +162,7 @@ export class Line<Owner> {
     }
   }
 
-  leave(waiter: Waiter<Owner>): void {
+  leave(waiter: W): void {
     const lane = waiter.lane;
     if (!lane) return;
     const wasHead = lane.queue.peek() === waiter;
@@ -204,7 +199,7 @@ export class Line<Owner> {
     for (let lane = this.#toTry.pop(); lane; lane = this.#toTry.pop()) this.#try(lane);
   }
 
-  #try(lane: Lane<Owner>): void {
+  #try(lane: Lane<W>): void {
     const waiter = head(lane);
     const parkedOn = lane.parkedOn;
     if (lane.gates.some((gate) => gate.limit.settings.mode === 'paused')) {
@@ -219,14 +214,13 @@ export class Line<Owner> {
     // It takes what it reserved before the others are looked at: `leave` has them tried, now or after this one.
     this.leave(waiter);
     this.#grant(waiter);
-    this.granted(waiter.amounts);
   }
 
-  #laneFor(amounts: Amounts): Lane<Owner> {
+  #laneFor(amounts: Amounts): Lane<W> {
     const key = JSON.stringify(amounts);
     const existing = this.#lanes.get(key);
     if (existing) return existing;
-    const lane: Lane<Owner> = {
+    const lane: Lane<W> = {
       key,
       amounts,
       gates: amounts.map(([name]) => this.gate(name)),
@@ -240,23 +234,24 @@ export class Line<Owner> {
     return lane;
   }
 
-  #drop(lane: Lane<Owner>): void {
-    this.#park(lane, null);
+  #drop(lane: Lane<W>): void {
+    // An empty lane has no place: it leaves this heap before anything else is compared in it.
     if (this.#toTry.has(lane)) this.#toTry.remove(lane);
+    this.#park(lane, null);
     for (const gate of lane.gates) gate.lanes.delete(lane);
     this.#lanes.delete(lane.key);
   }
 
-  #tryLater(lane: Lane<Owner>): void {
+  #tryLater(lane: Lane<W>): void {
     if (!this.#toTry.has(lane)) this.#toTry.push(lane);
   }
 
-  #tryFirst(gate: Gate<Owner>): void {
+  #tryFirst(gate: Gate<W>): void {
     const first = gate.parked.peek();
     if (first) this.#tryLater(first);
   }
 
-  #park(lane: Lane<Owner>, gate: Gate<Owner> | null): void {
+  #park(lane: Lane<W>, gate: Gate<W> | null): void {
     const before = lane.parkedOn;
     if (before) {
       before.parked.remove(lane);
@@ -271,21 +266,21 @@ export class Line<Owner> {
     }
   }
 
-  #headChanged(lane: Lane<Owner>): void {
+  #headChanged(lane: Lane<W>): void {
     if (this.#toTry.has(lane)) this.#toTry.moved(lane);
     if (!lane.parkedOn) return;
     lane.parkedOn.parked.moved(lane);
     this.#refreshFirst(lane.parkedOn);
   }
 
-  #refreshFirst(gate: Gate<Owner>): void {
+  #refreshFirst(gate: Gate<W>): void {
     const lane = gate.parked.peek();
     const waiter = lane ? head(lane) : null;
     if (waiter !== (gate.first?.waiter ?? null)) this.#setFirst(gate, waiter);
   }
 
   /** The first connected waiter parked on a limit also reserves on each other of its limits that has overtaken it often enough. */
-  #setFirst(gate: Gate<Owner>, waiter: Waiter<Owner> | null): void {
+  #setFirst(gate: Gate<W>, waiter: W | null): void {
     for (const reservation of gate.first?.elsewhere ?? NONE) {
       if (withdraw(reservation)) this.#tryFirst(reservation.at);
     }
@@ -297,19 +292,19 @@ export class Line<Owner> {
   }
 }
 
-function head<Owner>(lane: Lane<Owner>): Waiter<Owner> {
+function head<W extends Waiter<W>>(lane: Lane<W>): W {
   const first = lane.queue.peek();
   if (!first) throw new Error(`lane ${lane.key} is empty`);
   return first;
 }
 
-function lanesBefore<Owner>(a: Lane<Owner>, b: Lane<Owner>): boolean {
+function lanesBefore<W extends Waiter<W>>(a: Lane<W>, b: Lane<W>): boolean {
   return isBefore(head(a).place, head(b).place);
 }
 
 /** The limit to park on: where it is parked if it still lacks there, else the first of the request where it lacks. */
-function whereItLacks<Owner>(lane: Lane<Owner>, waiter: Waiter<Owner>): Gate<Owner> | null {
-  let first: Gate<Owner> | null = null;
+function whereItLacks<W extends Waiter<W>>(lane: Lane<W>, waiter: W): Gate<W> | null {
+  let first: Gate<W> | null = null;
   for (const [i, gate] of lane.gates.entries()) {
     if (first && gate !== lane.parkedOn) continue;
     if (!lacks(gate, (lane.amounts[i] as Amounts[number])[1], waiter.place)) continue;
@@ -319,7 +314,7 @@ function whereItLacks<Owner>(lane: Lane<Owner>, waiter: Waiter<Owner>): Gate<Own
   return first;
 }
 
-function lacks<Owner>(gate: Gate<Owner>, slots: number, place: Place): boolean {
+function lacks<W extends Waiter<W>>(gate: Gate<W>, slots: number, place: Place): boolean {
   const firstParked = gate.parked.peek();
   if (firstParked && isBefore(head(firstParked).place, place)) return true;
   let left = room(gate.limit, gate.lapsedSlots) - slots;
@@ -330,12 +325,12 @@ function lacks<Owner>(gate: Gate<Owner>, slots: number, place: Place): boolean {
   return left < 0;
 }
 
-function elsewhere<Owner>(gate: Gate<Owner>, waiter: Waiter<Owner>): readonly Reservation<Owner>[] {
-  const lane = waiter.lane as Lane<Owner>;
+function elsewhere<W extends Waiter<W>>(gate: Gate<W>, waiter: W): readonly Reservation<W>[] {
+  const lane = waiter.lane as Lane<W>;
   if (lane.gates.length === 1) return NONE;
-  const reservations: Reservation<Owner>[] = [];
+  const reservations: Reservation<W>[] = [];
   for (const [i, [, slots]] of lane.amounts.entries()) {
-    const at = lane.gates[i] as Gate<Owner>;
+    const at = lane.gates[i] as Gate<W>;
     if (at === gate) continue;
     const fromGrants = (waiter.grantsAsItJoined[i] as number) + at.limit.settings.overtakes;
     reservations.push({ at, place: waiter.place, slots, fromGrants, inExpected: -1 });
@@ -343,13 +338,13 @@ function elsewhere<Owner>(gate: Gate<Owner>, waiter: Waiter<Owner>): readonly Re
   return reservations;
 }
 
-function reserve<Owner>(gate: Gate<Owner>, reservation: Reservation<Owner>): void {
+function reserve<W extends Waiter<W>>(gate: Gate<W>, reservation: Reservation<W>): void {
   const after = gate.reserving.findIndex((other) => isBefore(reservation.place, other.place));
   gate.reserving.splice(after === -1 ? gate.reserving.length : after, 0, reservation);
 }
 
 /** Whether it did reserve. */
-function withdraw<Owner>(reservation: Reservation<Owner>): boolean {
+function withdraw<W extends Waiter<W>>(reservation: Reservation<W>): boolean {
   const { reserving, expected } = reservation.at;
   if (expected.has(reservation)) {
     expected.remove(reservation);

@@ -4,7 +4,7 @@ import type { Lifeline } from './facts.ts';
 import { Heap } from './heap.ts';
 import type { Lease } from './state.ts';
 
-export interface Session<Waiter> {
+export interface Session<Ticket> {
   readonly id: string;
   readonly lifeline: Lifeline;
   /** Null: it does not expire. */
@@ -17,7 +17,7 @@ export interface Session<Waiter> {
   /** When it lapses, or ends if it has; on the lease clock. Null: never. */
   deadlineMs: number | null;
   readonly leases: Map<string, Lease>;
-  readonly waiters: Set<Waiter>;
+  readonly waiters: Set<Ticket>;
   /** When the deadline is looked at next: at it or before, since signs of life move the deadline alone. */
   dueMs: number;
   inDue: number;
@@ -27,25 +27,25 @@ export interface Session<Waiter> {
  * All sessions, and a clock for their deadlines that stands still while the host could not run: the server's own downtime
  * counts against no lease.
  */
-export class Sessions<Waiter> {
-  readonly #sessions = new Map<string, Session<Waiter>>();
-  readonly #due: Heap<'inDue', Session<Waiter>> = new Heap('inDue', (a, b) => a.dueMs < b.dueMs);
+export class Sessions<Ticket> {
+  readonly #sessions = new Map<string, Session<Ticket>>();
+  readonly #due: Heap<'inDue', Session<Ticket>> = new Heap('inDue', (a, b) => a.dueMs < b.dueMs);
   #stalledMs = 0;
 
   get size(): number {
     return this.#sessions.size;
   }
 
-  get(id: string): Session<Waiter> | undefined {
+  get(id: string): Session<Ticket> | undefined {
     return this.#sessions.get(id);
   }
 
-  [Symbol.iterator](): IterableIterator<Session<Waiter>> {
+  [Symbol.iterator](): IterableIterator<Session<Ticket>> {
     return this.#sessions.values();
   }
 
-  add(id: string, lifeline: Lifeline, ttlMs: number | null): Session<Waiter> {
-    const session: Session<Waiter> = {
+  add(id: string, lifeline: Lifeline, ttlMs: number | null): Session<Ticket> {
+    const session: Session<Ticket> = {
       id,
       lifeline,
       ttlMs,
@@ -62,7 +62,7 @@ export class Sessions<Waiter> {
     return session;
   }
 
-  delete(session: Session<Waiter>): void {
+  delete(session: Session<Ticket>): void {
     this.#sessions.delete(session.id);
     if (this.#due.has(session)) this.#due.remove(session);
   }
@@ -72,25 +72,25 @@ export class Sessions<Waiter> {
   }
 
   /** `inMs` from `nowMs`, a time of the engine; null: never. */
-  setDeadline(session: Session<Waiter>, nowMs: number, inMs: number | null): void {
+  setDeadline(session: Session<Ticket>, nowMs: number, inMs: number | null): void {
     session.deadlineMs = inMs === null ? null : this.#leaseClock(nowMs) + inMs;
     this.#schedule(session);
   }
 
   /** Moves its deadline by `byMs`. */
-  prolong(session: Session<Waiter>, byMs: number): void {
+  prolong(session: Session<Ticket>, byMs: number): void {
     if (session.deadlineMs === null) throw new Error(`session ${session.id} has no deadline to prolong`);
     session.deadlineMs += byMs;
     this.#schedule(session);
   }
 
   /** The session's deadline as a time of the engine, if the host does not stall before. */
-  deadlineOf(session: Session<Waiter>): number | null {
+  deadlineOf(session: Session<Ticket>): number | null {
     return session.deadlineMs === null ? null : session.deadlineMs + this.#stalledMs;
   }
 
   /** Takes out the session whose deadline is the first to have come; undefined when none has. */
-  nextOverdue(nowMs: number): Session<Waiter> | undefined {
+  nextOverdue(nowMs: number): Session<Ticket> | undefined {
     const clock = this.#leaseClock(nowMs);
     for (let next = this.#due.peek(); next && next.dueMs <= clock; next = this.#due.peek()) {
       if (next.deadlineMs !== null && next.deadlineMs <= clock) {
@@ -113,7 +113,7 @@ export class Sessions<Waiter> {
     return next ? next.dueMs + this.#stalledMs : null;
   }
 
-  #schedule(session: Session<Waiter>): void {
+  #schedule(session: Session<Ticket>): void {
     if (session.deadlineMs === null) return;
     if (!this.#due.has(session)) {
       session.dueMs = session.deadlineMs;

@@ -1,4 +1,5 @@
 /** What people and programs see of limits, holders and waiters. All times are milliseconds since 1970. */
+import type { Place } from './commands.ts';
 import type { EngineMs, Holder, LimitMode } from './facts.ts';
 
 export interface LimitView {
@@ -40,6 +41,7 @@ export interface WaiterView {
   readonly holder: Holder;
   readonly sinceMs: EngineMs;
   readonly priority: number;
+  readonly place: Place;
   /** False while its client is away: it keeps its place and is not granted. */
   readonly connected: boolean;
   /** The limit it waits for, which lacks room for it; null while its client is away, a limit of it is paused, or the server has just started. */

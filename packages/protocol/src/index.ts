@@ -1,3 +1,6 @@
 export type { Channel, ChannelEvents } from './channel.ts';
+export * from './codec.ts';
 export * from './messages.ts';
+export * from './problem.ts';
+export * from './requests.ts';
 export type { Clock, Timer } from './time.ts';

@@ -16,15 +16,32 @@ import type {
   Explanation,
   Grant,
   Holder,
+  HolderView,
   Lack,
   LimitPatch,
+  LimitView,
   Place,
   Refusal,
   RefusalCode,
+  WaiterView,
   Warning,
 } from '@slotkeeper/engine';
 
-export type { Claim, Explanation, Grant, Holder, Lack, LimitPatch, Place, Refusal, RefusalCode, Warning };
+export type {
+  Claim,
+  Explanation,
+  Grant,
+  Holder,
+  HolderView,
+  Lack,
+  LimitPatch,
+  LimitView,
+  Place,
+  Refusal,
+  RefusalCode,
+  WaiterView,
+  Warning,
+};
 
 export const PROTOCOL_VERSION = 1;
 
@@ -97,44 +114,4 @@ export type Method = keyof Methods;
 export interface Page<T> {
   readonly items: readonly T[];
   readonly next: string | null;
-}
-
-export interface LimitView {
-  readonly name: string;
-  readonly slots: number;
-  readonly active: boolean;
-  readonly mode: 'open' | 'paused' | 'draining';
-  readonly overtakes: number;
-  readonly maxWaiters: number | null;
-  readonly description: string | null;
-  /** Slots that are held now. */
-  readonly taken: number;
-  /** Slots that are not held; never below 0. */
-  readonly free: number;
-  readonly holders: number;
-  readonly waiters: number;
-}
-
-export interface HolderView {
-  readonly leaseId: string;
-  readonly token: number;
-  readonly limits: readonly { readonly name: string; readonly slots: number }[];
-  readonly holder: Holder;
-  /** Times are milliseconds since 1970. */
-  readonly sinceMs: number;
-  /** When its slots go to others unless it is heard of; null: it does not expire. */
-  readonly expiresAtMs: number | null;
-}
-
-export interface WaiterView {
-  /** The lease id of the acquire. */
-  readonly ticket: string;
-  readonly limits: readonly { readonly name: string; readonly slots: number }[];
-  readonly holder: Holder;
-  readonly sinceMs: number;
-  readonly priority: number;
-  /** False while its client is away: it keeps its place and is not granted. */
-  readonly connected: boolean;
-  /** The limit it waits for, that lacks room for it; null while its client is away or a limit of it is paused. */
-  readonly blockedOn: string | null;
 }

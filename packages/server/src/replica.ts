@@ -1,27 +1,295 @@
 /**
  * A replica: one engine over one journal. Commands are decided at once; what they come to is told when the batch that was
- * open as they were decided is durable, never before.
+ * open as they were decided is durable, never before. All that comes in while one write is under way forms the next batch.
+ *
+ * Who is right when parts disagree: the journal. A replica whose append fails, or whose engine finds an invariant broken,
+ * drops its memory and everyone who is connected, and starts again from the journal.
  */
-import type { Command, Notice, Refusal } from '@slotkeeper/engine';
+import { type Command, canonical, Engine, type Fact, type Notice, type Refusal } from '@slotkeeper/engine';
+import { type Journal, replay } from '@slotkeeper/journal';
+import type { Clock, Timer } from '@slotkeeper/protocol';
 
-export interface Replica {
-  /** Decides now. `done` hears once it is durable; it is not called if the replica fails before (then `onFailure` listeners are). */
-  submit(command: Command, done?: (refusal: Refusal | undefined) => void): void;
+/** Facts between two snapshots: what a start has to replay at the most, about a tenth of a second. */
+const SNAPSHOT_EVERY_FACTS = 50_000;
+/** How long history is kept for those who read events. */
+const RETENTION_MS = 7 * 24 * 3_600_000;
+/** While a deadline is ahead the replica looks at the clock so often, to notice when it could not run. */
+const PULSE_MS = 500;
+/** Later than this is not jitter: the event loop was blocked or the process stopped. Leases are given that time. */
+const STALL_MS = 100;
+const RECOVERY_PAUSE_MS = 1_000;
 
-  /** Notices for `session` go to `sink` from now on, each once it is durable, in order. One sink a session; null takes it off. */
-  attach(session: string, sink: ((notice: Notice) => void) | null): void;
+export type Sink = (notice: Notice) => void;
 
-  /** Reads the state as it stands now; told, like any answer, once what it saw is durable. */
-  read<T>(query: (engine: EngineView) => T, done: (value: T) => void): void;
-
-  /** Called after each flush, when all answers of a batch have been handed to their sinks: the moment to write one frame. */
-  onFlushed(listener: () => void): void;
-
-  /** Called when the replica has dropped its memory (an append failed) or stops: whatever is under way will never be answered. */
-  onFailure(listener: (reason: string) => void): void;
+export interface ReplicaEvents {
+  /** All answers of a batch have been handed to their sinks: the moment to write frames. */
+  flushed(): void;
+  /** Memory was dropped: whatever was under way will never be answered. */
+  failed(reason: string): void;
+  /** Something an operator should know of. */
+  log(level: 'info' | 'warn' | 'error', message: string): void;
 }
 
-/** What may be read of the engine. */
-export interface EngineView {
-  readonly state: import('@slotkeeper/engine').State;
+interface Batch {
+  readonly facts: Fact[];
+  /** Notices and callbacks, in the order in which they are to be told. */
+  readonly told: (Notice | (() => void))[];
+}
+
+export class Replica {
+  readonly #openJournal: () => Journal;
+  readonly #clock: Clock;
+  readonly #listeners: Partial<ReplicaEvents>[] = [];
+  readonly #sinks = new Map<string, Sink>();
+  #drains: { readonly name: string; readonly done: () => void }[] = [];
+  #journal: Journal | null = null;
+  #engine: Engine | null = null;
+  #epoch = 0;
+  #snapshotAt = 0;
+  /** Engine time at monotonic time 0. */
+  #timeOffsetMs = 0;
+  #batch: Batch = { facts: [], told: [] };
+  #flushing: Promise<void> | null = null;
+  #flushIsDue = false;
+  #timer: { readonly dueMs: number; readonly timer: Timer } | null = null;
+  #stopped = false;
+
+  private constructor(openJournal: () => Journal, clock: Clock) {
+    this.#openJournal = openJournal;
+    this.#clock = clock;
+  }
+
+  /**
+   * Opens the journal, replays it, and is ready to decide. `openJournal` makes a new journal over the same store each time
+   * that the replica starts again. Rejects with the `JournalError` if it cannot be opened.
+   */
+  static async start(openJournal: () => Journal, clock: Clock): Promise<Replica> {
+    const replica = new Replica(openJournal, clock);
+    await replica.#recover();
+    return replica;
+  }
+
+  on(events: Partial<ReplicaEvents>): void {
+    this.#listeners.push(events);
+  }
+
+  /** False while it starts again from the journal, and after `stop`. */
+  get ready(): boolean {
+    return this.#engine !== null && !this.#stopped;
+  }
+
+  /** The engine, for reading. What is read may be told only through `tell`. Throws unless `ready`. */
+  get engine(): Pick<Engine, 'state' | 'nowMs' | 'limitView' | 'holders' | 'waiters' | 'isValid'> {
+    return this.#running();
+  }
+
+  /**
+   * Decides now, and returns why it was refused, which is not to be told before `done` is called: once it is durable.
+   * If the replica fails before that, `done` is never called, and listeners hear `failed`. Throws unless `ready`.
+   */
+  submit(command: Command, done?: (refusal: Refusal | undefined) => void): Refusal | undefined {
+    const engine = this.#running();
+    const step = this.#step(engine, command);
+    this.#batch.facts.push(...step.facts);
+    for (const notice of step.notices) {
+      // That a connection is to be closed needs no journal, and must not wait: what comes over it counts no more.
+      if (notice.type === 'disconnect') this.#sinks.get(notice.session)?.(notice);
+      else this.#batch.told.push(notice);
+    }
+    if (done) this.#batch.told.push(() => done(step.refusal));
+    if (this.#drains.length > 0) this.#lookAtDrains(engine);
+    this.#flushSoon();
+    this.#setTimer();
+    return step.refusal;
+  }
+
+  /** Calls back once all that has been decided so far is durable. */
+  tell(callback: () => void): void {
+    this.#running();
+    this.#batch.told.push(callback);
+    this.#flushSoon();
+  }
+
+  /** Calls back, as `tell` does, once nobody holds the limit any more. */
+  whenEmpty(name: string, done: () => void): void {
+    this.#drains.push({ name, done });
+    this.#lookAtDrains(this.#running());
+  }
+
+  /** Notices for `session` go to `sink` from now on, each once it is durable, in order. */
+  attach(session: string, sink: Sink): void {
+    this.#sinks.set(session, sink);
+  }
+
+  /** Takes `sink` off, if it is still the session's. */
+  detach(session: string, sink: Sink): void {
+    if (this.#sinks.get(session) === sink) this.#sinks.delete(session);
+  }
+
+  /** Makes durable what is under way, tells it, and closes the journal. */
+  async stop(): Promise<void> {
+    if (this.#stopped) return;
+    await this.#flushing;
+    if (this.#engine) await this.#flush(this.#engine, this.#journal as Journal);
+    this.#stopped = true;
+    this.#timer?.timer.cancel();
+    if (this.#engine && this.#journal) await this.#snapshot(this.#engine, this.#journal);
+    await this.#journal?.close();
+  }
+
+  #running(): Engine {
+    if (!this.#engine || this.#stopped) throw new Error('the replica is not running');
+    return this.#engine;
+  }
+
+  #step(engine: Engine, command: Command): ReturnType<Engine['step']> {
+    try {
+      return engine.step(command, this.#nowMs());
+    } catch (error) {
+      this.#fail(`a broken invariant: ${(error as Error).stack}`);
+      throw error;
+    }
+  }
+
+  #nowMs(): number {
+    return this.#timeOffsetMs + this.#clock.monotonicMs();
+  }
+
+  // Durability
+
+  #flushSoon(): void {
+    if (this.#flushIsDue || this.#flushing) return;
+    this.#flushIsDue = true;
+    this.#clock.soon(() => {
+      this.#flushIsDue = false;
+      if (this.ready && !this.#flushing) this.#startFlush();
+    });
+  }
+
+  #startFlush(): void {
+    this.#flushing = this.#flush(this.#running(), this.#journal as Journal).finally(() => {
+      this.#flushing = null;
+      if (this.ready && (this.#batch.facts.length > 0 || this.#batch.told.length > 0)) this.#flushSoon();
+    });
+  }
+
+  async #flush(engine: Engine, journal: Journal): Promise<void> {
+    const batch = this.#batch;
+    this.#batch = { facts: [], told: [] };
+    try {
+      if (batch.facts.length > 0) {
+        const after = engine.state.position - batch.facts.length;
+        await journal.append(batch.facts, { epoch: this.#epoch, after });
+      }
+      if (engine !== this.#engine) return;
+      this.#deliver(batch.told);
+      if (engine.state.position - this.#snapshotAt >= SNAPSHOT_EVERY_FACTS) await this.#snapshot(engine, journal);
+    } catch (error) {
+      if (engine === this.#engine) this.#fail((error as Error).message);
+    }
+  }
+
+  #deliver(told: Batch['told']): void {
+    for (const entry of told) {
+      if (typeof entry === 'function') entry();
+      else this.#sinks.get(entry.session)?.(entry);
+    }
+    for (const listener of this.#listeners) listener.flushed?.();
+  }
+
+  /** Only a state that is durable is worth keeping: with facts of the next batch in it, it waits for that one. */
+  async #snapshot(engine: Engine, journal: Journal): Promise<void> {
+    if (this.#batch.facts.length > 0 || engine.state.position === this.#snapshotAt) return;
+    this.#snapshotAt = engine.state.position;
+    await journal.saveSnapshot(engine.state.position, canonical(engine.state));
+    await journal.retain(this.#nowMs() - RETENTION_MS);
+  }
+
+  // Start, and start again
+
+  async #recover(): Promise<void> {
+    const journal = this.#openJournal();
+    const opened = await journal.open();
+    const state = await replay(opened);
+    this.#journal = journal;
+    this.#epoch = opened.epoch;
+    this.#snapshotAt = opened.snapshot?.position ?? 0;
+    this.#batch = { facts: [], told: [] };
+    // Engine time goes on from the last fact; what the wall clock is ahead of it is added.
+    const nowMs = Math.max(state.atMs, this.#clock.wallMs());
+    this.#timeOffsetMs = nowMs - this.#clock.monotonicMs();
+    this.#engine = new Engine(state, { epoch: opened.epoch, nowMs });
+    this.submit({ type: 'tick' });
+  }
+
+  #fail(reason: string): void {
+    this.#engine = null;
+    this.#timer?.timer.cancel();
+    this.#timer = null;
+    this.#batch = { facts: [], told: [] };
+    this.#drains = [];
+    this.#sinks.clear();
+    this.#log('error', `Started again from the journal, since what was under way could not be kept: ${reason}`);
+    for (const listener of this.#listeners) listener.failed?.(reason);
+    void this.#recoverUntilItWorks();
+  }
+
+  async #recoverUntilItWorks(): Promise<void> {
+    while (!this.#stopped && !this.#engine) {
+      try {
+        await this.#journal?.close();
+        await this.#recover();
+        this.#log('info', 'Running again.');
+      } catch (error) {
+        this.#log('error', `Cannot start from the journal yet: ${(error as Error).message}`);
+        await new Promise<void>((resolve) => this.#clock.setTimer(RECOVERY_PAUSE_MS, resolve));
+      }
+    }
+  }
+
+  #log(level: 'info' | 'error', message: string): void {
+    for (const listener of this.#listeners) listener.log?.(level, message);
+  }
+
+  // Time
+
+  /** One timer at the most; one that fires before it need costs less than setting it anew for each command. */
+  #setTimer(): void {
+    const wakeAtMs = this.#engine?.wakeAtMs ?? null;
+    if (wakeAtMs === null) return;
+    const nowMs = this.#nowMs();
+    const dueMs = Math.min(Math.max(wakeAtMs, nowMs), nowMs + PULSE_MS);
+    if (this.#timer && this.#timer.dueMs <= dueMs) return;
+    this.#timer?.timer.cancel();
+    this.#timer = { dueMs, timer: this.#clock.setTimer(dueMs - nowMs, () => this.#wake(dueMs)) };
+  }
+
+  #wake(dueMs: number): void {
+    this.#timer = null;
+    const lateMs = this.#nowMs() - dueMs;
+    if (lateMs < STALL_MS) {
+      this.#tick();
+      return;
+    }
+    // First what has arrived meanwhile: the server's own downtime counts against no lease.
+    this.#clock.soon(() => {
+      if (!this.ready) return;
+      this.submit({ type: 'stalled', byMs: lateMs });
+      this.#tick();
+    });
+  }
+
+  #tick(): void {
+    const wakeAtMs = this.#engine?.wakeAtMs ?? null;
+    if (wakeAtMs !== null && wakeAtMs <= this.#nowMs()) this.submit({ type: 'tick' });
+    else this.#setTimer();
+  }
+
+  #lookAtDrains(engine: Engine): void {
+    const isEmpty = (name: string): boolean => (engine.state.limits.get(name)?.leases.size ?? 0) === 0;
+    const empty = this.#drains.filter(({ name }) => isEmpty(name));
+    if (empty.length === 0) return;
+    this.#drains = this.#drains.filter(({ name }) => !isEmpty(name));
+    for (const { done } of empty) this.tell(done);
+  }
 }

@@ -1,0 +1,35 @@
+/** What an acquire comes to among the limits there are, before anyone asks whether there is room. Changes nothing. */
+import type { AcquireRequest } from './commands.ts';
+import type { Amounts } from './facts.ts';
+import { draining, notFound, type Refusal, tooLarge } from './refusals.ts';
+import type { State } from './state.ts';
+
+export interface Admission {
+  /** Why it can never be granted as things are; undefined: it may stand in the line. */
+  readonly refusal: Refusal | undefined;
+  /** The request less what limits nothing. */
+  readonly amounts: Amounts;
+  /** Names that no limit has: to be created, or left out of `amounts`. */
+  readonly missing: readonly string[];
+}
+
+export function admit(state: State, { amounts: asked, onMissing, skipInactive }: AcquireRequest): Admission {
+  const created = typeof onMissing === 'object' ? onMissing.patch : undefined;
+  const amounts: (readonly [string, number])[] = [];
+  const missing: string[] = [];
+  let refusal: Refusal | undefined;
+  for (const [name, slots] of asked) {
+    const existing = state.limits.get(name)?.settings;
+    const settings = existing ?? created;
+    if (!existing) missing.push(name);
+    if (!settings) continue;
+    const isActive = settings.active ?? true;
+    if (!isActive && skipInactive) continue;
+    if (isActive && slots > settings.slots) refusal ??= tooLarge(name, slots, settings.slots);
+    if (settings.mode === 'draining') refusal ??= draining(name);
+    amounts.push([name, slots]);
+  }
+  // Every missing name is told at once, and before what is wrong with the others.
+  if (onMissing === 'error' && missing.length > 0) refusal = notFound(missing);
+  return { refusal, amounts, missing };
+}

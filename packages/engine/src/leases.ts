@@ -1,0 +1,110 @@
+/**
+ * Leases: the one place where slots are taken, given back, and lent on. A lease that is not kept alive lapses: its slots
+ * count as free, and whoever needs them ends it; until then it can be made whole again.
+ */
+import type { Amounts, Fact, Holder } from './facts.ts';
+import type { Ledger } from './ledger.ts';
+import type { Gate, Line } from './line.ts';
+import { leaseRevoked } from './refusals.ts';
+import type { Session, Sessions } from './sessions.ts';
+import type { Lease, Limit } from './state.ts';
+import type { Ticket } from './tickets.ts';
+
+export class Leases {
+  readonly #ledger: Ledger;
+  readonly #line: Line<Ticket>;
+  readonly #sessions: Sessions<Ticket>;
+
+  constructor(ledger: Ledger, line: Line<Ticket>, sessions: Sessions<Ticket>) {
+    this.#ledger = ledger;
+    this.#line = line;
+    this.#sessions = sessions;
+  }
+
+  /** The slots must be free, or held by leases that have lapsed. */
+  take(session: Session<Ticket>, id: string, amounts: Amounts, holder: Holder): Lease {
+    const { nowMs } = this.#ledger;
+    for (const [name, slots] of amounts) this.#endLapsed(this.#line.gate(name), slots);
+    const { lifeline, ttlMs } = session;
+    this.#ledger.record({
+      type: 'lease.granted',
+      at: nowMs,
+      lease: id,
+      session: session.id,
+      lifeline,
+      ttlMs,
+      amounts,
+      holder,
+    });
+    for (const [name] of amounts) assertWithin(this.#ledger.limit(name));
+    this.#line.granted(amounts);
+    const lease = this.#ledger.lease(id);
+    session.leases.set(id, lease);
+    if (lifeline === 'renewal') this.#sessions.setDeadline(session, nowMs, ttlMs);
+    return lease;
+  }
+
+  /** Of all its limits, or of `names` only. The line is to be settled afterwards. */
+  release(lease: Lease, names: readonly string[] | null = null): void {
+    this.#end(
+      lease,
+      { type: 'lease.released', at: this.#ledger.nowMs, lease: lease.id, names },
+      names ?? [...lease.amounts.keys()],
+    );
+  }
+
+  /** The line is to be settled afterwards. */
+  expire(lease: Lease): void {
+    this.#end(lease, { type: 'lease.expired', at: this.#ledger.nowMs, lease: lease.id });
+  }
+
+  /** Its holder is told why. The line is to be settled afterwards. */
+  revoke(lease: Lease, reason: string): void {
+    const { id, session } = lease;
+    this.#end(lease, { type: 'lease.revoked', at: this.#ledger.nowMs, lease: id, reason });
+    this.#ledger.tell({ type: 'ended', session, lease: id, refusal: leaseRevoked(id, reason) });
+  }
+
+  /** Nothing was heard of its holder in time. The line is to be settled afterwards. */
+  lapse(lease: Lease): void {
+    for (const [name, slots] of lease.amounts) {
+      const gate = this.#line.gate(name);
+      gate.lapsed.set(lease.id, lease);
+      gate.lapsedSlots += slots;
+      this.#line.roomGained(name);
+    }
+  }
+
+  /** Its holder is back. False if somebody waits for its slots: then it is to end. */
+  makeWhole(lease: Lease): boolean {
+    for (const name of lease.amounts.keys()) if (this.#line.isWantedNow(name)) return false;
+    for (const name of lease.amounts.keys()) this.#takeOffLapsed(name, lease);
+    return true;
+  }
+
+  /** As many as the slots need, the oldest first. */
+  #endLapsed({ limit, lapsed }: Gate<Ticket>, slots: number): void {
+    for (const lease of lapsed.values()) {
+      if (!limit.settings.active || limit.held + slots <= limit.settings.slots) return;
+      this.expire(lease);
+    }
+  }
+
+  #end(lease: Lease, fact: Fact, names: readonly string[] = [...lease.amounts.keys()]): void {
+    for (const name of names) this.#takeOffLapsed(name, lease);
+    this.#ledger.record(fact);
+    for (const name of names) this.#line.roomGained(name);
+    if (lease.amounts.size === 0) this.#sessions.get(lease.session)?.leases.delete(lease.id);
+  }
+
+  #takeOffLapsed(name: string, lease: Lease): void {
+    const gate = this.#line.gate(name);
+    if (gate.lapsed.delete(lease.id)) gate.lapsedSlots -= lease.amounts.get(name) as number;
+  }
+}
+
+function assertWithin({ name, held, settings }: Limit): void {
+  if (settings.active && held > settings.slots) {
+    throw new Error(`a grant made ${held} slots of limit '${name}' held, which has ${settings.slots}`);
+  }
+}

@@ -1,0 +1,133 @@
+/** Limits as they are set by hand: created, changed, deleted, reset. */
+import type { DirectGrant, LimitPatch } from './commands.ts';
+import type { Amounts, LimitSettings } from './facts.ts';
+import type { Leases } from './leases.ts';
+import type { Ledger } from './ledger.ts';
+import type { Line } from './line.ts';
+import { draining, hasHolders, notFound, type Refusal, slotsNeeded, tooLarge } from './refusals.ts';
+import type { Sessions } from './sessions.ts';
+import type { Limit } from './state.ts';
+import type { Ticket, Tickets } from './tickets.ts';
+
+const NEW_LIMIT: Omit<LimitSettings, 'slots'> = {
+  kind: 'semaphore',
+  active: true,
+  mode: 'open',
+  overtakes: 16,
+  maxWaiters: null,
+  description: null,
+};
+
+/** What the limits need of the rest of the engine. */
+export interface Hands {
+  refuse(ticket: Ticket, refusal: Refusal): void;
+  /** Grants or queues it again without the limit that is gone, at its place. */
+  goOn(ticket: Ticket, amounts: Amounts, missing: readonly string[]): void;
+  forgetIfIdle(session: string): void;
+}
+
+/** After each of its methods the line is to be settled. */
+export class Limits {
+  readonly #ledger: Ledger;
+  readonly #line: Line<Ticket>;
+  readonly #sessions: Sessions<Ticket>;
+  readonly #tickets: Tickets;
+  readonly #leases: Leases;
+  readonly #hands: Hands;
+
+  constructor(
+    ledger: Ledger,
+    line: Line<Ticket>,
+    sessions: Sessions<Ticket>,
+    tickets: Tickets,
+    leases: Leases,
+    hands: Hands,
+  ) {
+    this.#ledger = ledger;
+    this.#line = line;
+    this.#sessions = sessions;
+    this.#tickets = tickets;
+    this.#leases = leases;
+    this.#hands = hands;
+    for (const limit of ledger.state.limits.values()) line.add(limit);
+  }
+
+  /** Creates it if it is not there; `id` is then its own. */
+  ensure(name: string, id: string, patch: LimitPatch): Refusal | undefined {
+    if (this.#ledger.state.limits.has(name)) return undefined;
+    const { slots } = patch;
+    if (slots === undefined) return slotsNeeded(name);
+    this.#ledger.record({
+      type: 'limit.set',
+      at: this.#ledger.nowMs,
+      name,
+      id,
+      settings: { ...NEW_LIMIT, ...patch, slots },
+    });
+    this.#line.add(this.#ledger.limit(name));
+    return undefined;
+  }
+
+  set(name: string, id: string, patch: LimitPatch): Refusal | undefined {
+    const limit = this.#ledger.state.limits.get(name);
+    if (!limit) return this.ensure(name, id, patch);
+    const settings: LimitSettings = { ...limit.settings, ...patch };
+    if (JSON.stringify(settings) === JSON.stringify(limit.settings)) return undefined;
+    this.#ledger.record({ type: 'limit.set', at: this.#ledger.nowMs, name, id: limit.id, settings });
+    this.#refuseWaiters(name, settings);
+    this.#line.changed(name);
+    return undefined;
+  }
+
+  /** Refused while it has holders, unless forced. Who allows it to be missing waits on without it; other waiters are refused. */
+  delete(name: string, force: boolean): Refusal | undefined {
+    const limit = this.#ledger.state.limits.get(name);
+    if (!limit) return notFound([name]);
+    if (limit.leases.size > 0 && !force) return hasHolders(name, limit.leases.size);
+    this.#revokeAll(limit, `its limit '${name}' was deleted`);
+    const waiting = this.#tickets.waitingFor(name);
+    for (const ticket of waiting) {
+      if (ticket.request.onMissing === 'allow') this.#tickets.remove(ticket);
+      else this.#hands.refuse(ticket, notFound([name]));
+    }
+    this.#ledger.record({ type: 'limit.deleted', at: this.#ledger.nowMs, name });
+    this.#line.delete(name);
+    for (const ticket of waiting) if (ticket.request.onMissing === 'allow') this.#goOnWithout(name, ticket);
+    return undefined;
+  }
+
+  /** Revokes every lease on it, then takes one slot for each of `grants`: all, or nothing changes. */
+  reset(name: string, grants: readonly DirectGrant[]): Refusal | undefined {
+    const limit = this.#ledger.state.limits.get(name);
+    if (!limit) return notFound([name]);
+    const { active, slots } = limit.settings;
+    if (active && grants.length > slots) return tooLarge(name, grants.length, slots);
+    this.#revokeAll(limit, `limit '${name}' was reset`);
+    for (const { lease, ttlMs, holder } of grants) {
+      this.#leases.take(this.#sessions.add(lease, 'renewal', ttlMs), lease, [[name, 1]], holder);
+    }
+    return undefined;
+  }
+
+  /** Those who can no longer be granted, whether their clients are there or not. */
+  #refuseWaiters(name: string, { active, slots, mode }: LimitSettings): void {
+    if (this.#line.gate(name).waiters === 0) return;
+    for (const ticket of this.#tickets.waitingFor(name)) {
+      const wanted = ticket.amounts.find(([other]) => other === name)?.[1] ?? 0;
+      if (mode === 'draining') this.#hands.refuse(ticket, draining(name));
+      else if (active && wanted > slots) this.#hands.refuse(ticket, tooLarge(name, wanted, slots));
+    }
+  }
+
+  #goOnWithout(name: string, ticket: Ticket): void {
+    const amounts = ticket.amounts.filter(([other]) => other !== name);
+    this.#hands.goOn(ticket, amounts, [...ticket.missing, name]);
+  }
+
+  #revokeAll(limit: Limit, reason: string): void {
+    for (const lease of [...limit.leases.values()]) {
+      this.#leases.revoke(lease, reason);
+      this.#hands.forgetIfIdle(lease.session);
+    }
+  }
+}

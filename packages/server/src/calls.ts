@@ -1,0 +1,151 @@
+/** Answers the calls of a session: limits, holders, waiters, check. Each is told once what it saw is durable. */
+import { randomUUID } from 'node:crypto';
+import {
+  type Command,
+  type HolderView,
+  type LimitView,
+  notFound,
+  type Refusal,
+  type WaiterView,
+} from '@slotkeeper/engine';
+import {
+  type ClientMessage,
+  checkCall,
+  invalidRequest,
+  type Method,
+  type Methods,
+  type Page,
+  type ServerMessage,
+} from '@slotkeeper/protocol';
+import type { Replica } from './replica.ts';
+
+/** Items of a page: well below a frame's bound with the longest names there can be. */
+const PAGE_ITEMS = 500;
+
+type Call = Extract<ClientMessage, { readonly type: 'call' }>;
+type Say = (message: ServerMessage) => void;
+type Value<M extends Method> = Methods[M]['value'];
+
+/** `done` is called with the value, or with why there is none; not before it is durable. */
+type Handler<M extends Method> = (
+  replica: Replica,
+  params: Methods[M]['params'],
+  done: (refusal: Refusal | undefined, value?: Value<M>) => void,
+) => void;
+
+export function answerCall(replica: Replica, { id, method, params }: Call, say: Say): void {
+  const problem = checkCall(method, params);
+  if (problem) {
+    replica.tell(() => say({ type: 'failed', id, error: invalidRequest(problem) }));
+    return;
+  }
+  const handler = handlers[method] as Handler<Method>;
+  handler(replica, params as Methods[Method]['params'], (refusal, value) => {
+    if (refusal) say({ type: 'failed', id, error: refusal });
+    else say({ type: 'reply', id, value });
+  });
+}
+
+const handlers: { readonly [M in Method]: Handler<M> } = {
+  'limits.ensure': (replica, { name, spec }, done) =>
+    change(replica, { type: 'limit.ensure', name, id: randomUUID(), patch: spec }, name, done),
+
+  'limits.set': (replica, { name, spec }, done) =>
+    change(replica, { type: 'limit.set', name, id: randomUUID(), patch: spec }, name, done),
+
+  'limits.get': (replica, { name }, done) => {
+    const view = replica.engine.limitView(name);
+    replica.tell(() => (view ? done(undefined, view) : done(notFound([name]))));
+  },
+
+  'limits.list': (replica, { prefix, after }, done) => {
+    const names = [...replica.engine.state.limits.keys()].filter(
+      (name) => name.startsWith(prefix) && name > (after ?? ''),
+    );
+    const shown = names.sort().slice(0, PAGE_ITEMS + 1);
+    const views = shown.map((name) => replica.engine.limitView(name) as LimitView);
+    replica.tell(() =>
+      done(
+        undefined,
+        page(views, (view) => view.name),
+      ),
+    );
+  },
+
+  'limits.delete': (replica, { name, force }, done) => {
+    replica.submit({ type: 'limit.delete', name, force }, (refusal) => done(refusal, null));
+  },
+
+  'limits.pause': (replica, { name }, done) => setMode(replica, name, 'paused', done),
+  'limits.resume': (replica, { name }, done) => setMode(replica, name, 'open', done),
+  'limits.drain': (replica, { name }, done) =>
+    setMode(replica, name, 'draining', (refusal) => {
+      if (refusal) done(refusal);
+      else replica.whenEmpty(name, () => handlers['limits.get'](replica, { name }, done));
+    }),
+
+  holders: (replica, { limit, after }, done) => {
+    if (isMissing(replica, limit, done)) return;
+    const from = Number(after ?? 0);
+    const views: HolderView[] = [];
+    for (const view of replica.engine.holders(limit)) {
+      if (view.token > from) views.push(view);
+      if (views.length > PAGE_ITEMS) break;
+    }
+    replica.tell(() =>
+      done(
+        undefined,
+        page(views, (view) => String(view.token)),
+      ),
+    );
+  },
+
+  waiters: (replica, { limit, after }, done) => {
+    if (isMissing(replica, limit, done)) return;
+    const [atMs = Number.NEGATIVE_INFINITY, number = 0] = after?.split(' ').map(Number) ?? [];
+    const views = replica.engine
+      .waiters(limit)
+      .filter(({ place }) => place.atMs > atMs || (place.atMs === atMs && place.number > number))
+      .slice(0, PAGE_ITEMS + 1);
+    replica.tell(() =>
+      done(
+        undefined,
+        page(views, ({ place }: WaiterView) => `${place.atMs} ${place.number}`),
+      ),
+    );
+  },
+
+  check: (replica, { lease, token }, done) => {
+    const valid = replica.engine.isValid(lease, token);
+    replica.tell(() => done(undefined, { valid }));
+  },
+};
+
+function change(
+  replica: Replica,
+  command: Command,
+  name: string,
+  done: (refusal: Refusal | undefined, value?: LimitView) => void,
+): void {
+  let view: LimitView | undefined;
+  replica.submit(command, (refusal) => done(refusal, view));
+  view = replica.engine.limitView(name);
+}
+
+function setMode(replica: Replica, name: string, mode: LimitView['mode'], done: Parameters<typeof change>[3]): void {
+  if (isMissing(replica, name, done)) return;
+  change(replica, { type: 'limit.set', name, id: '', patch: { mode } }, name, done);
+}
+
+function isMissing(replica: Replica, name: string | null, done: (refusal: Refusal) => void): boolean {
+  if (name === null || replica.engine.state.limits.has(name)) return false;
+  replica.tell(() => done(notFound([name])));
+  return true;
+}
+
+/** `items` may be one more than a page holds: then there is another. */
+function page<T>(items: readonly T[], cursor: (item: T) => string): Page<T> {
+  const shown = items.slice(0, PAGE_ITEMS);
+  const last = shown.at(-1);
+  return { items: shown, next: items.length > PAGE_ITEMS && last !== undefined ? cursor(last) : null };
+}

@@ -1,0 +1,76 @@
+/** The server: one replica over a data folder, and its faces on one port. */
+import type { AddressInfo } from 'node:net';
+import { SqliteJournal } from '@slotkeeper/journal';
+import Fastify, { type FastifyInstance } from 'fastify';
+import type { Logger } from 'pino';
+import { realClock } from './clock.ts';
+import { prefectFace } from './prefect/face.ts';
+import { Replica } from './replica.ts';
+import { SessionFace } from './session.ts';
+import { VERSION } from './version.ts';
+import { serveSessions } from './websocket.ts';
+
+export interface ServeOptions {
+  readonly host: string;
+  /** 0 takes a free one. */
+  readonly port: number;
+  /** The folder that holds all of the server's state; created if it is not there. */
+  readonly data: string;
+  /** Clients must give it; null: anyone who can connect may. */
+  readonly apiKey: string | null;
+  readonly log: Logger;
+}
+
+export interface RunningServer {
+  /** `http://127.0.0.1:4230` */
+  readonly url: string;
+  /** What keeps the state, and where: `sqlite ./slotkeeper-data` */
+  readonly description: string;
+  readonly version: string;
+  /** Stops taking work, answers what is under way, and lets go of the data. */
+  close(): Promise<void>;
+}
+
+/** Resolves when it can serve. Rejects with a `JournalError`, or with the error of `listen` (`EADDRINUSE`, `EACCES`, …). */
+export async function serve(options: ServeOptions): Promise<RunningServer> {
+  const { host, port, data, apiKey, log } = options;
+  const journal = new SqliteJournal(data);
+  const { description } = journal;
+  let first: SqliteJournal | null = journal;
+  const replica = await Replica.start(() => {
+    const next = first ?? new SqliteJournal(data);
+    first = null;
+    return next;
+  }, realClock);
+  replica.on({ log: (level, message) => log[level](message) });
+  const app = Fastify({ forceCloseConnections: true, bodyLimit: 1_048_576 });
+  const sessions = new SessionFace({ replica, clock: realClock, version: VERSION, apiKey });
+  serveSessions(app.server, sessions);
+  serveProbes(app, replica);
+  await app.register(prefectFace, { prefix: '/api', replica, clock: realClock, apiKey });
+  try {
+    await app.listen({ host, port });
+  } catch (error) {
+    await replica.stop();
+    throw error;
+  }
+  const address = app.server.address() as AddressInfo;
+  return {
+    url: `http://${address.family === 'IPv6' ? `[${address.address}]` : address.address}:${address.port}`,
+    description,
+    version: VERSION,
+    async close() {
+      sessions.close();
+      await app.close();
+      await replica.stop();
+    },
+  };
+}
+
+/** For whoever looks after the process: is it there, can it serve. Open without a key. */
+function serveProbes(app: FastifyInstance, replica: Replica): void {
+  app.get('/healthz', () => ({ status: 'ok', server: 'slotkeeper', version: VERSION }));
+  app.get('/readyz', (_request, reply) =>
+    replica.ready ? { status: 'ok' } : reply.code(503).send({ status: 'starting again from the journal' }),
+  );
+}

@@ -1,0 +1,340 @@
+/**
+ * The server's end of one connection of the session protocol (packages/protocol/src/messages.ts).
+ *
+ *   greeting ── hello ──▶ listing ── ready ──▶ open ── bye ──▶ closing
+ *      └───────────┴───────── a breach, a displacement, the end of the connection ──▶ closed
+ *
+ * A breach of the protocol ends the connection; a request that is not allowed is refused, and the connection goes on.
+ * The client's frames are acknowledged once all that they asked for is durable.
+ */
+import { createHash, timingSafeEqual } from 'node:crypto';
+import type { Claim, Notice } from '@slotkeeper/engine';
+import {
+  type Channel,
+  type ChannelEvents,
+  type ClientMessage,
+  type Clock,
+  checkAcquire,
+  checkHello,
+  decodeClientFrame,
+  invalidRequest,
+  MAX_FRAME_BYTES,
+  PROTOCOL_VERSION,
+  ProtocolError,
+  type ServerMessage,
+  serverFrames,
+  type WireAcquire,
+  type WireError,
+} from '@slotkeeper/protocol';
+import { answerCall } from './calls.ts';
+import type { Replica } from './replica.ts';
+import { acquireRequest } from './requests.ts';
+
+/** A connection that has not said hello and ready by then is closed. */
+const GREETING_MS = 10_000;
+/** A client that does not read is closed when so much waits for it. */
+const UNREAD_BYTES_MAX = 16 * 1_048_576;
+
+type Mode = 'greeting' | 'listing' | 'open' | 'closing' | 'closed';
+type Hello = Extract<ClientMessage, { readonly type: 'hello' }>;
+
+export interface SessionsOptions {
+  readonly replica: Replica;
+  readonly clock: Clock;
+  readonly version: string;
+  readonly apiKey: string | null;
+}
+
+/** All connections of a replica: after each of its batches, those with something to say write one frame. */
+export class SessionFace {
+  readonly options: SessionsOptions;
+  readonly #connections = new Set<Connection>();
+  readonly #dirty = new Set<Connection>();
+
+  constructor(options: SessionsOptions) {
+    this.options = options;
+    options.replica.on({
+      flushed: () => this.#flush(),
+      failed: () =>
+        this.#farewell('The server has to start again from its journal. Nothing that was acknowledged is lost.'),
+    });
+  }
+
+  /**
+   * Serves a new connection: `open` is given what is to hear its frames, and returns where to send. `local`: the other end
+   * is in this process, and ends with it.
+   */
+  accept(open: (events: ChannelEvents) => Channel, local = false): void {
+    const connection = new Connection(this, open, local);
+    this.#connections.add(connection);
+  }
+
+  /** Says goodbye to all clients, who will try to come back. */
+  close(): void {
+    this.#farewell('The server is closing.');
+  }
+
+  markDirty(connection: Connection): void {
+    this.#dirty.add(connection);
+  }
+
+  forget(connection: Connection): void {
+    this.#connections.delete(connection);
+    this.#dirty.delete(connection);
+  }
+
+  #flush(): void {
+    const dirty = [...this.#dirty];
+    this.#dirty.clear();
+    for (const connection of dirty) connection.write();
+  }
+
+  #farewell(message: string): void {
+    for (const connection of [...this.#connections])
+      connection.end({ code: 'SERVER_UNREACHABLE', message, details: {} }, true);
+  }
+}
+
+class Connection implements ChannelEvents {
+  readonly #face: SessionFace;
+  readonly #channel: Channel;
+  readonly #local: boolean;
+  readonly #sink = (notice: Notice): void => this.#hear(notice);
+  #mode: Mode = 'greeting';
+  #hello: Hello | null = null;
+  #claims: Claim[] = [];
+  #waits: WireAcquire[] = [];
+  #outbox: ServerMessage[] = [];
+  #received = 0;
+  #durable = 0;
+
+  constructor(face: SessionFace, open: (events: ChannelEvents) => Channel, local: boolean) {
+    this.#face = face;
+    this.#local = local;
+    this.#channel = open(this);
+    face.options.clock.setTimer(GREETING_MS, () => {
+      if (this.#mode === 'greeting' || this.#mode === 'listing') {
+        this.end(
+          invalidRequest({ field: 'hello', reason: `and ready must come within ${GREETING_MS / 1000} s` }),
+          false,
+        );
+      }
+    });
+  }
+
+  frame(text: string): void {
+    if (this.#mode === 'closing' || this.#mode === 'closed') return;
+    if (!this.#face.options.replica.ready) {
+      this.end({ code: 'SERVER_UNREACHABLE', message: 'The server is starting. Try again.', details: {} }, true);
+      return;
+    }
+    try {
+      this.#read(text);
+    } catch (error) {
+      if (!(error instanceof ProtocolError)) throw error;
+      this.end(error.wireError, false);
+    }
+  }
+
+  closed(): void {
+    if (this.#mode === 'closed') return;
+    const { replica } = this.#face.options;
+    if ((this.#mode === 'open' || this.#mode === 'closing') && this.#hello && replica.ready) {
+      replica.submit({ type: 'session.lost', session: this.#hello.session, connection: this.#hello.connection });
+    }
+    this.#forget();
+  }
+
+  /** Writes what is to be said, and what is acknowledged. */
+  write(): void {
+    if (this.#mode === 'closed') return;
+    const messages = this.#outbox;
+    this.#outbox = [];
+    for (const frame of serverFrames(this.#durable, messages)) this.#channel.send(frame);
+    if (this.#channel.bufferedBytes > UNREAD_BYTES_MAX) this.#channel.close();
+    if (this.#mode === 'closing') this.#channel.close();
+  }
+
+  /** Says goodbye and closes. */
+  end(error: WireError, retry: boolean): void {
+    if (this.#mode === 'closed') return;
+    this.#say({ type: 'goodbye', error, retry });
+    this.write();
+    this.closed();
+    this.#channel.close();
+  }
+
+  #forget(): void {
+    this.#mode = 'closed';
+    if (this.#hello) this.#face.options.replica.detach(this.#hello.session, this.#sink);
+    this.#face.forget(this);
+  }
+
+  #read(text: string): void {
+    if (Buffer.byteLength(text) > MAX_FRAME_BYTES) {
+      throw new ProtocolError(
+        'frame',
+        `must be ${MAX_FRAME_BYTES} bytes at the most, but has ${Buffer.byteLength(text)}`,
+      );
+    }
+    const frame = decodeClientFrame(text);
+    if (frame.number !== this.#received + 1) {
+      throw new ProtocolError('frame number', `must be ${this.#received + 1}, but was ${frame.number}`);
+    }
+    this.#received = frame.number;
+    for (const message of frame.messages) {
+      if (this.#mode === 'closed') return;
+      this.#carryOut(message);
+    }
+    this.#acknowledge(frame.number);
+  }
+
+  #acknowledge(number: number): void {
+    const { replica } = this.#face.options;
+    const done = (): void => {
+      this.#durable = number;
+      this.#face.markDirty(this);
+    };
+    if (this.#mode === 'open' && this.#hello) {
+      const { session, connection } = this.#hello;
+      replica.submit({ type: 'session.heard', session, connection }, done);
+    } else if (this.#mode !== 'closed') {
+      replica.tell(done);
+    }
+  }
+
+  #carryOut(message: ClientMessage): void {
+    if (this.#mode === 'greeting') {
+      if (message.type !== 'hello') throw new ProtocolError('first message', `must be hello, but was ${message.type}`);
+      this.#greet(message);
+    } else if (this.#mode === 'listing') {
+      this.#list(message);
+    } else {
+      this.#serve(message, this.#hello as Hello);
+    }
+  }
+
+  #greet(hello: Hello): void {
+    if (hello.version !== PROTOCOL_VERSION) {
+      throw new ProtocolError('hello.version', `must be ${PROTOCOL_VERSION}, but was ${hello.version}`);
+    }
+    if (!isKey(hello.apiKey, this.#face.options.apiKey)) {
+      const message =
+        hello.apiKey === null
+          ? 'This server asks for an API key (apiKey, SLOTKEEPER_API_KEY).'
+          : 'The API key is not this server’s.';
+      this.end({ code: 'AUTH', message, details: {} }, false);
+      return;
+    }
+    const problem = checkHello(hello);
+    if (problem) throw new ProtocolError(problem.field, problem.reason);
+    if (hello.ttlMs === null && !this.#local)
+      throw new ProtocolError('hello.ttlMs', 'must be a number of a client in another process');
+    this.#hello = hello;
+    this.#mode = 'listing';
+  }
+
+  #list(message: ClientMessage): void {
+    if (message.type === 'claim') this.#claims.push([message.lease, message.token]);
+    else if (message.type === 'acquire') this.#waits.push(message.request);
+    else if (message.type === 'ready') this.#open(this.#hello as Hello);
+    else throw new ProtocolError('message', `before ready must be claim or acquire, but was ${message.type}`);
+  }
+
+  #open(hello: Hello): void {
+    const { replica, version } = this.#face.options;
+    const { session, connection, ttlMs } = hello;
+    const waits = this.#waits.filter((request) => this.#isAllowed(request)).map(acquireRequest);
+    const lifeline = this.#local ? 'process' : 'heartbeat';
+    const leases = this.#claims;
+    this.#claims = [];
+    this.#waits = [];
+    // A connection that this one displaces hears of it within this call, and leaves its place to ours.
+    const refusal = replica.submit(
+      { type: 'session.open', session, connection, lifeline, ttlMs, leases, waits },
+      () => {
+        if (refusal) this.end(refusal, refusal.code === 'QUEUE_FULL');
+        else this.#outbox.unshift({ type: 'welcome', server: version, ttlMs });
+        this.#face.markDirty(this);
+      },
+    );
+    if (refusal) return;
+    this.#mode = 'open';
+    replica.attach(session, this.#sink);
+  }
+
+  #serve(message: ClientMessage, hello: Hello): void {
+    const { replica } = this.#face.options;
+    const { session, connection } = hello;
+    switch (message.type) {
+      case 'acquire':
+        if (this.#isAllowed(message.request))
+          replica.submit({ type: 'acquire', session, request: acquireRequest(message.request) });
+        return;
+      case 'release':
+        replica.submit({ type: 'release', lease: message.lease, token: message.token });
+        return;
+      case 'cancel':
+        replica.submit({ type: 'cancel', session, lease: message.lease });
+        return;
+      case 'call':
+        answerCall(replica, message, (answer) => this.#say(answer));
+        return;
+      case 'bye':
+        replica.submit({ type: 'session.close', session, connection }, () => {
+          this.#mode = 'closing';
+          this.#face.markDirty(this);
+        });
+        return;
+      default:
+        throw new ProtocolError('message', `after ready must not be ${message.type}`);
+    }
+  }
+
+  #isAllowed(request: WireAcquire): boolean {
+    const problem = checkAcquire(request);
+    if (problem) this.#say({ type: 'refused', lease: request.lease, error: invalidRequest(problem) });
+    return !problem;
+  }
+
+  #hear(notice: Notice): void {
+    switch (notice.type) {
+      case 'granted':
+        this.#say({ type: 'granted', lease: notice.lease, grant: notice.grant });
+        return;
+      case 'queued':
+        this.#say({ type: 'queued', lease: notice.lease, place: notice.place });
+        return;
+      case 'refused':
+      case 'ended':
+        this.#say({ type: notice.type, lease: notice.lease, error: notice.refusal });
+        return;
+      case 'disconnect':
+        this.end(notice.reason === 'displaced' ? DISPLACED : LAPSED, notice.reason === 'lapsed');
+        return;
+    }
+  }
+
+  #say(message: ServerMessage): void {
+    this.#outbox.push(message);
+    this.#face.markDirty(this);
+  }
+}
+
+const DISPLACED: WireError = {
+  code: 'CONFLICT',
+  message: 'Another connection has taken this session over: is its id used by two processes?',
+  details: {},
+};
+
+const LAPSED: WireError = {
+  code: 'SERVER_UNREACHABLE',
+  message: 'Nothing was heard of this client for its time to live.',
+  details: {},
+};
+
+function isKey(given: string | null, apiKey: string | null): boolean {
+  if (apiKey === null) return true;
+  const digest = (text: string): Buffer => createHash('sha256').update(text).digest();
+  return given !== null && timingSafeEqual(digest(given), digest(apiKey));
+}
