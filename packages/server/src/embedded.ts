@@ -2,7 +2,7 @@
  * The engine in this process: `connect('embedded:')`. The client's end of the session protocol talks to the same server's
  * end as over a network, through a channel in memory.
  */
-import { MemoryJournal, SqliteJournal } from '@slotkeeper/journal';
+import { MemoryJournal, MemoryStore, SqliteJournal } from '@slotkeeper/journal';
 import type { Channel, ChannelEvents } from '@slotkeeper/protocol';
 import { realClock } from './clock.ts';
 import { Replica } from './replica.ts';
@@ -23,8 +23,9 @@ export interface Embedded {
  */
 export async function openEmbedded(options: { readonly file?: string } = {}): Promise<Embedded> {
   const { file } = options;
-  const memory = new MemoryJournal();
-  const replica = await Replica.start(() => (file === undefined ? memory : new SqliteJournal(file)), realClock);
+  const memory = new MemoryStore();
+  const openJournal = () => (file === undefined ? new MemoryJournal(memory) : new SqliteJournal({ file }));
+  const replica = await Replica.start(openJournal, realClock);
   const face = new SessionFace({ replica, clock: realClock, version: VERSION, apiKey: null });
   return {
     dial: (events) => inMemory(events, (server) => face.accept(server, true)),

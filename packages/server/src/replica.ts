@@ -78,6 +78,11 @@ export class Replica {
     return this.#engine !== null && !this.#stopped;
   }
 
+  /** What keeps the state, and where. */
+  get description(): string {
+    return (this.#journal as Journal).description;
+  }
+
   /** The engine, for reading. What is read may be told only through `tell`. Throws unless `ready`. */
   get engine(): Pick<Engine, 'state' | 'nowMs' | 'limitView' | 'holders' | 'waiters' | 'isValid'> {
     return this.#running();

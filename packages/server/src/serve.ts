@@ -34,14 +34,7 @@ export interface RunningServer {
 /** Resolves when it can serve. Rejects with a `JournalError`, or with the error of `listen` (`EADDRINUSE`, `EACCES`, …). */
 export async function serve(options: ServeOptions): Promise<RunningServer> {
   const { host, port, data, apiKey, log } = options;
-  const journal = new SqliteJournal(data);
-  const { description } = journal;
-  let first: SqliteJournal | null = journal;
-  const replica = await Replica.start(() => {
-    const next = first ?? new SqliteJournal(data);
-    first = null;
-    return next;
-  }, realClock);
+  const replica = await Replica.start(() => new SqliteJournal({ folder: data }), realClock);
   replica.on({ log: (level, message) => log[level](message) });
   const app = Fastify({ forceCloseConnections: true, bodyLimit: 1_048_576 });
   const sessions = new SessionFace({ replica, clock: realClock, version: VERSION, apiKey });
@@ -57,7 +50,7 @@ export async function serve(options: ServeOptions): Promise<RunningServer> {
   const address = app.server.address() as AddressInfo;
   return {
     url: `http://${address.family === 'IPv6' ? `[${address.address}]` : address.address}:${address.port}`,
-    description,
+    description: replica.description,
     version: VERSION,
     async close() {
       sessions.close();

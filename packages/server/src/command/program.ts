@@ -1,0 +1,47 @@
+/** The `slotkeeper` command as a whole: its subcommands, and what their endings come to as an exit code. */
+import { Command, CommanderError } from 'commander';
+import { VERSION } from '../version.ts';
+import { EXIT, Interrupted, sentence } from './failure.ts';
+import { limitCommand } from './limit.ts';
+import { serveCommand } from './serve.ts';
+import { holdersCommand, waitersCommand } from './standing.ts';
+
+/** Runs one command line, as in `process.argv`; resolves to the exit code, with everything said that is to be said. */
+export async function run(argv: readonly string[]): Promise<number> {
+  try {
+    await program().parseAsync(argv);
+    return EXIT.done;
+  } catch (error) {
+    if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.done : EXIT.usage;
+    process.stderr.write(`${sentence(error)}\n`);
+    return error instanceof Interrupted ? EXIT.interrupted : EXIT.failed;
+  }
+}
+
+function program(): Command {
+  const program = new Command('slotkeeper')
+    .description('At most N at once, across any number of processes and machines.')
+    .version(VERSION)
+    .exitOverride()
+    .showHelpAfterError('Run it with --help to see how it is used.');
+  for (const command of [serveCommand(), demoCommand(), limitCommand(), holdersCommand(), waitersCommand()]) {
+    inherit(program, command);
+    program.addCommand(command);
+  }
+  return program;
+}
+
+/** Settings go to commands that are added ready-made only if told to. */
+function inherit(parent: Command, command: Command): void {
+  command.copyInheritedSettings(parent);
+  for (const child of command.commands) inherit(command, child);
+}
+
+function demoCommand(): Command {
+  return new Command('demo')
+    .description('watch twelve processes share three slots, a killed holder and a killed server included')
+    .action(async () => {
+      const { runDemo } = await import('./demo/demo.ts');
+      await runDemo();
+    });
+}

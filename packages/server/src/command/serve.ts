@@ -1,0 +1,118 @@
+/** `slotkeeper serve`: from the command line to a running server, and from a signal to its end. */
+import { isIP } from 'node:net';
+import { Command, Option } from 'commander';
+import type { RunningServer } from '../serve.ts';
+import { notEmpty, wholeNumber } from './arguments.ts';
+import { CommandFailure, EXIT, systemCode } from './failure.ts';
+
+interface ServeOptions {
+  readonly host: string;
+  readonly port: number;
+  readonly data: string;
+  readonly apiKey?: string;
+}
+
+/** A server that is asked to stop has stopped within 5 s: what is still under way then has had its chance. */
+const CLOSE_WITHIN_MS = 4500;
+
+export function serveCommand(): Command {
+  return new Command('serve')
+    .description('serve the slots, kept in a folder; prints one line when it is ready')
+    .addOption(
+      new Option('--host <host>', 'the address to listen on')
+        .env('SLOTKEEPER_LISTEN_HOST')
+        .default('127.0.0.1')
+        .argParser(notEmpty),
+    )
+    .addOption(
+      new Option('--port <port>', 'the port to listen on; 0 takes a free one')
+        .env('SLOTKEEPER_LISTEN_PORT')
+        .default(4230)
+        .argParser(wholeNumber(0, 65535)),
+    )
+    .addOption(
+      new Option('--data <folder>', 'where it keeps its state')
+        .env('SLOTKEEPER_DATA')
+        .default('./slotkeeper-data')
+        .argParser(notEmpty),
+    )
+    .addOption(
+      new Option('--api-key <key>', 'the key that clients must show; none: whoever reaches it may use it')
+        .env('SLOTKEEPER_API_KEY')
+        .argParser(notEmpty),
+    )
+    .action(serveUntilStopped);
+}
+
+async function serveUntilStopped(options: ServeOptions): Promise<void> {
+  const stopAsked = untilStopAsked();
+  if (options.apiKey === undefined && !isLoopback(options.host)) process.stderr.write(openWarning(options.host));
+  const server = await start(options);
+  // A reader of the ready line that goes away is no reason to stop serving.
+  process.stdout.on('error', () => {});
+  process.stdout.write(`slotkeeper ${server.version} ready on ${server.url} (${server.description})\n`);
+  await stopAsked;
+  const impatience = setTimeout(() => {
+    process.stderr.write(
+      `Some requests were still under way after ${CLOSE_WITHIN_MS / 1000} s; stopping without them.\n`,
+    );
+    process.exit(EXIT.done);
+  }, CLOSE_WITHIN_MS);
+  await server.close();
+  clearTimeout(impatience);
+}
+
+/**
+ * Resolves at the first SIGTERM or SIGINT. Later ones change nothing: a terminal and npm both pass on one Ctrl-C. A
+ * parent that opened a channel to this process, as the demo does, stops it by closing that, even by dying.
+ */
+function untilStopAsked(): Promise<void> {
+  return new Promise((resolve) => {
+    for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, () => resolve());
+    process.once('disconnect', () => resolve());
+    process.channel?.unref();
+  });
+}
+
+async function start(options: ServeOptions): Promise<RunningServer> {
+  const [{ serve }, { pino }] = await Promise.all([import('../serve.ts'), import('pino')]);
+  try {
+    return await serve({ ...options, apiKey: options.apiKey ?? null, log: pino(pino.destination(process.stderr.fd)) });
+  } catch (error) {
+    throw listenFailure(error, options) ?? error;
+  }
+}
+
+function listenFailure(error: unknown, { host, port }: ServeOptions): CommandFailure | undefined {
+  switch (systemCode(error)) {
+    case 'EADDRINUSE':
+      return new CommandFailure(
+        `Port ${port} on ${host} is taken by another program: stop that one, or choose another with --port (0 takes a free one).`,
+      );
+    case 'EADDRNOTAVAIL':
+    case 'ENOTFOUND':
+    case 'EAI_AGAIN':
+      return new CommandFailure(
+        `This machine has no address ${host} to listen on: choose one of its own with --host, or 127.0.0.1 for this machine only.`,
+      );
+    case 'EACCES':
+      return port < 1024 && port > 0
+        ? new CommandFailure(`This user may not listen on port ${port}: choose one above 1023 with --port.`)
+        : undefined;
+    default:
+      return undefined;
+  }
+}
+
+export function isLoopback(host: string): boolean {
+  if (host === 'localhost' || host === '::1') return true;
+  return isIP(host) === 4 && host.startsWith('127.');
+}
+
+function openWarning(host: string): string {
+  return `${[
+    '!! WARNING: this server is open to everyone who can reach it.',
+    `!! It listens on ${host}, beyond this machine, and asks for no key: anyone there can take, free and delete slots.`,
+    '!! Give it a key with --api-key (SLOTKEEPER_API_KEY), or keep it to this machine with --host 127.0.0.1.',
+  ].join('\n')}\n`;
+}

@@ -1,0 +1,51 @@
+/** Tables and durations as people read them. Pure. */
+
+export interface Column<Row> {
+  readonly title: string;
+  readonly of: (row: Row) => string | number;
+}
+
+/** One line for the titles and one for each row; numbers stand to the right. */
+export function table<Row>(rows: readonly Row[], columns: readonly Column<Row>[]): string[] {
+  const cells = rows.map((row) => columns.map((column) => column.of(row)));
+  const widths = columns.map((column, i) =>
+    Math.max(column.title.length, ...cells.map((line) => width(printable(line[i])))),
+  );
+  const isNumeric = columns.map((_, i) => cells.length > 0 && cells.every((line) => typeof line[i] === 'number'));
+  const aligned = (line: readonly (string | number)[]) =>
+    line
+      .map((cell, i) => pad(printable(cell), widths[i]!, isNumeric[i]!))
+      .join('  ')
+      .trimEnd();
+  return [aligned(columns.map((column) => column.title)), ...cells.map(aligned)];
+}
+
+function pad(text: string, toWidth: number, right: boolean): string {
+  const space = ' '.repeat(Math.max(0, toWidth - width(text)));
+  return right ? space + text : text + space;
+}
+
+function width(text: string): number {
+  return [...text].length;
+}
+
+/** Names and labels are anyone's text: what would move the cursor or break the line is shown by its code instead. */
+export function printable(cell: string | number | undefined): string {
+  return String(cell ?? '').replace(
+    /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu,
+    (char) => `\\u${char.codePointAt(0)!.toString(16).padStart(4, '0')}`,
+  );
+}
+
+/** `0.4 s`, `12 s`, `3 min 5 s`, `2 h 10 min`, `4 d 3 h`; of what lies ahead by the clocks' difference, `0.0 s`. */
+export function duration(ms: number): string {
+  const seconds = Math.max(0, ms) / 1000;
+  if (seconds < 9.95) return `${seconds.toFixed(1)} s`;
+  const whole = Math.round(seconds);
+  if (whole < 60) return `${whole} s`;
+  if (whole < 3600) return `${Math.floor(whole / 60)} min ${whole % 60} s`;
+  const minutes = Math.floor(whole / 60);
+  if (minutes < 24 * 60) return `${Math.floor(minutes / 60)} h ${minutes % 60} min`;
+  const hours = Math.floor(minutes / 60);
+  return `${Math.floor(hours / 24)} d ${hours % 24} h`;
+}

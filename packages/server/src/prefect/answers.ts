@@ -1,0 +1,41 @@
+/** How the face answers: bodies are JSON whatever they are, and an error is one of a few shapes that Prefect's clients know. */
+import type { FastifyReply } from 'fastify';
+
+export type Json = null | boolean | number | string | readonly Json[] | { readonly [key: string]: Json };
+
+/** An answer that is not a success: thrown by a route, written by the face. */
+export class PrefectError extends Error {
+  override readonly name = 'PrefectError';
+  readonly status: number;
+  readonly body: unknown;
+  readonly headers: Readonly<Record<string, string>>;
+
+  constructor(status: number, body: unknown, headers: Readonly<Record<string, string>> = {}) {
+    super(JSON.stringify(body));
+    this.status = status;
+    this.body = body;
+    this.headers = headers;
+  }
+}
+
+export const notFound = (): PrefectError => new PrefectError(404, { detail: 'Not Found' });
+export const unknownLimit = (): PrefectError => new PrefectError(404, { detail: 'Concurrency limit not found' });
+/** The client asks again by itself. */
+export const unavailable = (): PrefectError => new PrefectError(503, { exception_message: 'Service Unavailable' });
+
+/** Sent as bytes, so that the content type stays as it is and a text is a JSON string. */
+export function sendJson(
+  reply: FastifyReply,
+  status: number,
+  body: unknown,
+  headers: Readonly<Record<string, string>> = {},
+): FastifyReply {
+  return reply
+    .code(status)
+    .headers({ ...headers, 'content-type': 'application/json' })
+    .send(Buffer.from(JSON.stringify(body)));
+}
+
+export function sendError(reply: FastifyReply, { status, body, headers }: PrefectError): FastifyReply {
+  return sendJson(reply, status, body, headers);
+}

@@ -1,0 +1,31 @@
+/** What a decrement frees: it names tags and a task run, not a lease. */
+import type { Lease, Limit } from '@slotkeeper/engine';
+import { taskRunOf } from './tag-limits.ts';
+
+export interface Release {
+  readonly lease: string;
+  readonly token: number;
+  readonly names: readonly string[];
+}
+
+/** The task run's lease on exactly these limits, if it has one; else, of each limit, the oldest of its leases there. */
+export function whatToRelease(limits: readonly Limit[], taskRunId: string): Release[] {
+  const oldest = limits.map((limit) => ofTaskRun(limit, taskRunId));
+  const [onFirst = []] = oldest;
+  const exact = onFirst.find(
+    ({ amounts }) => amounts.size === limits.length && limits.every((l) => amounts.has(l.name)),
+  );
+  if (exact) return [{ lease: exact.id, token: exact.token, names: [...exact.amounts.keys()] }];
+  const releases = new Map<string, Release>();
+  for (const [i, [lease]] of oldest.entries()) {
+    if (!lease) continue;
+    const names = releases.get(lease.id)?.names ?? [];
+    releases.set(lease.id, { lease: lease.id, token: lease.token, names: [...names, limits[i]!.name] });
+  }
+  return [...releases.values()];
+}
+
+/** In the order of their grants. */
+function ofTaskRun(limit: Limit, taskRunId: string): Lease[] {
+  return [...limit.leases.values()].filter((lease) => taskRunOf(lease) === taskRunId);
+}

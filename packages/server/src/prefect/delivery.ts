@@ -1,0 +1,56 @@
+/**
+ * Whether an answer reached its client, as far as a server can tell: a peer that closes with the answer unread resets the
+ * connection, one that has read it ends it in order, or sends its next request.
+ */
+import type { ServerResponse } from 'node:http';
+import type { Socket } from 'node:net';
+import type { Ending } from './held-increments.ts';
+
+export interface DeliveryEvents {
+  /** The answer has been handed to the operating system. */
+  written(): void;
+  /** The client has asked something else over the connection. */
+  arrived(): void;
+  ended(how: Ending): void;
+}
+
+const watched = new WeakMap<Socket, () => void>();
+
+/** Tells of one answer, from before it is written until its fate is known. False if the connection has ended already. */
+export function watchDelivery(response: ServerResponse, events: DeliveryEvents): boolean {
+  const { socket } = response;
+  if (!socket || socket.destroyed) return false;
+  let wasReset = false;
+  const stop = (): void => {
+    watched.delete(socket);
+    response.off('finish', finished).off('close', closedBefore);
+    socket.off('error', failed).off('close', closed);
+  };
+  const closedBefore = (): void => {
+    if (response.writableFinished) return;
+    stop();
+    events.ended('unwritten');
+  };
+  const failed = (): void => {
+    wasReset = true;
+  };
+  const closed = (): void => {
+    stop();
+    events.ended(wasReset ? 'reset' : 'in order');
+  };
+  const finished = (): void => {
+    socket.on('error', failed).on('close', closed);
+    watched.set(socket, () => {
+      stop();
+      events.arrived();
+    });
+    events.written();
+  };
+  response.on('finish', finished).on('close', closedBefore);
+  return true;
+}
+
+/** To be called with each request: the one before it over this connection has been answered for good. */
+export function nextRequest(socket: Socket): void {
+  watched.get(socket)?.();
+}

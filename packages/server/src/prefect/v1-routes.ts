@@ -1,0 +1,166 @@
+/** `/concurrency_limits`: Prefect's v1 API of tag limits. */
+import { randomUUID } from 'node:crypto';
+import type { Limit, Refusal } from '@slotkeeper/engine';
+import { PrefectError, sendError, sendJson, unavailable, unknownLimit } from './answers.ts';
+import { whatToRelease } from './decrement.ts';
+import { watchDelivery } from './delivery.ts';
+import type { DurableAnswers } from './durable-answers.ts';
+import { type HeldIncrements, type Outcome, RETRY_AFTER_SECONDS, type Requester } from './held-increments.ts';
+import type { Call, Route } from './routes.ts';
+import { limitName, limitsOn, tagLimit, tagLimitById, tagLimits, tagOf, takenLimit } from './tag-limits.ts';
+import { canonical } from './uuid.ts';
+import { PAGE_MAX, readCreate, readFilter, readReset, readSlots, tag } from './v1-bodies.ts';
+import { orInvalid } from './validation.ts';
+
+/** After which a client whom the server cannot let wait asks again. */
+const QUEUE_FULL_RETRY_SECONDS = 2;
+
+const PATH = '/concurrency_limits';
+const ID = ':id(^[0-9a-fA-F]{8}-?[0-9a-fA-F]{4}-?[0-9a-fA-F]{4}-?[0-9a-fA-F]{4}-?[0-9a-fA-F]{12}$)';
+
+export interface V1 {
+  readonly answers: DurableAnswers;
+  readonly increments: HeldIncrements;
+  /** The time to live of leases; null: until they are released. */
+  readonly leaseMs: number | null;
+}
+
+export function v1Routes(v1: V1): readonly Route[] {
+  const { answers } = v1;
+  const byId = ({ params }: Call): Limit | undefined => tagLimitById(answers.state, canonical(params.id!));
+  const byTag = ({ params, body }: Call): Limit | undefined =>
+    answers.state.limits.get(limitName(orInvalid(tag(params.tag, ['path', 'tag']), body)));
+  return [
+    { method: 'POST', path: `${PATH}/`, handle: (call) => create(v1, call) },
+    { method: 'POST', path: `${PATH}/filter`, handle: (call) => filter(v1, call) },
+    { method: 'POST', path: `${PATH}/increment`, handle: (call) => increment(v1, call) },
+    { method: 'POST', path: `${PATH}/decrement`, handle: (call) => decrement(v1, call) },
+    { method: 'GET', path: `${PATH}/${ID}`, handle: (call) => read(v1, call, byId(call)) },
+    { method: 'DELETE', path: `${PATH}/${ID}`, handle: (call) => remove(v1, call, byId(call)) },
+    { method: 'GET', path: `${PATH}/tag/:tag`, handle: (call) => read(v1, call, byTag(call)) },
+    { method: 'DELETE', path: `${PATH}/tag/:tag`, handle: (call) => remove(v1, call, byTag(call)) },
+    { method: 'POST', path: `${PATH}/tag/:tag/reset`, handle: (call) => reset(v1, call, byTag(call)) },
+  ];
+}
+
+async function create({ answers }: V1, { body, reply }: Call) {
+  const { tag, concurrency_limit: slots } = orInvalid(readCreate(body), body);
+  const name = limitName(tag);
+  const status = answers.state.limits.has(name) ? 200 : 201;
+  void answers.submit({ type: 'limit.set', name, id: randomUUID(), patch: { slots } });
+  return sendJson(reply, status, await answers.once(tagLimit(answers.state.limits.get(name)!)));
+}
+
+async function read({ answers }: V1, { reply }: Call, limit: Limit | undefined) {
+  const found = await answers.once(limit && tagLimit(limit));
+  if (!found) throw unknownLimit();
+  return sendJson(reply, 200, found);
+}
+
+async function filter({ answers }: V1, { body, reply }: Call) {
+  const page = readFilter(body);
+  if (!('list' in page)) checkPage(page.limit);
+  const { limit, offset } = orInvalid(page, body);
+  const limits = tagLimits(answers.state).slice(offset, offset + limit);
+  return sendJson(reply, 200, await answers.once(limits.map(tagLimit)));
+}
+
+async function remove({ answers }: V1, { reply }: Call, limit: Limit | undefined) {
+  if (!limit) throw await answers.once(unknownLimit());
+  await answers.submit({ type: 'limit.delete', name: limit.name, force: true });
+  return sendJson(reply, 200, null);
+}
+
+async function reset({ answers, leaseMs }: V1, { body, reply }: Call, limit: Limit | undefined) {
+  const { slot_override: taskRunIds } = orInvalid(readReset(body), body);
+  if (!limit) throw await answers.once(unknownLimit());
+  const { slots, active } = limit.settings;
+  if (active && taskRunIds.length > slots) {
+    const without = taskRunIds.slice(slots).join(', ');
+    const detail = `The concurrency limit on tag "${tagOf(limit.name)}" is ${slots}: there is no slot for ${without}. Nothing has been changed.`;
+    throw await answers.once(new PrefectError(422, { detail }));
+  }
+  const grants = taskRunIds.map((id) => ({
+    lease: randomUUID(),
+    ttlMs: leaseMs,
+    holder: { type: 'task_run', id, label: null, host: null, pid: null },
+  }));
+  await answers.submit({ type: 'limit.reset', name: limit.name, grants });
+  return sendJson(reply, 200, null);
+}
+
+async function decrement({ answers }: V1, { body, reply }: Call) {
+  const { names, task_run_id: taskRunId } = orInvalid(readSlots(body), body);
+  const limits = limitsOn(answers.state, names);
+  const released = whatToRelease(limits, taskRunId).map((release) => answers.submit({ type: 'release', ...release }));
+  const listed = answers.once(activeOf(limits).map(takenLimit));
+  await Promise.all(released);
+  return sendJson(reply, 200, await listed);
+}
+
+/** Answered now, or held until the slots are its own. */
+async function increment({ answers, increments }: V1, { body, reply }: Call) {
+  const { names: tags, task_run_id: taskRunId } = orInvalid(readSlots(body), body);
+  const limits = limitsOn(answers.state, tags);
+  const empty = limits.find(({ settings }) => settings.slots === 0);
+  if (empty) throw await answers.once(neverFits(empty.name));
+  if (activeOf(limits).length === 0) return sendJson(reply, 200, await answers.once([]));
+
+  const requester: Requester = { answer: (outcome) => answerIncrement(answers, tags, reply, outcome) };
+  const isConnected = watchDelivery(reply.raw, {
+    written: () => increments.written(requester),
+    arrived: () => increments.arrived(requester),
+    ended: (how) => increments.ended(requester, how),
+  });
+  if (isConnected) increments.ask({ taskRunId, tags }, requester);
+  return reply;
+}
+
+function answerIncrement(answers: DurableAnswers, tags: readonly string[], reply: Call['reply'], outcome: Outcome) {
+  switch (outcome.is) {
+    case 'granted': {
+      const taken = new Set(outcome.amounts.map(([name]) => name));
+      const limits = limitsOn(answers.state, tags).filter(({ name }) => taken.has(name));
+      return sendJson(reply, 200, limits.map(takenLimit));
+    }
+    case 'full':
+      return sendError(reply, notNow(activeOf(limitsOn(answers.state, tags))));
+    case 'refused':
+      return sendError(reply, refused(outcome.refusal));
+    case 'unavailable':
+      return sendError(reply, unavailable());
+  }
+}
+
+function activeOf(limits: readonly Limit[]): Limit[] {
+  return limits.filter(({ settings }) => settings.active);
+}
+
+// Refusals
+
+function neverFits(name: string): PrefectError {
+  return locked(`The concurrency limit on tag "${tagOf(name)}" is 0 and will deadlock if the task tries to run again.`);
+}
+
+/** Names a full one, or the first where those before it in the line are what it waits for. */
+function notNow(limits: readonly Limit[]): PrefectError {
+  const full = limits.find(({ held, settings }) => held >= settings.slots) ?? limits[0];
+  const detail = `Concurrency limit for the ${full ? tagOf(full.name) : ''} tag has been reached`;
+  return locked(detail, RETRY_AFTER_SECONDS);
+}
+
+function refused({ code, message, details }: Refusal): PrefectError {
+  if (code === 'REQUEST_TOO_LARGE') return neverFits(String(details.name));
+  return code === 'QUEUE_FULL' ? locked(message, QUEUE_FULL_RETRY_SECONDS) : locked(message);
+}
+
+/** Without `Retry-After` the client gives up. */
+function locked(detail: string, retryAfterSeconds?: number): PrefectError {
+  return new PrefectError(423, { detail }, retryAfterSeconds ? { 'retry-after': String(retryAfterSeconds) } : {});
+}
+
+function checkPage(limit: number): void {
+  const bound =
+    limit < 0 ? 'greater than or equal to 0' : limit > PAGE_MAX ? `less than or equal to ${PAGE_MAX}` : null;
+  if (bound) throw new PrefectError(422, { detail: `Invalid limit: must be ${bound}.` });
+}

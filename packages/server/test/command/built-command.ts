@@ -1,0 +1,79 @@
+/** The command as its users have it: built, and run as a process of its own. What a test starts ends with the test. */
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { existsSync } from 'node:fs';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { onTestFinished } from 'vitest';
+
+const MAIN = fileURLToPath(new URL('../../dist/main.js', import.meta.url));
+
+export interface Ending {
+  /** Null if it was ended by a signal. */
+  readonly code: number | null;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+export class Run {
+  readonly child: ChildProcess;
+  readonly ended: Promise<Ending>;
+  #stdout = '';
+  #stderr = '';
+
+  constructor(args: readonly string[], env: Readonly<Record<string, string>>) {
+    if (!existsSync(MAIN)) throw new Error(`${MAIN} is missing: run 'npm run build' first`);
+    this.child = spawn(process.execPath, [MAIN, ...args], { env: { ...plainEnvironment(), ...env } });
+    this.child.stdout!.setEncoding('utf8').on('data', (text: string) => {
+      this.#stdout += text;
+    });
+    this.child.stderr!.setEncoding('utf8').on('data', (text: string) => {
+      this.#stderr += text;
+    });
+    this.ended = once(this.child, 'close').then(([code]) => ({ code, stdout: this.#stdout, stderr: this.#stderr }));
+    onTestFinished(async () => {
+      this.child.kill('SIGKILL');
+      await this.ended;
+    });
+  }
+
+  /** The first match in what it has printed on stdout so far, or does next. Rejects if it ends without. */
+  async printed(pattern: RegExp): Promise<RegExpExecArray> {
+    for (;;) {
+      const match = pattern.exec(this.#stdout);
+      if (match) return match;
+      const ending = await Promise.race([once(this.child.stdout!, 'data').then(() => undefined), this.ended]);
+      if (ending && !pattern.test(ending.stdout)) throw new Error(`it ended first: ${JSON.stringify(ending)}`);
+    }
+  }
+}
+
+export function start(args: readonly string[], env: Readonly<Record<string, string>> = {}): Run {
+  return new Run(args, env);
+}
+
+export async function slotkeeper(...args: string[]): Promise<Ending> {
+  return await start(args).ended;
+}
+
+/** A server on a free port and a folder of its own; resolves when it is ready. */
+export async function startServer(
+  more: readonly string[] = [],
+): Promise<{ readonly run: Run; readonly url: string; readonly data: string }> {
+  const data = join(await temporaryFolder(), 'data');
+  const run = start(['serve', '--port', '0', '--data', data, ...more]);
+  const [, url] = await run.printed(/ready on (\S+)/);
+  return { run, url: url!, data };
+}
+
+export async function temporaryFolder(): Promise<string> {
+  const folder = await mkdtemp(join(tmpdir(), 'slotkeeper-test-'));
+  onTestFinished(() => rm(folder, { recursive: true, force: true }));
+  return folder;
+}
+
+function plainEnvironment(): NodeJS.ProcessEnv {
+  return Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith('SLOTKEEPER_')));
+}

@@ -1,0 +1,110 @@
+import { once } from 'node:events';
+import { writeFile } from 'node:fs/promises';
+import { type AddressInfo, createServer } from 'node:net';
+import { join } from 'node:path';
+import { connect } from 'slotkeeper';
+import { expect, onTestFinished, test } from 'vitest';
+import { type Ending, slotkeeper, start, startServer, temporaryFolder } from './built-command.ts';
+
+/** Failed with nothing on stdout and one line on stderr; resolves to that line. */
+function failure({ code, stdout, stderr }: Ending): string {
+  expect({ code, stdout }).toEqual({ code: 1, stdout: '' });
+  expect(stderr).toMatch(/^[^\n]+\n$/);
+  return stderr;
+}
+
+test('prints one line when it can serve, and ends with 0 at SIGTERM', async () => {
+  const { run, url, data } = await startServer();
+  expect((await fetch(`${url}/readyz`)).status).toBe(200);
+  run.child.kill('SIGTERM');
+  const { code, stdout } = await run.ended;
+  expect(code).toBe(0);
+  expect(stdout).toMatch(/^slotkeeper \d+\.\d+\.\d+ ready on http:\/\/127\.0\.0\.1:\d+ \(sqlite .+\)\n$/);
+  expect(stdout).toContain(`(sqlite ${data})`);
+});
+
+test('ends with 0 at SIGINT, also with a client that holds and one that waits', async () => {
+  const { run, url } = await startServer();
+  const keeper = await connect(url);
+  onTestFinished(() => keeper.close());
+  await keeper.limits.ensure('db', { slots: 1 });
+  const lease = await keeper.acquire('db');
+  const queued = Promise.withResolvers<void>();
+  const leaving = new AbortController();
+  const waiting = keeper
+    .acquire('db', { signal: leaving.signal, onWait: () => queued.resolve() })
+    .catch(() => undefined);
+  await queued.promise;
+  run.child.kill('SIGINT');
+  expect((await run.ended).code).toBe(0);
+  leaving.abort();
+  await waiting;
+  await lease.release();
+});
+
+test('what it kept is there after a restart', async () => {
+  const { run, url, data } = await startServer();
+  expect((await slotkeeper('limit', 'set', 'db', '--slots', '7', '--url', url)).code).toBe(0);
+  run.child.kill('SIGTERM');
+  await run.ended;
+  const again = start(['serve'], { SLOTKEEPER_LISTEN_PORT: '0', SLOTKEEPER_DATA: data });
+  const [, newUrl] = await again.printed(/ready on (\S+)/);
+  const { stdout } = await slotkeeper('limit', 'get', 'db', '--json', '--url', newUrl!);
+  expect(JSON.parse(stdout)).toMatchObject({ name: 'db', slots: 7 });
+});
+
+test('a port that is taken is one sentence that names it', async () => {
+  const other = createServer().listen(0, '127.0.0.1');
+  onTestFinished(() => void other.close());
+  await once(other, 'listening');
+  const port = String((other.address() as AddressInfo).port);
+  const data = join(await temporaryFolder(), 'data');
+  const told = failure(await slotkeeper('serve', '--port', port, '--data', data));
+  expect(told).toContain(`Port ${port} on 127.0.0.1 is taken`);
+  expect(told).toContain('--port');
+});
+
+test('an address of another machine is one sentence that names it', async () => {
+  const data = join(await temporaryFolder(), 'data');
+  const told = failure(
+    await slotkeeper('serve', '--port', '0', '--host', '192.0.2.1', '--api-key', 'k', '--data', data),
+  );
+  expect(told).toContain('192.0.2.1');
+});
+
+test('a folder that cannot be written is one sentence that names it', async () => {
+  const file = join(await temporaryFolder(), 'a-file');
+  await writeFile(file, '');
+  const data = join(file, 'data');
+  expect(failure(await slotkeeper('serve', '--port', '0', '--data', data))).toContain(data);
+});
+
+test('a second server on the same data is refused and told who has it', async () => {
+  const { run, url, data } = await startServer();
+  const told = failure(await slotkeeper('serve', '--port', '0', '--data', data));
+  expect(told).toContain(data);
+  expect(told).toContain(String(run.child.pid));
+  expect((await fetch(`${url}/readyz`)).status).toBe(200);
+});
+
+test('a server beyond this machine without a key is warned of, one with a key is not', async () => {
+  for (const [key, warns] of [
+    [[], true],
+    [['--api-key', 'k'], false],
+  ] as const) {
+    const { run } = await startServer(['--host', '0.0.0.0', ...key]);
+    run.child.kill('SIGTERM');
+    expect((await run.ended).stderr.includes('WARNING')).toBe(warns);
+  }
+});
+
+test('a key is asked for, and taken from option or variable', async () => {
+  const { url } = await startServer(['--api-key', 'sesame']);
+  const none = await slotkeeper('limit', 'ls', '--url', url);
+  expect(none).toMatchObject({ code: 1, stdout: '' });
+  expect(none.stderr).toMatch(/key/i);
+  expect(await slotkeeper('limit', 'ls', '--url', url, '--api-key', 'open')).toMatchObject({ code: 1 });
+  expect(await slotkeeper('limit', 'ls', '--url', url, '--api-key', 'sesame')).toMatchObject({ code: 0 });
+  const env = { SLOTKEEPER_URL: url, SLOTKEEPER_API_KEY: 'sesame' };
+  expect(await start(['limit', 'ls'], env).ended).toMatchObject({ code: 0 });
+});

@@ -1,0 +1,43 @@
+import { expect, test } from 'vitest';
+import { slotkeeper, start } from './built-command.ts';
+
+test.each([
+  ['no command', []],
+  ['an unknown command', ['hold']],
+  ['an unknown option', ['holders', '--colour']],
+  ['an unknown subcommand', ['limit', 'grow', 'db']],
+  ['a missing name', ['limit', 'get']],
+  ['one name too many', ['holders', 'a', 'b']],
+  ['nothing to set', ['limit', 'set', 'db']],
+  ['half a slot', ['limit', 'set', 'db', '--slots', '1.5']],
+  ['less than no slots', ['limit', 'set', 'db', '--slots', '-1']],
+  ['slots that are no number', ['limit', 'set', 'db', '--slots', 'NaN']],
+  ['more slots than can be', ['limit', 'set', 'db', '--slots', '9007199254740992']],
+  ['on and off at once', ['limit', 'set', 'db', '--active', '--inactive']],
+  ['a port that cannot be', ['serve', '--port', '65536']],
+  ['an empty folder name', ['serve', '--data', '']],
+  ['an address that is none', ['limit', 'ls', '--url', 'nowhere']],
+])('%s is wrong usage: exit code 2, told on stderr', async (_what, args) => {
+  const { code, stdout, stderr } = await slotkeeper(...args);
+  expect({ code, stdout }).toEqual({ code: 2, stdout: '' });
+  expect(stderr).not.toBe('');
+});
+
+test('wrong usage names the option and what it may be', async () => {
+  const { stderr } = await slotkeeper('limit', 'set', 'db', '--slots', '1.5');
+  expect(stderr).toContain("'--slots <n>' argument '1.5' is invalid. It must be a whole number from 0 to 2147483647.");
+});
+
+test('a wrong value in a variable is told with its name', async () => {
+  const { code, stderr } = await start(['serve'], { SLOTKEEPER_LISTEN_PORT: 'tcp://10.0.0.1:80' }).ended;
+  expect(code).toBe(2);
+  expect(stderr).toContain('SLOTKEEPER_LISTEN_PORT');
+});
+
+test('help and version are no failures', async () => {
+  const help = await slotkeeper('--help');
+  expect(help).toMatchObject({ code: 0, stderr: '' });
+  for (const command of ['serve', 'demo', 'limit', 'holders', 'waiters']) expect(help.stdout).toContain(command);
+  expect(await slotkeeper('limit', 'set', '--help')).toMatchObject({ code: 0, stderr: '' });
+  expect((await slotkeeper('--version')).stdout).toMatch(/^\d+\.\d+\.\d+\n$/);
+});

@@ -1,0 +1,158 @@
+import { randomUUID } from 'node:crypto';
+import { canonical } from '@slotkeeper/engine';
+import { type Journal, JournalError, MemoryJournal, MemoryStore, replay } from '@slotkeeper/journal';
+import { describe, expect, it } from 'vitest';
+import { VirtualTime } from '../../../test/virtual-time.ts';
+import { Replica } from '../src/replica.ts';
+
+/** A journal in memory whose next appends fail, before the write or after it. */
+class FailingJournal extends MemoryJournal {
+  static failures: ('before' | 'after')[] = [];
+
+  override async append(...args: Parameters<Journal['append']>): Promise<void> {
+    const failure = FailingJournal.failures.shift();
+    if (failure === 'before') throw new JournalError('IO', 'The disk is full.');
+    await super.append(...args);
+    if (failure === 'after') throw new JournalError('IO', 'The disk did not say whether it wrote.');
+  }
+}
+
+const open = (session: string) =>
+  ({
+    type: 'session.open',
+    session,
+    connection: 1,
+    lifeline: 'heartbeat',
+    ttlMs: 5_000,
+    leases: [],
+    waits: [],
+  }) as const;
+
+const ensure = (name: string) => ({ type: 'limit.ensure', name, id: randomUUID(), patch: { slots: 1 } }) as const;
+
+async function start(
+  store = new MemoryStore(),
+  time = new VirtualTime(),
+): Promise<{ replica: Replica; store: MemoryStore; time: VirtualTime }> {
+  const replica = await Replica.start(() => new FailingJournal(store), time);
+  return { replica, store, time };
+}
+
+async function stateIn(store: MemoryStore): Promise<string> {
+  return canonical(await replay(await new MemoryJournal(store).open()));
+}
+
+describe('a replica', () => {
+  it('tells nothing before the batch that was open is durable', async () => {
+    const { replica, store, time } = await start();
+    const told: number[] = [];
+    replica.submit(ensure('a'), () => told.push(store.position));
+    replica.submit(ensure('a'), () => told.push(store.position));
+    replica.tell(() => told.push(store.position));
+    expect(told).toEqual([]);
+    await time.pass(0);
+    expect(told).toEqual([1, 1, 1]);
+  });
+
+  for (const failure of ['before', 'after'] as const) {
+    it(`whose append failed ${failure} the write tells nobody, and starts again from the journal`, async () => {
+      const { replica, store, time } = await start();
+      replica.submit(ensure('acknowledged'));
+      await time.pass(0);
+      const failures: string[] = [];
+      replica.on({ failed: (reason) => failures.push(reason) });
+      let told = false;
+      replica.submit(ensure('doubtful'), () => {
+        told = true;
+      });
+      FailingJournal.failures = [failure];
+      await time.pass(0);
+      expect(told).toBe(false);
+      expect(failures).toHaveLength(1);
+      expect(replica.ready).toBe(true);
+      expect(replica.engine.limitView('acknowledged')).toBeDefined();
+      expect(replica.engine.limitView('doubtful') !== undefined).toBe(failure === 'after');
+      expect(await stateIn(store)).toBe(canonical(replica.engine.state));
+    });
+  }
+
+  it('goes on trying until the journal can be opened', async () => {
+    const store = new MemoryStore();
+    const time = new VirtualTime();
+    let broken = false;
+    const replica = await Replica.start(() => {
+      if (broken) throw new JournalError('IO', 'The disk is gone.');
+      return new FailingJournal(store);
+    }, time);
+    const log: string[] = [];
+    replica.on({ log: (_level, message) => log.push(message) });
+    FailingJournal.failures = ['before'];
+    broken = true;
+    replica.submit(ensure('a'));
+    await time.pass(2_500);
+    expect(replica.ready).toBe(false);
+    expect(() => replica.submit(ensure('a'))).toThrow('not running');
+    broken = false;
+    await time.pass(1_000);
+    expect(replica.ready).toBe(true);
+    expect(log.filter((message) => message.includes('The disk is gone.'))).toHaveLength(3);
+    expect(log.at(-1)).toBe('Running again.');
+  });
+
+  it('whose engine finds an invariant broken starts again from the journal', async () => {
+    const { replica, time } = await start();
+    replica.submit(ensure('a'));
+    await time.pass(0);
+    const request = {
+      lease: randomUUID(),
+      amounts: [['a', 1]] as const,
+      timeoutMs: null,
+      priority: 0,
+      holder: { type: null, id: null, label: null, host: null, pid: null },
+      onMissing: 'error',
+      skipInactive: false,
+      place: null,
+    } as const;
+    expect(() => replica.submit({ type: 'acquire', session: 'nobody', request })).toThrow('not connected');
+    expect(replica.ready).toBe(false);
+    await time.pass(0);
+    expect(replica.ready).toBe(true);
+    expect(replica.engine.limitView('a')).toBeDefined();
+  });
+
+  it('a wall clock that was set back an hour, or forward, changes no lease and no order', async () => {
+    const time = new VirtualTime();
+    const { replica, store } = await start(new MemoryStore(), time);
+    replica.submit(ensure('a'));
+    replica.submit(open('one'));
+    await time.pass(0);
+    const before = replica.engine.nowMs;
+    await replica.stop();
+    time.stepWall(-3_600_000);
+    const { replica: again } = await start(store, time);
+    again.submit(ensure('b'));
+    await time.pass(10);
+    expect(again.engine.nowMs).toBeGreaterThanOrEqual(before);
+    time.stepWall(7_200_000);
+    again.submit(ensure('c'));
+    expect(again.engine.nowMs - before).toBeLessThan(60_000);
+  });
+
+  it('stops with a snapshot from which it starts without replaying', async () => {
+    const { replica, store, time } = await start();
+    for (let i = 0; i < 10; i += 1) replica.submit(ensure(`l${i}`));
+    await time.pass(0);
+    const state = canonical(replica.engine.state);
+    await replica.stop();
+    expect(store.snapshot).toEqual({ position: 10, state });
+  });
+
+  it('tells when a limit is empty, once it is', async () => {
+    const { replica, time } = await start();
+    replica.submit(ensure('a'));
+    const told: string[] = [];
+    replica.whenEmpty('a', () => told.push('empty at once'));
+    await time.pass(0);
+    expect(told).toEqual(['empty at once']);
+  });
+});

@@ -1,0 +1,333 @@
+import { randomUUID } from 'node:crypto';
+import { MAX_FRAME_BYTES, PROTOCOL_VERSION, type WireAcquire } from '@slotkeeper/protocol';
+import { beforeEach, describe, expect, it } from 'vitest';
+import { startWorld, TTL_MS, Wire, type World, wait } from './wire.ts';
+
+let world: World;
+
+beforeEach(async () => {
+  world = await startWorld();
+  world.replica.submit({ type: 'limit.set', name: 'db', id: randomUUID(), patch: { slots: 1 } });
+  await world.time.pass(0);
+});
+
+async function connected(session?: string, known?: Parameters<Wire['greet']>[0]): Promise<Wire> {
+  const wire = new Wire(world, session).greet(known);
+  await world.time.pass(0);
+  return wire;
+}
+
+const taken = (): number | undefined => world.replica.engine.limitView('db')?.taken;
+
+describe('a connection of the session protocol', () => {
+  it('is welcomed, and its frames are acknowledged once they are durable', async () => {
+    const wire = new Wire(world).greet();
+    expect(wire.ack).toBe(0);
+    await world.time.pass(0);
+    expect(wire.ack).toBe(1);
+    expect(wire.heard).toEqual([{ type: 'welcome', server: 'test', ttlMs: TTL_MS }]);
+  });
+
+  it('is told of a grant and of a place in the line, and hands over at the release', async () => {
+    const [a, b] = [await connected(), await connected()];
+    const held = a.acquire([['db', 1]]);
+    const waiting = b.acquire([['db', 1]]);
+    await world.time.pass(0);
+    expect(a.grantOf(held)?.token).toBe(2);
+    expect(b.of('queued')).toMatchObject([{ lease: waiting }]);
+    a.say({ type: 'release', lease: held, token: 2 });
+    await world.time.pass(0);
+    expect(b.grantOf(waiting)?.token).toBe(4);
+  });
+
+  it('is told of an allowed name that is missing', async () => {
+    const wire = await connected();
+    const lease = wire.acquire([['nope', 1]], { onMissing: 'allow' });
+    await world.time.pass(0);
+    expect(wire.grantOf(lease)).toMatchObject({ amounts: [], warnings: [{ code: 'LIMIT_MISSING', limit: 'nope' }] });
+  });
+
+  it('goes away in order with bye: all it held is free at once', async () => {
+    const [a, b] = [await connected(), await connected()];
+    a.acquire([['db', 1]]);
+    const waiting = b.acquire([['db', 1]]);
+    a.say({ type: 'bye' });
+    await world.time.pass(0);
+    expect(a.isClosed).toBe(true);
+    expect(a.ack).toBe(3);
+    expect(b.grantOf(waiting)).toBeDefined();
+  });
+
+  it('that is cut keeps its leases for their time to live, then they go to whoever waits', async () => {
+    const [a, b] = [await connected(), await connected()];
+    a.acquire([['db', 1]]);
+    const waiting = b.acquire([['db', 1]]);
+    await world.time.pass(0);
+    a.cut();
+    for (let passedMs = 0; passedMs < TTL_MS - 1_000; passedMs += 1_000) {
+      await world.time.pass(1_000);
+      b.say();
+      expect(b.grantOf(waiting)).toBeUndefined();
+    }
+    await world.time.pass(1_001);
+    expect(b.grantOf(waiting)).toBeDefined();
+    expect(taken()).toBe(1);
+  });
+
+  it('that falls silent is closed after its time to live, and told to come back', async () => {
+    const wire = await connected();
+    wire.acquire([['db', 1]]);
+    await world.time.pass(TTL_MS + 1);
+    expect(wire.isClosed).toBe(true);
+    expect(wire.of('goodbye')).toMatchObject([{ retry: true }]);
+  });
+});
+
+describe('a client that comes back', () => {
+  it('keeps the lease that it lists', async () => {
+    const first = await connected();
+    const lease = first.acquire([['db', 1]]);
+    await world.time.pass(0);
+    first.cut();
+    const second = await connected(first.session, { connection: 2, claims: [[lease, 2]] });
+    expect(second.of('ended')).toEqual([]);
+    expect(taken()).toBe(1);
+  });
+
+  it('no longer holds a lease that it does not list', async () => {
+    const first = await connected();
+    first.acquire([['db', 1]]);
+    await world.time.pass(0);
+    await connected(first.session, { connection: 2 });
+    expect(taken()).toBe(0);
+  });
+
+  it('is told again of a grant whose answer it has not seen, and it counts once', async () => {
+    const first = await connected();
+    const request = wait([['db', 1]]);
+    first.say({ type: 'acquire', request });
+    first.cut();
+    const second = await connected(first.session, { connection: 2, waits: [request] });
+    expect(second.grantOf(request.lease)?.token).toBe(2);
+    expect(taken()).toBe(1);
+  });
+
+  it('keeps its place in the line', async () => {
+    const [holder, first, later] = [await connected(), await connected(), await connected()];
+    const held = holder.acquire([['db', 1]]);
+    const request = wait([['db', 1]]);
+    first.say({ type: 'acquire', request });
+    const behind = later.acquire([['db', 1]]);
+    await world.time.pass(0);
+    first.cut();
+    const back = await connected(first.session, { connection: 2, waits: [request] });
+    holder.say({ type: 'release', lease: held, token: 2 });
+    await world.time.pass(0);
+    expect(back.grantOf(request.lease)).toBeDefined();
+    expect(later.grantOf(behind)).toBeUndefined();
+  });
+
+  it('is told which of its leases are lost', async () => {
+    const gone = randomUUID();
+    const wire = await connected(undefined, { claims: [[gone, 7]] });
+    expect(wire.of('ended')).toMatchObject([{ lease: gone, error: { code: 'LEASE_LOST' } }]);
+  });
+
+  it('displaces its earlier connection, which hears so and is closed', async () => {
+    const first = await connected();
+    await connected(first.session, { connection: 2 });
+    expect(first.isClosed).toBe(true);
+    expect(first.of('goodbye')).toMatchObject([{ error: { code: 'CONFLICT' }, retry: false }]);
+  });
+
+  it('is refused with a connection number that is not greater than the last', async () => {
+    const first = await connected();
+    const stale = await connected(first.session, { connection: 1 });
+    expect(stale.of('goodbye')).toMatchObject([{ error: { code: 'CONFLICT' }, retry: false }]);
+    expect(first.isClosed).toBe(false);
+  });
+});
+
+describe('a server that starts again', () => {
+  it('has all that it acknowledged, and gives every lease a full time to live', async () => {
+    const first = await connected();
+    const lease = first.acquire([['db', 1]]);
+    await world.time.pass(TTL_MS / 2);
+    await world.replica.stop();
+    world = await startWorld({ store: world.store, time: world.time });
+    await world.time.pass(TTL_MS - 1);
+    const back = await connected(first.session, { connection: 2, claims: [[lease, 2]] });
+    expect(back.of('ended')).toEqual([]);
+    expect(taken()).toBe(1);
+  });
+
+  it('grants nothing for a second, so that those who waited are back in their places', async () => {
+    const [holder, first] = [await connected(), await connected()];
+    const held = holder.acquire([['db', 1]]);
+    const request = wait([['db', 1]]);
+    first.say({ type: 'acquire', request });
+    await world.time.pass(0);
+    const place = first.of('queued')[0]?.place ?? null;
+    await world.replica.stop();
+    world = await startWorld({ store: world.store, time: world.time });
+
+    await connected(holder.session, { connection: 2 });
+    const newcomer = await connected();
+    const late = newcomer.acquire([['db', 1]]);
+    await world.time.pass(900);
+    expect(newcomer.grantOf(late)).toBeUndefined();
+    const back = await connected(first.session, { connection: 2, waits: [{ ...request, place }] });
+    await world.time.pass(100);
+    expect(back.grantOf(request.lease)).toBeDefined();
+    expect(newcomer.grantOf(late)).toBeUndefined();
+    expect(world.replica.engine.isValid(held, 2)).toBe(false);
+  });
+
+  it('counts its own standstill against no lease', async () => {
+    const [a, b] = [await connected(), await connected()];
+    const held = a.acquire([['db', 1]]);
+    const waiting = b.acquire([['db', 1]]);
+    await world.time.pass(100);
+    world.time.stall(3 * TTL_MS);
+    a.say();
+    b.say();
+    await world.time.pass(0);
+    expect(b.grantOf(waiting)).toBeUndefined();
+    expect(world.replica.engine.isValid(held, 2)).toBe(true);
+  });
+});
+
+describe('a breach of the protocol ends its connection, and no other', () => {
+  const breaches: Record<string, (wire: Wire) => void> = {
+    'no JSON': (wire) => wire.sayText('hello'),
+    'no list': (wire) => wire.sayText('{"type":"hello"}'),
+    'an unknown message': (wire) => wire.sayText('[1,["?"]]'),
+    'an acquire before hello': (wire) => wire.acquire([['db', 1]]),
+    'a frame of 2 MiB': (wire) => wire.sayText(JSON.stringify([1, 'x'.repeat(2 * MAX_FRAME_BYTES)])),
+    'a frame number out of order': (wire) => wire.sayText('[5]'),
+    'another version': (wire) =>
+      wire.say({
+        type: 'hello',
+        version: PROTOCOL_VERSION + 1,
+        session: randomUUID(),
+        connection: 1,
+        ttlMs: TTL_MS,
+        apiKey: null,
+      }),
+    'a time to live of a millisecond': (wire) =>
+      wire.say({
+        type: 'hello',
+        version: PROTOCOL_VERSION,
+        session: randomUUID(),
+        connection: 1,
+        ttlMs: 1,
+        apiKey: null,
+      }),
+    'a client in another process that never expires': (wire) =>
+      wire.say({
+        type: 'hello',
+        version: PROTOCOL_VERSION,
+        session: randomUUID(),
+        connection: 1,
+        ttlMs: null,
+        apiKey: null,
+      }),
+    'a session id that is none': (wire) =>
+      wire.say({ type: 'hello', version: PROTOCOL_VERSION, session: 'me', connection: 1, ttlMs: TTL_MS, apiKey: null }),
+  };
+
+  for (const [what, breach] of Object.entries(breaches)) {
+    it(`${what}: refused with the field and the reason`, async () => {
+      const other = await connected();
+      const held = other.acquire([['db', 1]]);
+      const wire = new Wire(world);
+      breach(wire);
+      await world.time.pass(0);
+      expect(wire.isClosed).toBe(true);
+      expect(wire.of('goodbye')).toMatchObject([{ retry: false, error: { code: 'INVALID_REQUEST' } }]);
+      expect(wire.of('goodbye')[0]?.error.details).toMatchObject({
+        field: expect.any(String),
+        reason: expect.any(String),
+      });
+      expect(other.isClosed).toBe(false);
+      expect(other.grantOf(held)).toBeDefined();
+    });
+  }
+
+  it('a connection that says nothing is closed after ten seconds', async () => {
+    const wire = new Wire(world);
+    await world.time.pass(10_000);
+    expect(wire.isClosed).toBe(true);
+  });
+
+  it('without the API key, or with a wrong one, nothing is served', async () => {
+    world = await startWorld({ apiKey: 'secret' });
+    for (const apiKey of [undefined, 'wrong']) {
+      const wire = await connected(undefined, apiKey === undefined ? {} : { apiKey });
+      expect(wire.of('goodbye')).toMatchObject([{ error: { code: 'AUTH' }, retry: false }]);
+      expect(wire.isClosed).toBe(true);
+    }
+    const wire = await connected(undefined, { apiKey: 'secret' });
+    expect(wire.of('welcome')).toHaveLength(1);
+  });
+});
+
+describe('a request that is not allowed is refused with its field, and the connection goes on', () => {
+  const many = Array.from({ length: 65 }, (_, i) => [`l${i}`, 1] as const);
+  const bad: Record<string, [WireAcquire['amounts'], Partial<WireAcquire>?]> = {
+    'no limit': [[]],
+    'an empty name': [[['', 1]]],
+    'a name of 256 characters': [[['x'.repeat(256), 1]]],
+    'a name with a slash': [[['a/b', 1]]],
+    'a name with NUL': [[['a\0b', 1]]],
+    'a name with half a character': [[['\ud800', 1]]],
+    'slots of 0': [[['db', 0]]],
+    'slots of −1': [[['db', -1]]],
+    'slots of 1.5': [[['db', 1.5]]],
+    'slots of 2⁵³': [[['db', 2 ** 53]]],
+    '65 limits': [many],
+    'a name given twice': [
+      [
+        ['db', 1],
+        ['db', 1],
+      ],
+    ],
+    'a priority of a day and a second': [[['db', 1]], { priority: 86_401 }],
+    'a negative timeout': [[['db', 1]], { timeoutMs: -1 }],
+    'a label of 256 characters': [
+      [['db', 1]],
+      { holder: { type: null, id: null, label: 'x'.repeat(256), host: null, pid: null } },
+    ],
+  };
+
+  for (const [what, [amounts, options]] of Object.entries(bad)) {
+    it(what, async () => {
+      const wire = await connected();
+      const position = world.replica.engine.state.position;
+      const lease = wire.acquire(amounts, options);
+      await world.time.pass(0);
+      expect(wire.of('refused')).toMatchObject([
+        { lease, error: { code: 'INVALID_REQUEST', details: { field: expect.any(String) } } },
+      ]);
+      expect(world.replica.engine.state.position).toBe(position);
+      const allowed = wire.acquire([['db', 1]]);
+      await world.time.pass(0);
+      expect(wire.grantOf(allowed)).toBeDefined();
+    });
+  }
+
+  it('a call that does not exist, or with a field too many', async () => {
+    const wire = await connected();
+    wire.say(
+      { type: 'call', id: 1, method: 'limits.explode' as 'limits.get', params: { name: 'db' } },
+      { type: 'call', id: 2, method: 'limits.set', params: { name: 'db', spec: { slots: 2, color: 'red' } } },
+      { type: 'call', id: 3, method: 'limits.get', params: { name: 'db' } },
+    );
+    await world.time.pass(0);
+    expect(wire.of('failed')).toMatchObject([
+      { id: 1, error: { code: 'INVALID_REQUEST', details: { field: 'method' } } },
+      { id: 2, error: { code: 'INVALID_REQUEST', details: { field: 'spec.color' } } },
+    ]);
+    expect(wire.of('reply')).toMatchObject([{ id: 3, value: { name: 'db', slots: 1 } }]);
+  });
+});

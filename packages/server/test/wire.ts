@@ -1,0 +1,120 @@
+/** A client that says exactly what a test has it say, over a channel in memory. */
+import { randomUUID } from 'node:crypto';
+import { MemoryJournal, MemoryStore } from '@slotkeeper/journal';
+import {
+  type Channel,
+  type ChannelEvents,
+  type ClientMessage,
+  decodeServerFrame,
+  encodeClientFrame,
+  PROTOCOL_VERSION,
+  type ServerMessage,
+  type WireAcquire,
+} from '@slotkeeper/protocol';
+import { VirtualTime } from '../../../test/virtual-time.ts';
+import { Replica } from '../src/replica.ts';
+import { SessionFace } from '../src/session.ts';
+
+export const TTL_MS = 10_000;
+
+export interface World {
+  readonly time: VirtualTime;
+  readonly store: MemoryStore;
+  readonly replica: Replica;
+  readonly face: SessionFace;
+}
+
+export async function startWorld(
+  options: { apiKey?: string; store?: MemoryStore; time?: VirtualTime } = {},
+): Promise<World> {
+  const { apiKey = null, store = new MemoryStore(), time = new VirtualTime() } = options;
+  const replica = await Replica.start(() => new MemoryJournal(store), time);
+  return { time, store, replica, face: new SessionFace({ replica, clock: time, version: 'test', apiKey }) };
+}
+
+export class Wire {
+  readonly heard: ServerMessage[] = [];
+  readonly session: string;
+  ack = 0;
+  isClosed = false;
+  #server: ChannelEvents | undefined;
+  #sent = 0;
+
+  constructor({ face }: World, session: string = randomUUID()) {
+    this.session = session;
+    face.accept((events) => {
+      this.#server = events;
+      return this.#channel();
+    });
+  }
+
+  #channel(): Channel {
+    return {
+      send: (text) => {
+        const frame = decodeServerFrame(text);
+        this.ack = frame.ack;
+        this.heard.push(...frame.messages);
+      },
+      close: () => {
+        this.isClosed = true;
+      },
+      bufferedBytes: 0,
+    };
+  }
+
+  say(...messages: ClientMessage[]): this {
+    this.#sent += 1;
+    return this.sayText(encodeClientFrame(this.#sent, messages));
+  }
+
+  sayText(text: string): this {
+    this.#server?.frame(text);
+    return this;
+  }
+
+  /** Hello, what it knows, ready. */
+  greet(
+    known: { connection?: number; claims?: [string, number][]; waits?: WireAcquire[]; apiKey?: string } = {},
+  ): this {
+    const { connection = 1, claims = [], waits = [], apiKey = null } = known;
+    return this.say(
+      { type: 'hello', version: PROTOCOL_VERSION, session: this.session, connection, ttlMs: TTL_MS, apiKey },
+      ...claims.map(([lease, token]) => ({ type: 'claim', lease, token }) as const),
+      ...waits.map((request) => ({ type: 'acquire', request }) as const),
+      { type: 'ready' },
+    );
+  }
+
+  acquire(amounts: WireAcquire['amounts'], options: Partial<WireAcquire> = {}): string {
+    const request = wait(amounts, options);
+    this.say({ type: 'acquire', request });
+    return request.lease;
+  }
+
+  /** The connection breaks: neither end is told more than that. */
+  cut(): void {
+    this.#server?.closed('cut');
+  }
+
+  of<T extends ServerMessage['type']>(type: T): Extract<ServerMessage, { readonly type: T }>[] {
+    return this.heard.filter((message) => message.type === type) as Extract<ServerMessage, { readonly type: T }>[];
+  }
+
+  /** The grant of a lease, as it was told last. */
+  grantOf(lease: string): Extract<ServerMessage, { readonly type: 'granted' }>['grant'] | undefined {
+    return this.of('granted').findLast((message) => message.lease === lease)?.grant;
+  }
+}
+
+export function wait(amounts: WireAcquire['amounts'], options: Partial<WireAcquire> = {}): WireAcquire {
+  return {
+    lease: randomUUID(),
+    amounts,
+    timeoutMs: null,
+    priority: 0,
+    holder: { type: null, id: null, label: null, host: null, pid: null },
+    onMissing: 'error',
+    place: null,
+    ...options,
+  };
+}

@@ -1,0 +1,14 @@
+import { defineConfig } from 'tsdown';
+
+/**
+ * The published package: the library, the command, and the demo's worker. The private packages (engine, journal,
+ * protocol) are bundled into it, dependencies are not. Declarations come from the project's root tsconfig, since those of
+ * the bundled packages lie outside this package's own.
+ */
+export default defineConfig({
+  entry: { index: 'src/index.ts', main: 'src/main.ts', 'demo-worker': 'src/command/demo/worker.ts' },
+  platform: 'node',
+  target: 'node24',
+  fixedExtension: false,
+  dts: { entry: 'src/index.ts', tsconfig: '../../tsconfig.json' },
+});
