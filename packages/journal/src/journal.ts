@@ -28,22 +28,25 @@ export interface Journal {
   open(): Promise<Opened>;
 
   /**
-   * Makes `facts` durable, all or none, as the positions right after `after`. Resolves only when they would survive the
+   * Makes `facts`, one or more, durable, all or none, as the positions right after `after`. Resolves only when they would survive the
    * loss of power. Rejects with a `JournalError` if `after` is not the last position, `epoch` not the current one, or
    * the write failed; whether it was written is then open, and the caller is to start again from the journal. One append at a time.
    */
   append(facts: readonly Fact[], at: { readonly epoch: number; readonly after: number }): Promise<void>;
 
-  /** Keeps `state`, the canonical form as of `position` (at or before the last), so that opening need not replay what went before. */
+  /**
+   * Keeps `state`, the canonical form as of `position` (at or before the last), so that opening need not replay what went
+   * before. One that is older than what is kept changes nothing.
+   */
   saveSnapshot(position: number, state: string): Promise<void>;
 
-  /** At most `limit` facts after `after`, in order: for events. Fewer at the end. Throws `HISTORY_GONE` if some of them were removed. */
+  /** At most `limit` facts after `after`, in order: for events. Fewer at the end. Rejects with `HISTORY_GONE` if some of them were removed. */
   read(after: number, limit: number): Promise<readonly StoredFact[]>;
 
   /** Removes facts that are older than `beforeMs` (their `at`) and that the newest snapshot covers. */
   retain(beforeMs: number): Promise<void>;
 
-  /** Lets another process open it. Idempotent. */
+  /** Lets another process open it. Idempotent. Whatever is called afterwards rejects with `NOT_CURRENT`. */
   close(): Promise<void>;
 }
 
@@ -69,4 +72,20 @@ export class JournalError extends Error {
     super(message, options);
     this.code = code;
   }
+}
+
+/** Whoever gets it has decided on a state that is not the journal's. */
+export function notCurrent(
+  journal: string,
+  has: { readonly epoch: number; readonly position: number },
+  at: { readonly epoch: number; readonly after: number },
+): JournalError {
+  return new JournalError(
+    'NOT_CURRENT',
+    `The journal (${journal}) is at position ${has.position} of epoch ${has.epoch}, not at ${at.after} of ${at.epoch}: replay it and decide again.`,
+  );
+}
+
+export function notOpen(journal: string): JournalError {
+  return new JournalError('NOT_CURRENT', `The journal (${journal}) is closed, or was never opened: open a new one.`);
 }

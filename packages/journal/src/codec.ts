@@ -1,0 +1,153 @@
+/**
+ * Facts as text and back: the one place that knows how a batch is written. Each fact is a JSON array: what it is, its
+ * time, then its fields in a fixed order. A change of it is a new format version (sqlite-file.ts).
+ */
+import type { Amounts, Fact, FactType, Holder, Lifeline, LimitMode, LimitSettings } from '@slotkeeper/engine';
+import {
+  count,
+  countOrNull,
+  flag,
+  list,
+  Malformed,
+  ms,
+  msOrNull,
+  oneOf,
+  parse,
+  text,
+  textOrNull,
+  tuple,
+} from './fields.ts';
+
+const MODES: readonly LimitMode[] = ['open', 'paused', 'draining'];
+const LIFELINES: readonly Lifeline[] = ['heartbeat', 'renewal', 'process'];
+
+const TAGS = {
+  'limit.set': 'set',
+  'limit.deleted': 'delete',
+  'lease.granted': 'grant',
+  'lease.renewed': 'renew',
+  'lease.released': 'release',
+  'lease.expired': 'expire',
+  'lease.revoked': 'revoke',
+} as const satisfies Record<FactType, string>;
+
+export function encodeFacts(facts: readonly Fact[]): string {
+  return JSON.stringify(facts.map(encodeFact));
+}
+
+/** @throws Malformed on anything that `encodeFacts` of this version does not write. */
+export function decodeFacts(encoded: string): Fact[] {
+  return list(parse(encoded)).map(decodeFact);
+}
+
+function encodeFact(fact: Fact): readonly unknown[] {
+  const tag = TAGS[fact.type];
+  // JSON has no NaN: it would be written as null, acknowledged, and not be readable again.
+  const at = ms(fact.at);
+  switch (fact.type) {
+    case 'limit.set':
+      return [tag, at, fact.name, fact.id, ...encodeSettings(fact.settings)];
+    case 'limit.deleted':
+      return [tag, at, fact.name];
+    case 'lease.granted': {
+      const { lease, session, lifeline, ttlMs, amounts, holder } = fact;
+      return [tag, at, lease, session, lifeline, msOrNull(ttlMs), amounts, encodeHolder(holder)];
+    }
+    case 'lease.renewed':
+      return [tag, at, fact.lease, msOrNull(fact.ttlMs)];
+    case 'lease.released':
+      return [tag, at, fact.lease, fact.names];
+    case 'lease.expired':
+      return [tag, at, fact.lease];
+    case 'lease.revoked':
+      return [tag, at, fact.lease, fact.reason];
+  }
+}
+
+function decodeFact(value: unknown): Fact {
+  const fields = list(value);
+  const [tag, time, ...rest] = fields;
+  const at = ms(time);
+  switch (tag) {
+    case TAGS['limit.set']: {
+      const [name, id, ...settings] = tuple(rest, 9);
+      return { type: 'limit.set', at, name: text(name), id: text(id), settings: decodeSettings(settings) };
+    }
+    case TAGS['limit.deleted']:
+      return { type: 'limit.deleted', at, name: text(tuple(rest, 1)[0]) };
+    case TAGS['lease.granted']: {
+      const [lease, session, lifeline, ttlMs, amounts, holder] = tuple(rest, 6);
+      return {
+        type: 'lease.granted',
+        at,
+        lease: text(lease),
+        session: text(session),
+        lifeline: oneOf(LIFELINES, lifeline),
+        ttlMs: msOrNull(ttlMs),
+        amounts: decodeAmounts(amounts),
+        holder: decodeHolder(holder),
+      };
+    }
+    case TAGS['lease.renewed']: {
+      const [lease, ttlMs] = tuple(rest, 2);
+      return { type: 'lease.renewed', at, lease: text(lease), ttlMs: msOrNull(ttlMs) };
+    }
+    case TAGS['lease.released']: {
+      const [lease, names] = tuple(rest, 2);
+      return { type: 'lease.released', at, lease: text(lease), names: names === null ? null : list(names).map(text) };
+    }
+    case TAGS['lease.expired']:
+      return { type: 'lease.expired', at, lease: text(tuple(rest, 1)[0]) };
+    case TAGS['lease.revoked']: {
+      const [lease, reason] = tuple(rest, 2);
+      return { type: 'lease.revoked', at, lease: text(lease), reason: text(reason) };
+    }
+    default:
+      throw new Malformed(`it has a fact of the unknown kind ${JSON.stringify(tag)}`);
+  }
+}
+
+function encodeSettings(settings: LimitSettings): readonly unknown[] {
+  const { kind, slots, active, mode, overtakes, maxWaiters, description } = settings;
+  return [kind, count(slots), active, mode, count(overtakes), countOrNull(maxWaiters), description];
+}
+
+/** Snapshots have settings, holders, amounts and lifelines in the same form. */
+export function decodeSettings(value: unknown): LimitSettings {
+  const [kind, slots, active, mode, overtakes, maxWaiters, description] = tuple(value, 7);
+  return {
+    kind: oneOf(['semaphore'], kind),
+    slots: count(slots),
+    active: flag(active),
+    mode: oneOf(MODES, mode),
+    overtakes: count(overtakes),
+    maxWaiters: countOrNull(maxWaiters),
+    description: textOrNull(description),
+  };
+}
+
+function encodeHolder({ type, id, label, host, pid }: Holder): readonly unknown[] {
+  return [type, id, label, host, countOrNull(pid)];
+}
+
+export function decodeHolder(value: unknown): Holder {
+  const [type, id, label, host, pid] = tuple(value, 5);
+  return {
+    type: textOrNull(type),
+    id: textOrNull(id),
+    label: textOrNull(label),
+    host: textOrNull(host),
+    pid: countOrNull(pid),
+  };
+}
+
+export function decodeAmounts(value: unknown): Amounts {
+  return list(value).map((pair) => {
+    const [name, slots] = tuple(pair, 2);
+    return [text(name), count(slots)] as const;
+  });
+}
+
+export function decodeLifeline(value: unknown): Lifeline {
+  return oneOf(LIFELINES, value);
+}

@@ -1,0 +1,35 @@
+/**
+ * Who has a database: a note beside it, for people. It decides nothing. SQLite's lock alone does, and the note of a
+ * process that was killed stays until the next one writes its own.
+ */
+import { readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { hostname } from 'node:os';
+
+/** Once the lock is taken. A note that cannot be written is done without. */
+export function leaveNote(file: string): void {
+  const note = { pid: process.pid, host: hostname(), since: new Date().toISOString() };
+  try {
+    writeFileSync(noteOf(file), JSON.stringify(note));
+  } catch {}
+}
+
+/** Before the lock is given back. */
+export function removeNote(file: string): void {
+  try {
+    rmSync(noteOf(file), { force: true });
+  } catch {}
+}
+
+/** `process 4711 on host alpha, since 2026-11-24T12:00:00.000Z`, or as much as is known. */
+export function whoHas(file: string): string {
+  try {
+    const { pid, host, since } = JSON.parse(readFileSync(noteOf(file), 'utf8'));
+    return `process ${Number(pid)} on host ${String(host)}, since ${String(since)}`;
+  } catch {
+    return 'another process';
+  }
+}
+
+function noteOf(file: string): string {
+  return `${file}-owner`;
+}

@@ -1,0 +1,74 @@
+/**
+ * A look at SQLite's write-ahead log before SQLite has one. SQLite reads it up to the first frame that is not whole and
+ * forgets the rest, since a loss of power can tear what was being written. But only the last commit can be torn: each
+ * was synced before the next began. With two or more commits behind the break, what was acknowledged has been damaged,
+ * and it must not be forgotten.
+ */
+import { readFileSync } from 'node:fs';
+import { damaged } from './sqlite-failure.ts';
+
+const HEADER_BYTES = 32;
+const FRAME_HEADER_BYTES = 24;
+const PAGE_BYTES = 4096;
+const FRAME_BYTES = FRAME_HEADER_BYTES + PAGE_BYTES;
+/** The first word of a log whose checksums read its words as little-endian. */
+const LITTLE_ENDIAN = 0x377f0682;
+
+type Pair = readonly [number, number];
+
+/** @throws JournalError `DAMAGED`, before anything is changed. */
+export function checkLog(log: string): void {
+  // While another process writes it, half of what is read can be old and half new; but not twice.
+  if (commitsBehindBreak(log) >= 2 && commitsBehindBreak(log) >= 2) throw damaged(log, 'it breaks off in the middle');
+}
+
+/** Counts only frames of the log's present use: it is written from the start again and again, each time with new salts. */
+function commitsBehindBreak(log: string): number {
+  const { buffer, byteOffset, length } = read(log);
+  if (length < HEADER_BYTES + FRAME_BYTES) return 0;
+  const view = new DataView(buffer, byteOffset, length);
+  const littleEndian = view.getUint32(0) === LITTLE_ENDIAN;
+  let sums = addUp([0, 0], view, 0, 24, littleEndian);
+  let whole = same(sums, pairAt(view, 24));
+  const salts = pairAt(view, whole ? 16 : HEADER_BYTES + 8);
+  let commits = 0;
+  for (let at = HEADER_BYTES; at + FRAME_BYTES <= length; at += FRAME_BYTES) {
+    const current = same(salts, pairAt(view, at + 8));
+    if (whole) {
+      sums = addUp(sums, view, at, 8, littleEndian);
+      sums = addUp(sums, view, at + FRAME_HEADER_BYTES, PAGE_BYTES, littleEndian);
+      whole = current && same(sums, pairAt(view, at + 16));
+    }
+    const endsCommit = view.getUint32(at + 4) !== 0;
+    if (!whole && current && endsCommit) commits += 1;
+  }
+  return commits;
+}
+
+function read(log: string): Buffer {
+  try {
+    return readFileSync(log);
+  } catch (error) {
+    // Who had it has just closed it in order.
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return Buffer.alloc(0);
+    throw error;
+  }
+}
+
+/** SQLite's running checksum, as its file format describes it. */
+function addUp([a, b]: Pair, view: DataView, from: number, bytes: number, littleEndian: boolean): Pair {
+  let [first, second] = [a, b];
+  for (let at = from; at < from + bytes; at += 8) {
+    first = (first + view.getUint32(at, littleEndian) + second) >>> 0;
+    second = (second + view.getUint32(at + 4, littleEndian) + first) >>> 0;
+  }
+  return [first, second];
+}
+
+function pairAt(view: DataView, at: number): Pair {
+  return [view.getUint32(at), view.getUint32(at + 4)];
+}
+
+function same(a: Pair, b: Pair): boolean {
+  return a[0] === b[0] && a[1] === b[1];
+}

@@ -1,0 +1,47 @@
+import type { Fact } from '@slotkeeper/engine';
+import fc from 'fast-check';
+import { expect, test } from 'vitest';
+import { decodeFacts, encodeFacts } from '../src/codec.ts';
+import { Malformed } from '../src/fields.ts';
+import { anyFact } from './facts.ts';
+import { granted } from './numbered.ts';
+
+test('facts are read as they were written, whatever is in them', () => {
+  fc.assert(
+    fc.property(fc.array(anyFact, { maxLength: 20 }), (facts) => {
+      expect(decodeFacts(encodeFacts(facts))).toEqual(facts);
+    }),
+  );
+});
+
+test('what is written is text that UTF-8 can carry', () => {
+  fc.assert(
+    fc.property(anyFact, (fact) => {
+      const encoded = encodeFacts([fact]);
+      expect(Buffer.from(encoded, 'utf8').toString('utf8')).toBe(encoded);
+    }),
+  );
+});
+
+test('a number that JSON cannot hold is not written', () => {
+  expect(() => encodeFacts([granted('a', Number.NaN)])).toThrow(Malformed);
+  expect(() => encodeFacts([{ ...granted('a'), ttlMs: Number.POSITIVE_INFINITY } as Fact])).toThrow(Malformed);
+});
+
+test.each([
+  ['no JSON', '[["expire",1,"a"]'],
+  ['no list', '{}'],
+  ['an unknown kind', '[["resize",1,"a"]]'],
+  ['a field too few', '[["revoke",1,"a"]]'],
+  ['a field too many', '[["expire",1,"a","b"]]'],
+  ['a time that is text', '[["expire","1","a"]]'],
+  ['a lease that is a number', '[["expire",1,2]]'],
+  ['an unknown lifeline', '[["grant",1,"a","s","hope",1,[],[null,null,null,null,null]]]'],
+  ['less than no slots', '[["grant",1,"a","s","process",1,[["db",-1]],[null,null,null,null,null]]]'],
+  ['half a slot', '[["grant",1,"a","s","process",1,[["db",0.5]],[null,null,null,null,null]]]'],
+  ['a holder without a field', '[["grant",1,"a","s","process",1,[],[null,null,null,null]]]'],
+  ['an unknown mode', '[["set",1,"db","i","semaphore",1,true,"closed",16,null,null]]'],
+  ['a kind of limit of the future', '[["set",1,"db","i","rate",1,true,"open",16,null,null]]'],
+])('%s is refused', (_, encoded) => {
+  expect(() => decodeFacts(encoded)).toThrow(Malformed);
+});

@@ -1,0 +1,115 @@
+/** Any facts: single ones of all kinds, and histories in which each fits what went before it. */
+import { emptyState, evolve, type Fact, type Holder, type LimitSettings } from '@slotkeeper/engine';
+import fc from 'fast-check';
+
+const settings: LimitSettings = {
+  kind: 'semaphore',
+  slots: 4,
+  active: true,
+  mode: 'open',
+  overtakes: 16,
+  maxWaiters: null,
+  description: null,
+};
+
+export function limitSet(name: string, at = 1_000): Fact {
+  return { type: 'limit.set', at, name, id: `id of ${name}`, settings };
+}
+
+/** Any text: with quotes, control characters, halves of surrogate pairs. */
+const anyText = fc.string({ unit: 'binary', maxLength: 20 });
+const anyTextOrNull = fc.option(anyText);
+const anyCount = fc.nat({ max: 2 ** 31 - 1 });
+const anyMs = fc.oneof(
+  anyCount,
+  fc.double({ min: 0, max: 4e12, noNaN: true }).filter((ms) => !Object.is(ms, -0)),
+);
+const anySettings: fc.Arbitrary<LimitSettings> = fc.record({
+  kind: fc.constant('semaphore'),
+  slots: anyCount,
+  active: fc.boolean(),
+  mode: fc.constantFrom('open', 'paused', 'draining'),
+  overtakes: anyCount,
+  maxWaiters: fc.option(anyCount),
+  description: anyTextOrNull,
+});
+const anyHolder: fc.Arbitrary<Holder> = fc.record({
+  type: anyTextOrNull,
+  id: anyTextOrNull,
+  label: anyTextOrNull,
+  host: anyTextOrNull,
+  pid: fc.option(anyCount),
+});
+const anyTtl = fc.option(anyMs);
+
+export const anyFact: fc.Arbitrary<Fact> = fc.oneof(
+  fc.record({ type: fc.constant('limit.set'), at: anyMs, name: anyText, id: anyText, settings: anySettings }),
+  fc.record({ type: fc.constant('limit.deleted'), at: anyMs, name: anyText }),
+  fc.record({
+    type: fc.constant('lease.granted'),
+    at: anyMs,
+    lease: anyText,
+    session: anyText,
+    lifeline: fc.constantFrom('heartbeat', 'renewal', 'process'),
+    ttlMs: anyTtl,
+    amounts: fc.array(fc.tuple(anyText, anyCount), { maxLength: 4 }),
+    holder: anyHolder,
+  }),
+  fc.record({ type: fc.constant('lease.renewed'), at: anyMs, lease: anyText, ttlMs: anyTtl }),
+  fc.record({ type: fc.constant('lease.released'), at: anyMs, lease: anyText, names: fc.option(fc.array(anyText)) }),
+  fc.record({ type: fc.constant('lease.expired'), at: anyMs, lease: anyText }),
+  fc.record({ type: fc.constant('lease.revoked'), at: anyMs, lease: anyText, reason: anyText }),
+);
+
+type Step = { readonly kind: number; readonly pick: number; readonly settings: LimitSettings; readonly holder: Holder };
+
+const anyStep: fc.Arbitrary<Step> = fc.record({
+  kind: fc.nat({ max: 9 }),
+  pick: fc.nat({ max: 1_000 }),
+  settings: anySettings,
+  holder: anyHolder,
+});
+
+/** Facts that fit each other: limits of five names come, change and go, leases on several of them are granted and end. */
+export const anyHistory: fc.Arbitrary<Fact[]> = fc.array(anyStep, { minLength: 1, maxLength: 80 }).map((steps) => {
+  const state = emptyState();
+  return steps.map((step) => {
+    const fact = nextFact(state, step);
+    evolve(state, fact);
+    return fact;
+  });
+});
+
+function nextFact(state: ReturnType<typeof emptyState>, { kind, pick, settings, holder }: Step): Fact {
+  const at = state.atMs + (pick % 7);
+  const limits = [...state.limits.values()];
+  const lease = [...state.leases.values()][pick % Math.max(1, state.leases.size)];
+  const idle = limits.find((limit) => limit.leases.size === 0);
+  if (kind >= 5 && limits.length > 0) {
+    const amounts = limits
+      .filter((_, index) => (pick >> index) & 1)
+      .map(({ name }, index) => [name, index + 1] as const);
+    const lifeline = kind === 9 ? 'renewal' : 'heartbeat';
+    const id = `lease ${state.position + 1}`;
+    const ttlMs = pick % 3 === 0 ? null : pick;
+    return {
+      type: 'lease.granted',
+      at,
+      lease: id,
+      session: `s${kind}`,
+      lifeline,
+      ttlMs,
+      amounts: amounts.reverse(),
+      holder,
+    };
+  }
+  if (kind === 4 && idle) return { type: 'limit.deleted', at, name: idle.name };
+  if (kind === 3 && lease) return { type: 'lease.renewed', at, lease: lease.id, ttlMs: pick };
+  if (kind === 2 && lease) return { type: 'lease.revoked', at, lease: lease.id, reason: 'so' };
+  if (kind === 1 && lease) {
+    const names = [...lease.amounts.keys()].slice(pick % 2);
+    return { type: 'lease.released', at, lease: lease.id, names: pick % 3 === 0 ? null : names };
+  }
+  const name = `limit "${pick % 5}"\ud800`;
+  return { type: 'limit.set', at, name, id: `id ${state.position}`, settings };
+}
