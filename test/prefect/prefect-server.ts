@@ -32,7 +32,7 @@ export class PrefectServer implements AsyncDisposable {
 
   /** @param settings Prefect's, as environment variables */
   static async start(settings: Record<string, string> = {}): Promise<PrefectServer> {
-    const commands = prefectCommands();
+    const commands = await prefectCommands();
     const port = await freePort();
     const home = mkdtempSync(join(tmpdir(), 'slotkeeper-prefect-'));
     const child = spawn(`${commands}/prefect`, ['server', 'start', '--host', '127.0.0.1', '--port', String(port)], {

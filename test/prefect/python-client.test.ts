@@ -6,10 +6,11 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { fileURLToPath } from 'node:url';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { ServerProcess } from '../server-process.ts';
+import { describeWithPython } from './describe-with-python.ts';
 import { QUIET } from './prefect-server.ts';
-import { SlotkeeperServer } from './slotkeeper-server.ts';
-import { prefectCommands, whyNoPython } from './venv.ts';
+import { prefectCommands } from './venv.ts';
 
 const JOBS = fileURLToPath(new URL('jobs.py', import.meta.url));
 /** What Prefect's client says when its program ends while its last events are on their way. */
@@ -17,41 +18,49 @@ const FAREWELL = /^Still processing items: .*\n/gm;
 const PROCESSES = 5;
 const JOBS_OF_EACH = 4;
 
-const reason = whyNoPython();
+interface Outcome {
+  readonly code: number | null;
+  readonly stderr: string;
+}
 
-describe.skipIf(reason !== undefined)(`stock Prefect clients${reason ? ` (skipped: ${reason})` : ''}`, () => {
-  let server: SlotkeeperServer;
+describeWithPython('twenty jobs of five Python processes through a limit of 1', () => {
+  let server: ServerProcess;
   let folder: string;
   let python: string;
+  let log: string;
+  let outcomes: Outcome[];
 
   beforeAll(async () => {
-    python = `${prefectCommands()}/python`;
+    python = `${await prefectCommands()}/python`;
     folder = mkdtempSync(join(tmpdir(), 'slotkeeper-python-'));
-    server = await SlotkeeperServer.start();
+    log = join(folder, 'log');
+    server = await ServerProcess.start();
+    await post('/concurrency_limits/', { tag: 'jobs', concurrency_limit: 1 });
+    outcomes = await Promise.all(Array.from({ length: PROCESSES }, () => runJobs('jobs')));
   }, 300_000);
 
   afterAll(async () => {
-    await server?.stop();
+    await server?.[Symbol.asyncDispose]();
     if (folder !== undefined) rmSync(folder, { recursive: true, force: true });
   });
 
-  test('twenty jobs of five Python processes go through a limit of 1, never two at once', {
-    timeout: 120_000,
-  }, async () => {
-    const log = join(folder, 'log');
-    await post('/concurrency_limits/', { tag: 'jobs', concurrency_limit: 1 });
-    const outcomes = await Promise.all(Array.from({ length: PROCESSES }, () => runJobs('jobs', log)));
-    expect(outcomes).toEqual(outcomes.map(() => ({ code: 0, stderr: '' })));
-
+  test('never two at once, and every job is done', () => {
+    expect(outcomes.map(({ code }) => code)).toEqual(outcomes.map(() => 0));
     const lines = readFileSync(log, 'utf8').trimEnd().split('\n');
-    expect(lines).toHaveLength(2 * PROCESSES * JOBS_OF_EACH);
     const begun = lines.filter((line) => line.startsWith('begin ')).map((line) => line.slice('begin '.length));
     expect(new Set(begun).size).toBe(PROCESSES * JOBS_OF_EACH);
     expect(lines).toEqual(begun.flatMap((job) => [`begin ${job}`, `end ${job}`]));
+  });
+
+  test('nothing stays taken', async () => {
     expect(await get('/concurrency_limits/tag/jobs')).toMatchObject({ active_slots: [] });
   });
 
-  async function runJobs(tag: string, log: string): Promise<{ code: number | null; stderr: string }> {
+  test('the clients have nothing to complain about', () => {
+    expect(outcomes.map(({ stderr }) => stderr.replace(FAREWELL, ''))).toEqual(outcomes.map(() => ''));
+  });
+
+  async function runJobs(tag: string): Promise<Outcome> {
     const child = spawn(python, [JOBS, tag, String(JOBS_OF_EACH), log], {
       env: {
         PATH: process.env.PATH,
@@ -63,7 +72,7 @@ describe.skipIf(reason !== undefined)(`stock Prefect clients${reason ? ` (skippe
       stdio: ['ignore', 'ignore', 'pipe'],
     });
     const [[code], stderr] = await Promise.all([once(child, 'exit'), text(child.stderr)]);
-    return { code, stderr: stderr.replace(FAREWELL, '') };
+    return { code, stderr };
   }
 
   async function post(path: string, body: unknown): Promise<void> {

@@ -7,9 +7,9 @@ import {
   close,
   concurrency,
 } from 'slotkeeper/v1';
-import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
+import { afterAll, beforeAll, expect, test, vi } from 'vitest';
+import { describeWithPython } from './describe-with-python.ts';
 import { PrefectServer } from './prefect-server.ts';
-import { whyNoPython } from './venv.ts';
 
 interface TagLimit {
   readonly id: string;
@@ -24,9 +24,7 @@ interface StoredEvent {
   readonly related: Record<string, string>[];
 }
 
-const reason = whyNoPython();
-
-describe.skipIf(reason !== undefined)(`a stock Prefect server${reason ? ` (skipped: ${reason})` : ''}`, () => {
+describeWithPython('slotkeeper/v1 on a stock Prefect server', () => {
   let server: PrefectServer;
 
   beforeAll(async () => {
@@ -37,7 +35,7 @@ describe.skipIf(reason !== undefined)(`a stock Prefect server${reason ? ` (skipp
 
   afterAll(async () => {
     await close();
-    await server.stop();
+    await server?.stop();
     vi.unstubAllEnvs();
   });
 

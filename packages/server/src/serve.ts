@@ -4,11 +4,13 @@ import { SqliteJournal } from '@slotkeeper/journal';
 import Fastify, { type FastifyInstance } from 'fastify';
 import type { Logger } from 'pino';
 import { realClock } from './clock.ts';
+import { eventsIn } from './prefect/events-in.ts';
 import { prefectFace } from './prefect/face.ts';
 import { Replica } from './replica.ts';
 import { SessionFace } from './session.ts';
+import { serveUpgrades } from './upgrades.ts';
 import { VERSION } from './version.ts';
-import { serveSessions } from './websocket.ts';
+import { sessionUpgrade } from './websocket.ts';
 
 export interface ServeOptions {
   readonly host: string;
@@ -36,9 +38,11 @@ export async function serve(options: ServeOptions): Promise<RunningServer> {
   const { host, port, data, apiKey, log } = options;
   const replica = await Replica.start(() => new SqliteJournal({ folder: data }), realClock);
   replica.on({ log: (level, message) => log[level](message) });
-  const app = Fastify({ forceCloseConnections: true, bodyLimit: 1_048_576 });
+  // A tag in a path that is too long is to be told so, and not to be an unknown path.
+  const app = Fastify({ forceCloseConnections: true, bodyLimit: 1_048_576, routerOptions: { maxParamLength: 1_024 } });
   const sessions = new SessionFace({ replica, clock: realClock, version: VERSION, apiKey });
-  serveSessions(app.server, sessions);
+  const events = eventsIn(apiKey);
+  serveUpgrades(app.server, { '/session': sessionUpgrade(sessions), '/api/events/in': events.upgrade });
   serveProbes(app, replica);
   await app.register(prefectFace, { prefix: '/api', replica, clock: realClock, apiKey });
   try {
@@ -54,6 +58,7 @@ export async function serve(options: ServeOptions): Promise<RunningServer> {
     version: VERSION,
     async close() {
       sessions.close();
+      events.close();
       await app.close();
       await replica.stop();
     },

@@ -73,15 +73,11 @@ function setCommand(): Command {
   });
 }
 
-function specOf(options: SetOptions): LimitSpec {
+function specOf(options: SetOptions): Partial<LimitSpec> {
+  const { slots, maxWaiters, overtakes, description } = options;
   const active = options.active ? true : options.inactive ? false : undefined;
-  return {
-    ...(options.slots === undefined ? {} : { slots: options.slots }),
-    ...(active === undefined ? {} : { active }),
-    ...(options.maxWaiters === undefined ? {} : { maxWaiters: options.maxWaiters }),
-    ...(options.overtakes === undefined ? {} : { overtakes: options.overtakes }),
-    ...(options.description === undefined ? {} : { description: options.description }),
-  };
+  const given = Object.entries({ slots, active, maxWaiters, overtakes, description });
+  return Object.fromEntries(given.filter(([, value]) => value !== undefined));
 }
 
 function listCommand(): Command {

@@ -46,8 +46,8 @@ export function serveCommand(): Command {
 
 async function serveUntilStopped(options: ServeOptions): Promise<void> {
   const stopAsked = untilStopAsked();
-  if (options.apiKey === undefined && !isLoopback(options.host)) process.stderr.write(openWarning(options.host));
   const server = await start(options);
+  if (options.apiKey === undefined && !isLoopback(options.host)) process.stderr.write(openWarning(options.host));
   // A reader of the ready line that goes away is no reason to stop serving.
   process.stdout.on('error', () => {});
   process.stdout.write(`slotkeeper ${server.version} ready on ${server.url} (${server.description})\n`);

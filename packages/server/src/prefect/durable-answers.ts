@@ -9,7 +9,7 @@ export class DurableAnswers {
 
   constructor(replica: Replica) {
     this.#replica = replica;
-    replica.on({ failed: () => this.close() });
+    replica.on({ failed: () => this.#failed() });
   }
 
   /** As it stands now: to decide by, and to be told only through `once`. Throws a `PrefectError` while there is none. */
@@ -28,8 +28,12 @@ export class DurableAnswers {
     return this.#promise((done) => this.#replica.tell(() => done(value)));
   }
 
-  /** Whatever is under way will not be answered. */
-  close(): void {
+  /** Resolves when nothing that was under way is to be told any more. */
+  async allTold(): Promise<void> {
+    if (this.#replica.ready) await this.once(null).catch(() => undefined);
+  }
+
+  #failed(): void {
     for (const reject of this.#underWay) reject(unavailable());
     this.#underWay.clear();
   }

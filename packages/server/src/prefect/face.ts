@@ -1,5 +1,6 @@
 /** The face that an unmodified Prefect 3 client knows: its v1 API of tag limits, and what it asks around it. */
 import { createHash, timingSafeEqual } from 'node:crypto';
+import { setImmediate } from 'node:timers/promises';
 import type { Clock } from '@slotkeeper/protocol';
 import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { Replica } from '../replica.ts';
@@ -16,7 +17,7 @@ export interface PrefectFaceOptions {
   readonly replica: Replica;
   readonly clock: Clock;
   /** What clients must show as `Authorization: Bearer …`; none: whoever reaches the server may use it. */
-  readonly apiKey?: string | undefined;
+  readonly apiKey?: string | null;
   /** How long a request for slots is held open, well below the 60 s after which clients give up; 20 unless told. */
   readonly holdSeconds?: number;
   /** The time to live of v1 leases, which nobody renews; null, the default: they last until they are released. */
@@ -26,10 +27,10 @@ export interface PrefectFaceOptions {
   readonly apiVersion?: string;
 }
 
-/** Tags are a piece of the path: of 255 characters, each of up to four bytes. Routers bound such pieces, Fastify's to 100. */
-const PIECE_OF_PATH_MIN = 255 * 4;
-
-/** A Fastify plugin, to be registered under the prefix `/api` of an app with `routerOptions: { maxParamLength: 1020 }` or more. */
+/**
+ * A Fastify plugin, to be registered under the prefix `/api`. The app's `routerOptions.maxParamLength`, which is 100 unless
+ * told, bounds the tags in paths: it should be 1024, so that a tag that is too long is told so, and is not an unknown path.
+ */
 export async function prefectFace(app: FastifyInstance, options: PrefectFaceOptions): Promise<void> {
   const { replica, clock, apiKey, holdSeconds = 20, v1LeaseSeconds = null } = options;
   const leaseMs = v1LeaseSeconds === null ? null : v1LeaseSeconds * 1000;
@@ -40,14 +41,16 @@ export async function prefectFace(app: FastifyInstance, options: PrefectFaceOpti
   app.addContentTypeParser('*', { parseAs: 'buffer' }, (_request, bytes, done) => done(null, bytes));
   app.setErrorHandler(answerError);
   app.addHook('onRequest', async ({ raw }) => nextRequest(raw.socket));
-  if (apiKey !== undefined)
-    app.addHook('onRequest', bearerOnly(apiKey, [`${app.prefix}/health`, `${app.prefix}/ready`]));
+  if (apiKey) app.addHook('onRequest', bearerOnly(apiKey, [`${app.prefix}/health`, `${app.prefix}/ready`]));
   app.setNotFoundHandler(() => {
     throw notFound();
   });
   app.addHook('preClose', async () => {
-    increments.close();
-    answers.close();
+    if (replica.ready) increments.sendAllAway();
+    await answers.allTold();
+    increments.forgetAll();
+    // Connections may be closed next: what has been answered is with the operating system by then.
+    await setImmediate();
   });
   mount(app, serverRoutes(replica, options.prefectVersion ?? PREFECT_VERSION, options.apiVersion ?? API_VERSION));
   mount(app, v1Routes({ answers, increments, leaseMs }));

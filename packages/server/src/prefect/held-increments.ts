@@ -101,7 +101,7 @@ export class HeldIncrements {
 
   constructor(options: IncrementOptions) {
     this.#options = options;
-    options.replica.on({ failed: () => this.#forgetAll() });
+    options.replica.on({ failed: () => this.forgetAll() });
   }
 
   /** Answers at once, when the slots are its own, or when the hold is over. */
@@ -153,11 +153,30 @@ export class HeldIncrements {
   }
 
   /** The server stops: what is held is to be asked again of the next one, and what did not arrive goes back. */
-  close(): void {
+  sendAllAway(): void {
+    // First those who wait, so that nothing that goes back is granted to them.
+    const lost: Increment[] = [];
     for (const increment of [...this.#byKey.values()]) {
-      if (increment.stage.is === 'orphaned' && this.#options.replica.ready) this.#giveUp(increment);
+      const { stage } = increment;
+      if (stage.is === 'orphaned') lost.push(increment);
+      if (stage.is !== 'held' && stage.is !== 'leaving') continue;
+      this.#giveUp(increment);
+      stage.requester.answer({ is: 'unavailable' });
     }
-    this.#forgetAll();
+    for (const increment of lost) this.#giveUp(increment);
+  }
+
+  /** The server has stopped, or starts again: nobody is waited for any more, and what is granted is of an earlier life. */
+  forgetAll(): void {
+    this.#earlierUpTo = null;
+    this.#claimed.clear();
+    for (const increment of new Set([...this.#byKey.values(), ...this.#byRequester.values()])) {
+      const { stage } = increment;
+      this.#forget(increment);
+      if (stage.is === 'held' || stage.is === 'leaving' || stage.is === 'answering') {
+        stage.requester.answer({ is: 'unavailable' });
+      }
+    }
   }
 
   // What repeats do
@@ -365,19 +384,6 @@ export class HeldIncrements {
     if (this.#byKey.get(key) === increment) this.#byKey.delete(key);
     increment.stage = { is: 'over' };
     this.#options.replica.detach(session, sink);
-  }
-
-  /** The server stops or starts again: nobody is waited for any more, and what is granted is of an earlier life. */
-  #forgetAll(): void {
-    this.#earlierUpTo = null;
-    this.#claimed.clear();
-    for (const increment of new Set([...this.#byKey.values(), ...this.#byRequester.values()])) {
-      const { stage } = increment;
-      this.#forget(increment);
-      if (stage.is === 'held' || stage.is === 'leaving' || stage.is === 'answering') {
-        stage.requester.answer({ is: 'unavailable' });
-      }
-    }
   }
 }
 

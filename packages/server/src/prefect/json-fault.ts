@@ -19,6 +19,7 @@ class Fault extends Error {
 
 const BLANKS = /[ \t\n\r]*/y;
 const LITERAL = /null|true|false|-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?/y;
+// biome-ignore lint/suspicious/noControlCharactersInRegex: they are what JSON forbids in a string
 const PLAIN_TEXT = /[^"\\\u0000-\u001f]*/y;
 const ESCAPE = /\\(?:["\\/bfnrt]|u[0-9a-fA-F]{4})/y;
 export const DEPTH_MAX = 100;

@@ -39,9 +39,9 @@ function plainLengthFault(length: number): string {
   return length === 36 ? 'invalid group count: expected 5, found 1' : `invalid length: found ${length}`;
 }
 
-/** From digits with dashes or without. */
+const PLAIN = /^(.{8})-?(.{4})-?(.{4})-?(.{4})-?(.{12})$/;
+
+/** From hexadecimal digits of the right number, with dashes or without. */
 export function canonical(digits: string): string {
-  const hex = digits.replaceAll('-', '').toLowerCase();
-  let from = 0;
-  return HEX_GROUPS.map((size) => hex.slice(from, (from += size))).join('-');
+  return digits.toLowerCase().replace(PLAIN, '$1-$2-$3-$4-$5');
 }

@@ -1,14 +1,15 @@
 /** The bodies of `/concurrency_limits`. */
 import { LIMITS_MAX, SLOTS_MAX, TEXT_MAX } from '@slotkeeper/protocol';
+import { PrefectError } from './answers.ts';
 import { limitName } from './tag-limits.ts';
 import { uuid } from './uuid.ts';
-import { fault, fields, integer, list, model, type Reader } from './validation.ts';
+import { Faults, fault, fields, integer, list, model, type Reader } from './validation.ts';
 
 const TAG_MAX = TEXT_MAX - limitName('').length;
 const BANNED_IN_NAMES = /[/%&><]/;
 
 /** A tag is checked as the limit that it names. It may be empty, since that name is not. */
-export const tag: Reader<string> = (input, loc) => {
+export const readTag: Reader<string> = (input, loc) => {
   if (typeof input !== 'string') return fault('string_type', 'Input should be a valid string', input, loc);
   if (!input.isWellFormed()) {
     const msg = 'Input should be a valid string, unable to parse raw data as a unicode string';
@@ -30,9 +31,9 @@ export const tag: Reader<string> = (input, loc) => {
 
 /** A tag given twice counts once. */
 const tags: Reader<readonly string[]> = (input, loc) => {
-  const read = list(tag)(input, loc);
-  if (!Array.isArray(read)) return read;
-  const distinct: readonly string[] = [...new Set(read)];
+  const read = list(readTag)(input, loc);
+  if (read instanceof Faults) return read;
+  const distinct = [...new Set(read)];
   if (distinct.length <= LIMITS_MAX) return distinct;
   const msg = `List should have at most ${LIMITS_MAX} items after validation, not ${distinct.length}`;
   const ctx = { field_type: 'List', max_length: LIMITS_MAX, actual_length: distinct.length };
@@ -40,7 +41,7 @@ const tags: Reader<readonly string[]> = (input, loc) => {
 };
 
 export const readCreate = model({
-  tag: { read: tag },
+  tag: { read: readTag },
   concurrency_limit: { read: integer({ ge: 0, le: SLOTS_MAX }) },
 });
 
@@ -51,10 +52,20 @@ export const readSlots = fields({
 });
 
 /** How many limits a page has at the most, and unless it is told. */
-export const PAGE_MAX = 200;
+const PAGE_MAX = 200;
+
+/** Out of bounds it is refused by itself, whatever else is wrong. */
+const pageLimit: Reader<number> = (input, loc) => {
+  const limit = integer()(input, loc);
+  if (limit instanceof Faults) return limit;
+  const bound =
+    limit < 0 ? 'greater than or equal to 0' : limit > PAGE_MAX ? `less than or equal to ${PAGE_MAX}` : null;
+  if (bound) throw new PrefectError(422, { detail: `Invalid limit: must be ${bound}.` });
+  return limit;
+};
 
 export const readFilter = fields({
-  limit: { read: integer(), otherwise: PAGE_MAX },
+  limit: { read: pageLimit, otherwise: PAGE_MAX },
   offset: { read: integer({ ge: 0 }), otherwise: 0 },
 });
 

@@ -9,7 +9,7 @@ import { type HeldIncrements, type Outcome, RETRY_AFTER_SECONDS, type Requester 
 import type { Call, Route } from './routes.ts';
 import { limitName, limitsOn, tagLimit, tagLimitById, tagLimits, tagOf, takenLimit } from './tag-limits.ts';
 import { canonical } from './uuid.ts';
-import { PAGE_MAX, readCreate, readFilter, readReset, readSlots, tag } from './v1-bodies.ts';
+import { readCreate, readFilter, readReset, readSlots, readTag } from './v1-bodies.ts';
 import { orInvalid } from './validation.ts';
 
 /** After which a client whom the server cannot let wait asks again. */
@@ -29,7 +29,7 @@ export function v1Routes(v1: V1): readonly Route[] {
   const { answers } = v1;
   const byId = ({ params }: Call): Limit | undefined => tagLimitById(answers.state, canonical(params.id!));
   const byTag = ({ params, body }: Call): Limit | undefined =>
-    answers.state.limits.get(limitName(orInvalid(tag(params.tag, ['path', 'tag']), body)));
+    answers.state.limits.get(limitName(orInvalid(readTag(params.tag, ['path', 'tag']), body)));
   return [
     { method: 'POST', path: `${PATH}/`, handle: (call) => create(v1, call) },
     { method: 'POST', path: `${PATH}/filter`, handle: (call) => filter(v1, call) },
@@ -47,8 +47,10 @@ async function create({ answers }: V1, { body, reply }: Call) {
   const { tag, concurrency_limit: slots } = orInvalid(readCreate(body), body);
   const name = limitName(tag);
   const status = answers.state.limits.has(name) ? 200 : 201;
-  void answers.submit({ type: 'limit.set', name, id: randomUUID(), patch: { slots } });
-  return sendJson(reply, status, await answers.once(tagLimit(answers.state.limits.get(name)!)));
+  const set = answers.submit({ type: 'limit.set', name, id: randomUUID(), patch: { slots } });
+  const limit = answers.once(tagLimit(answers.state.limits.get(name)!));
+  await Promise.all([set, limit]);
+  return sendJson(reply, status, await limit);
 }
 
 async function read({ answers }: V1, { reply }: Call, limit: Limit | undefined) {
@@ -58,9 +60,7 @@ async function read({ answers }: V1, { reply }: Call, limit: Limit | undefined) 
 }
 
 async function filter({ answers }: V1, { body, reply }: Call) {
-  const page = readFilter(body);
-  if (!('list' in page)) checkPage(page.limit);
-  const { limit, offset } = orInvalid(page, body);
+  const { limit, offset } = orInvalid(readFilter(body), body);
   const limits = tagLimits(answers.state).slice(offset, offset + limit);
   return sendJson(reply, 200, await answers.once(limits.map(tagLimit)));
 }
@@ -94,7 +94,7 @@ async function decrement({ answers }: V1, { body, reply }: Call) {
   const limits = limitsOn(answers.state, names);
   const released = whatToRelease(limits, taskRunId).map((release) => answers.submit({ type: 'release', ...release }));
   const listed = answers.once(activeOf(limits).map(takenLimit));
-  await Promise.all(released);
+  await Promise.all([listed, ...released]);
   return sendJson(reply, 200, await listed);
 }
 
@@ -157,10 +157,4 @@ function refused({ code, message, details }: Refusal): PrefectError {
 /** Without `Retry-After` the client gives up. */
 function locked(detail: string, retryAfterSeconds?: number): PrefectError {
   return new PrefectError(423, { detail }, retryAfterSeconds ? { 'retry-after': String(retryAfterSeconds) } : {});
-}
-
-function checkPage(limit: number): void {
-  const bound =
-    limit < 0 ? 'greater than or equal to 0' : limit > PAGE_MAX ? `less than or equal to ${PAGE_MAX}` : null;
-  if (bound) throw new PrefectError(422, { detail: `Invalid limit: must be ${bound}.` });
 }

@@ -6,6 +6,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import type { Keeper } from 'slotkeeper';
 import { onTestFinished } from 'vitest';
 
 const MAIN = fileURLToPath(new URL('../../dist/main.js', import.meta.url));
@@ -72,6 +73,11 @@ export async function temporaryFolder(): Promise<string> {
   const folder = await mkdtemp(join(tmpdir(), 'slotkeeper-test-'));
   onTestFinished(() => rm(folder, { recursive: true, force: true }));
   return folder;
+}
+
+/** Asks until an acquire of somebody stands in line. */
+export async function untilSomeoneWaits(keeper: Keeper): Promise<void> {
+  while ((await keeper.waiters()).length === 0);
 }
 
 function plainEnvironment(): NodeJS.ProcessEnv {

@@ -4,7 +4,7 @@ import { type AddressInfo, createServer } from 'node:net';
 import { join } from 'node:path';
 import { connect } from 'slotkeeper';
 import { expect, onTestFinished, test } from 'vitest';
-import { type Ending, slotkeeper, start, startServer, temporaryFolder } from './built-command.ts';
+import { type Ending, slotkeeper, start, startServer, temporaryFolder, untilSomeoneWaits } from './built-command.ts';
 
 /** Failed with nothing on stdout and one line on stderr; resolves to that line. */
 function failure({ code, stdout, stderr }: Ending): string {
@@ -25,16 +25,13 @@ test('prints one line when it can serve, and ends with 0 at SIGTERM', async () =
 
 test('ends with 0 at SIGINT, also with a client that holds and one that waits', async () => {
   const { run, url } = await startServer();
-  const keeper = await connect(url);
+  const keeper = await connect(url, { ttlSeconds: 2 });
   onTestFinished(() => keeper.close());
   await keeper.limits.ensure('db', { slots: 1 });
   const lease = await keeper.acquire('db');
-  const queued = Promise.withResolvers<void>();
   const leaving = new AbortController();
-  const waiting = keeper
-    .acquire('db', { signal: leaving.signal, onWait: () => queued.resolve() })
-    .catch(() => undefined);
-  await queued.promise;
+  const waiting = keeper.acquire('db', { signal: leaving.signal }).catch(() => undefined);
+  await untilSomeoneWaits(keeper);
   run.child.kill('SIGINT');
   expect((await run.ended).code).toBe(0);
   leaving.abort();

@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import { type AddressInfo, createServer } from 'node:net';
 import { connect } from 'slotkeeper';
 import { expect, onTestFinished, test } from 'vitest';
-import { slotkeeper, startServer } from './built-command.ts';
+import { slotkeeper, startServer, untilSomeoneWaits } from './built-command.ts';
 
 /** One that holds two slots of `db`, and one that waits for one. */
 async function heldAndWaitedFor() {
@@ -12,13 +12,12 @@ async function heldAndWaitedFor() {
   await keeper.limits.ensure('db', { slots: 2 });
   await keeper.limits.ensure('idle', { slots: 1 });
   const lease = await keeper.acquire({ db: 2 }, { holder: { type: 'job', id: '42' } });
-  const queued = Promise.withResolvers<void>();
-  const waiting = keeper.acquire('db', { label: 'next one', onWait: () => queued.resolve() });
+  const waiting = keeper.acquire('db', { label: 'next one' });
   onTestFinished(async () => {
     await lease.release();
     await (await waiting).release();
   });
-  await queued.promise;
+  await untilSomeoneWaits(keeper);
   return { lease, url };
 }
 

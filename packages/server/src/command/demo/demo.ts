@@ -96,16 +96,14 @@ class Demo {
     const { url } = server;
     this.#screen.note(`The server is ready on ${url}.`);
     await this.#ask(server, (keeper) => keeper.limits.ensure(LIMIT, { slots: SLOTS }));
-    this.#screen.note(
-      `Limit '${LIMIT}' has ${SLOTS} slots. ${WORKERS} processes start; each takes one, works, gives it back.`,
-    );
+    this.#screen.note(`${WORKERS} processes start; each takes a slot of '${LIMIT}', works, gives it back.`);
     const workers = Array.from({ length: WORKERS }, (_, i) => this.#startWorker(i + 1, url));
     await this.#until('the first turn of every worker', () => this.#sum().grantsOfOne.fewest > 0);
-    await this.#pause(2000);
+    await this.#pause(3000);
     await this.#killHolder(workers);
     await this.#pause(1500);
     server = await this.#killServer(server);
-    await this.#pause(2500);
+    await this.#pause(3000);
     return await this.#finish(server, workers);
   }
 
@@ -159,7 +157,7 @@ class Demo {
     const restarted = await this.#startServer(Number(new URL(server.url).port));
     this.#screen.note(`The server is back after ${duration(this.#sum().serverAwayMs!)}, on the same port and data.`);
     await this.#until('a grant of the restarted server', () => this.#sum().firstGrantAfterMs !== null);
-    this.#screen.note('Everybody has reconnected, and the line moves on.');
+    this.#screen.note('The line moves on, from where it stood.');
     return restarted;
   }
 

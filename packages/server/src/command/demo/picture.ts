@@ -96,6 +96,7 @@ function workerLines({ story, workers }: Scene, columns: readonly number[], pain
 function doing(activity: Activity, forMs: number, place: number, paint: Paint): string {
   if (activity === 'holds') return paint('green', `holds ${duration(forMs)}`);
   if (activity === 'killed') return paint('red', 'killed');
+  if (activity === 'absent') return paint('dim', 'starts');
   return activity === 'waits' ? paint('dim', `${ordinal(place)} in line`) : '';
 }
 

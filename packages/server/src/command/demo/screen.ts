@@ -25,22 +25,21 @@ export function openScreen(scene: Scene & { readonly notes: Note[] }, stdout: No
 function redrawn(scene: Scene & { readonly notes: Note[] }, stdout: NodeJS.WriteStream): Screen {
   const paint = paintFor(stdout);
   let drawn = 0;
-  const draw = () => {
+  const draw = (nowMs: number) => {
     const size = { columns: stdout.columns, rows: stdout.rows };
-    const lines = picture(scene, machineMs() - DELAY_MS, size, paint);
+    const lines = picture(scene, nowMs, size, paint);
     const up = drawn === 0 ? '' : `\x1b[${drawn}A`;
     stdout.write(`\x1b[?25l${up}\r${lines.map((line) => `${line}\x1b[K\n`).join('')}\x1b[J`);
     drawn = lines.length;
   };
-  const timer = setInterval(draw, FRAME_MS);
-  draw();
+  const timer = setInterval(() => draw(machineMs() - DELAY_MS), FRAME_MS);
   return {
     note: (text) => {
       scene.notes.push({ atMs: machineMs(), text });
     },
     end: () => {
       clearInterval(timer);
-      draw();
+      draw(machineMs());
       stdout.write('\x1b[?25h');
     },
   };

@@ -1,0 +1,112 @@
+/** A load process: connects to one contender's server, measures one thing, reports it to its parent and ends. */
+import type { Caller, Held, Rival } from './contender.ts';
+import { contenderNamed } from './contenders.ts';
+import { cpuMs } from './machine.ts';
+import { Samples } from './statistics.ts';
+
+/** What to measure, as the process's argument. */
+export type Order = {
+  readonly contender: string;
+  readonly server: { readonly pid: number; readonly url: string };
+} & (
+  | { readonly measure: 'pairs'; readonly callers: number; readonly warmUpMs: number; readonly durationMs: number }
+  | { readonly measure: 'hand-over'; readonly warmUp: number; readonly count: number }
+);
+
+export interface PairsResult {
+  readonly pairsPerSecond: number;
+  readonly acquireP50Us: number;
+  readonly acquireP99Us: number;
+  /** CPU time of each end by pair; null where the system does not say. */
+  readonly serverCpuUs: number | null;
+  readonly clientCpuUs: number;
+}
+
+export interface HandOverResult {
+  readonly p50Us: number;
+  readonly p99Us: number;
+}
+
+const SAMPLES_MAX = 1 << 21;
+
+/** Each caller takes and gives back, again and again. Resolves to the number of pairs and the time they took. */
+async function takeAndGiveBack(
+  callers: readonly Caller[],
+  durationMs: number,
+  latencies: Samples,
+): Promise<{ pairs: number; elapsedMs: number }> {
+  const startMs = performance.now();
+  const endMs = startMs + durationMs;
+  let pairs = 0;
+  await Promise.all(
+    callers.map(async (caller) => {
+      for (let askedAtMs = performance.now(); askedAtMs < endMs; askedAtMs = performance.now()) {
+        const held = await caller.acquire();
+        latencies.add(performance.now() - askedAtMs);
+        await held.release();
+        pairs++;
+      }
+    }),
+  );
+  return { pairs, elapsedMs: performance.now() - startMs };
+}
+
+async function measurePairs(order: Order & { measure: 'pairs' }): Promise<PairsResult> {
+  const { callers, close } = await contenderNamed(order.contender).separate(order.server.url, order.callers);
+  await takeAndGiveBack(callers, order.warmUpMs, new Samples(0));
+
+  const latencies = new Samples(SAMPLES_MAX);
+  const serverBeforeMs = cpuMs(order.server.pid);
+  const clientBefore = process.cpuUsage();
+  const { pairs, elapsedMs } = await takeAndGiveBack(callers, order.durationMs, latencies);
+  const clientUsed = process.cpuUsage(clientBefore);
+  const serverAfterMs = cpuMs(order.server.pid);
+
+  await close();
+  const { p50, p99 } = latencies.summary();
+  return {
+    pairsPerSecond: (pairs / elapsedMs) * 1000,
+    acquireP50Us: p50 * 1000,
+    acquireP99Us: p99 * 1000,
+    serverCpuUs:
+      serverBeforeMs === null || serverAfterMs === null ? null : ((serverAfterMs - serverBeforeMs) / pairs) * 1000,
+    clientCpuUs: (clientUsed.user + clientUsed.system) / pairs,
+  };
+}
+
+/** The slot goes to and fro between two connections. Both are in this process, so that one clock sees both ends. */
+async function handOver(rivals: readonly Rival[], count: number, latencies: Samples): Promise<void> {
+  let [holder, waiter] = rivals as readonly [Rival, Rival];
+  let held: Held = await holder.acquire();
+  for (let i = 0; i < count; i++) {
+    const granted = waiter.acquire().then((next) => ({ next, atMs: performance.now() }));
+    await waiter.queued();
+    const releasedAtMs = performance.now();
+    const released = held.release();
+    const { next, atMs } = await granted;
+    latencies.add(atMs - releasedAtMs);
+    await released;
+    held = next;
+    [holder, waiter] = [waiter, holder];
+  }
+  await held.release();
+}
+
+async function measureHandOver(order: Order & { measure: 'hand-over' }): Promise<HandOverResult> {
+  const contender = contenderNamed(order.contender);
+  if (!contender.rivals) throw new Error(`${contender.name} has no queue, so there is no hand-over to measure.`);
+  const { callers, close } = await contender.rivals(order.server.url);
+  await handOver(callers, order.warmUp, new Samples(0));
+  const latencies = new Samples(order.count);
+  await handOver(callers, order.count, latencies);
+  await close();
+  const { p50, p99 } = latencies.summary();
+  return { p50Us: p50 * 1000, p99Us: p99 * 1000 };
+}
+
+/** Without its parent it would go on asking a server that is gone. */
+process.once('disconnect', () => process.exit(1));
+
+const order = JSON.parse(process.argv[2]!) as Order;
+const result = await (order.measure === 'pairs' ? measurePairs(order) : measureHandOver(order));
+process.send!(result, () => process.exit(0));

@@ -1,0 +1,25 @@
+/** Where a server is: what a URL means. */
+import { InvalidRequestError } from './errors.ts';
+
+export const DEFAULT_URL = 'http://127.0.0.1:4230';
+
+export type Address =
+  /** A server elsewhere. `isApi`: the URL was that of a Prefect API, and whoever answers there may be another server. */
+  | { readonly type: 'server'; readonly origin: string; readonly sessionUrl: string; readonly isApi: boolean }
+  /** The engine in this process; undefined: in memory. */
+  | { readonly type: 'embedded'; readonly file: string | undefined };
+
+/** Throws `InvalidRequestError`. */
+export function readAddress(url: string): Address {
+  if (url.startsWith('embedded:')) return { type: 'embedded', file: url.slice('embedded:'.length) || undefined };
+  const parsed = URL.parse(url);
+  if (parsed?.protocol !== 'http:' && parsed?.protocol !== 'https:')
+    throw new InvalidRequestError(
+      `url must be http(s)://host:port of a Slotkeeper server, or 'embedded:' with or without a file, but was '${url}'.`,
+      { field: 'url' },
+    );
+  const path = parsed.pathname.replace(/\/+$/, '');
+  const isApi = path.endsWith('/api');
+  const origin = parsed.origin + (isApi ? path.slice(0, -'/api'.length) : path);
+  return { type: 'server', origin, sessionUrl: `${origin.replace('http', 'ws')}/session`, isApi };
+}

@@ -1,0 +1,33 @@
+/** How many slots of which limits. */
+import { checkAmounts, type WireAcquire } from '@slotkeeper/protocol';
+import { InvalidRequestError } from './errors.ts';
+import { refuse } from './refuse.ts';
+import type { Limits } from './register.ts';
+
+export type Amounts = WireAcquire['amounts'];
+
+/** `slots`: of each name. Throws `InvalidRequestError`. */
+export function readAmounts(limits: Limits<string>, slots: number | undefined): Amounts {
+  const amounts = pairs(limits, slots);
+  if (amounts.length > 0) refuse(checkAmounts(amounts, 'limits'));
+  return amounts;
+}
+
+function pairs(limits: unknown, slots: number | undefined): Amounts {
+  if (typeof limits === 'string') return [[limits, slots ?? 1]];
+  if (Array.isArray(limits)) return limits.map((name) => [name, slots ?? 1]);
+  if (typeof limits === 'object' && limits !== null) {
+    if (slots !== undefined)
+      refuse({ field: 'slots', reason: 'must be left out where limits is an object of amounts' });
+    return Object.entries(limits);
+  }
+  throw new InvalidRequestError(
+    `limits must be a name, a list of names or an object from name to slots, but was ${String(limits)}.`,
+    { field: 'limits' },
+  );
+}
+
+/** `'db' (2), 'gpu'`, for people. */
+export function describe(amounts: Amounts): string {
+  return amounts.map(([name, slots]) => (slots === 1 ? `'${name}'` : `'${name}' (${slots})`)).join(', ');
+}

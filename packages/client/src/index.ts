@@ -1,0 +1,25 @@
+export { type ConnectOptions, connect } from './connect.ts';
+export { acquire, close, concurrency, tryAcquire } from './default-keeper.ts';
+export {
+  AcquireTimeoutError,
+  AuthError,
+  ConflictError,
+  DeadlockError,
+  type ErrorCode,
+  type ErrorDetails,
+  InvalidRequestError,
+  LeaseLostError,
+  LeaseRevokedError,
+  LimitNotFoundError,
+  QueueFullError,
+  RequestTooLargeError,
+  ServerUnreachableError,
+  SlotkeeperError,
+} from './errors.ts';
+export type { Body, Keeper, Warning } from './keeper.ts';
+export type { Lease } from './lease.ts';
+export type { LimitCatalog, LimitSpec } from './limits.ts';
+export type { LimitName, Limits, Register } from './register.ts';
+export type { Status } from './session.ts';
+export type { Explanation, Holder, HolderLabel, Lack, Limit, SlotsOf, Waiter } from './views.ts';
+export type { AcquireOptions, OnMissing, TryOptions } from './wish.ts';

@@ -1,0 +1,266 @@
+/** What a program has in hand: acquires, limits and who is about, over one session. */
+import { AsyncLocalStorage } from 'node:async_hooks';
+import { randomUUID } from 'node:crypto';
+import { type Clock, checkName } from '@slotkeeper/protocol';
+import { ConflictError, InvalidRequestError, LeaseLostError, SlotkeeperError } from './errors.ts';
+import { HeldLease, Lease, type LeaseKeeper } from './lease.ts';
+import { LimitCatalog, pages } from './limits.ts';
+import { refuse } from './refuse.ts';
+import type { LimitName, Limits } from './register.ts';
+import type { Session, Status } from './session.ts';
+import { type Holder, readHolder, readWaiter, type Waiter } from './views.ts';
+import { type AcquireOptions, readWish, type TryOptions, type Wish, type WishDefaults } from './wish.ts';
+
+/** Something that a program should know, and that is no error. */
+export interface Warning {
+  readonly code: 'LIMIT_MISSING' | 'LIMIT_INACTIVE' | 'LEASE_COLLECTED';
+  readonly message: string;
+  readonly details: Readonly<Record<string, unknown>>;
+}
+
+export type Body<T, N extends string> = (lease: Lease<N>) => T | PromiseLike<T>;
+
+/** An open session, and what ends with it. */
+export interface Connection {
+  readonly session: Session;
+  readonly ttlMs: number;
+  /** Called when the session has ended. */
+  close(): Promise<void>;
+}
+
+export interface KeeperOptions {
+  readonly clock: Clock;
+  readonly defaults: WishDefaults;
+  readonly warn: (warning: Warning) => void;
+}
+
+/** A body that is running, and the one that it is called in. */
+interface Running {
+  readonly held: HeldLease;
+  readonly within: Running | undefined;
+}
+
+const running = new AsyncLocalStorage<Running>();
+
+/** Made by `connect`. All calls reject with `INVALID_REQUEST`, and a message that names the field, before anything is sent that is not allowed. */
+export class Keeper {
+  /** What limits there are, and how they are set. */
+  readonly limits = new LimitCatalog(async (method, params) => (await this.#connected()).session.call(method, params));
+  readonly #open: () => Promise<Connection>;
+  readonly #options: KeeperOptions;
+  #connection: Connection | undefined;
+  #opening: Promise<Connection> | undefined;
+  readonly #bodies = new Set<Running>();
+  #bodyEnded: (() => void) | undefined;
+  #closing: Promise<void> | undefined;
+  readonly #collected = new FinalizationRegistry<HeldLease>((held) => this.#warnOfCollected(held));
+
+  /** @internal `open`: called at first use, unless the connection is given. */
+  constructor(connection: Connection | (() => Promise<Connection>), options: KeeperOptions) {
+    this.#open = typeof connection === 'function' ? connection : async () => connection;
+    this.#connection = typeof connection === 'function' ? undefined : connection;
+    this.#options = options;
+  }
+
+  /** `reconnecting`: leases are held for their time to live, acquires wait and keep their places. */
+  get status(): Status {
+    if (this.#closing) return 'closed';
+    return this.#connection?.session.status ?? 'reconnecting';
+  }
+
+  /**
+   * Holds slots while `body` runs. Resolves to what it returns, rejects with what it throws; the slots have been given
+   * back by then. Without limits the body runs and nothing is asked.
+   *
+   * Rejects with `ACQUIRE_TIMEOUT`, `LIMIT_NOT_FOUND`, `REQUEST_TOO_LARGE`, `QUEUE_FULL`, or `CONFLICT` (a limit is
+   * draining, the keeper is closed), and then the body has not run.
+   */
+  concurrency<T, const N extends LimitName>(limits: Limits<N>, body: Body<T, N>): Promise<T>;
+  concurrency<T, const N extends LimitName>(
+    limits: Limits<N>,
+    options: AcquireOptions | undefined,
+    body: Body<T, N>,
+  ): Promise<T>;
+  async concurrency<T, N extends LimitName>(
+    limits: Limits<N>,
+    ...rest: [Body<T, N>] | [AcquireOptions | undefined, Body<T, N>]
+  ): Promise<T> {
+    const body = rest.length > 1 ? rest[1] : rest[0];
+    const options = rest.length > 1 ? (rest[0] as AcquireOptions | undefined) : undefined;
+    if (typeof body !== 'function')
+      throw new InvalidRequestError(
+        'body must be a function, which concurrency() runs while it holds the slots. To hold them beyond one, call acquire().',
+        { field: 'body' },
+      );
+    const held = await this.#hold(readWish(limits, options ?? {}, this.#options.defaults));
+    return this.#run(held, body);
+  }
+
+  /**
+   * Takes slots, to be given back by `release()` or at the end of the scope (`await using`). Rejects as `concurrency` does.
+   */
+  async acquire<const N extends LimitName>(limits: Limits<N>, options: AcquireOptions = {}): Promise<Lease<N>> {
+    return this.#lease(await this.#hold(readWish(limits, options, this.#options.defaults)));
+  }
+
+  /** Takes slots if they are free at once: never queues. Resolves to undefined when they are not. */
+  async tryAcquire<const N extends LimitName>(
+    limits: Limits<N>,
+    options: TryOptions = {},
+  ): Promise<Lease<N> | undefined> {
+    if ('timeoutSeconds' in options)
+      refuse({ field: 'timeoutSeconds', reason: 'must be left out of a try, which does not wait' });
+    try {
+      return await this.acquire(limits, { ...options, timeoutSeconds: 0 });
+    } catch (error) {
+      if (SlotkeeperError.is(error, 'ACQUIRE_TIMEOUT')) return undefined;
+      throw error;
+    }
+  }
+
+  /** Who holds slots now, of one limit or of any, in the order of their grants. */
+  async holders(name?: LimitName): Promise<Holder[]> {
+    if (name !== undefined) refuse(checkName(name, 'name'));
+    const { session } = await this.#connected();
+    const views = pages((after) => session.call('holders', { limit: name ?? null, after }));
+    return (await gathered(views)).map(readHolder);
+  }
+
+  /** Who waits, for one limit or for any, in the order of the line. */
+  async waiters(name?: LimitName): Promise<Waiter[]> {
+    if (name !== undefined) refuse(checkName(name, 'name'));
+    const { session } = await this.#connected();
+    const views = pages((after) => session.call('waiters', { limit: name ?? null, after }));
+    return (await gathered(views)).map(readWaiter);
+  }
+
+  /**
+   * Refuses new calls, aborts the signals of all leases (`LEASE_LOST`, "closed"), awaits the bodies that run (but one
+   * that calls this; for the time to live at the most), and gives everything back. Idempotent; never rejects.
+   */
+  close(): Promise<void> {
+    this.#closing ??= this.#close();
+    return this.#closing;
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  async #close(): Promise<void> {
+    const callers = new Set<Running>();
+    for (let body = running.getStore(); body; body = body.within) callers.add(body);
+    const connection = this.#connection ?? (await this.#opening?.catch(() => undefined));
+    connection?.session.refuse(closedError(), closedReason);
+    for (const { held } of this.#bodies) held.abort(closedReason(held));
+    await this.#bodiesBut(callers, connection?.ttlMs ?? 0);
+    await connection?.session.leave();
+    await connection?.close();
+  }
+
+  /** Resolves when no other bodies run, after `ttlMs` at the latest. */
+  async #bodiesBut(callers: ReadonlySet<Running>, ttlMs: number): Promise<void> {
+    const othersRun = (): boolean => [...this.#bodies].some((body) => !callers.has(body));
+    if (!othersRun()) return;
+    const { promise, resolve } = Promise.withResolvers<void>();
+    const timer = this.#options.clock.setTimer(ttlMs, resolve);
+    this.#bodyEnded = () => {
+      if (!othersRun()) resolve();
+    };
+    await promise;
+    timer.cancel();
+  }
+
+  async #connected(): Promise<Connection> {
+    if (this.#closing) throw closedError();
+    if (this.#connection) return this.#connection;
+    this.#opening ??= this.#open();
+    try {
+      this.#connection = await this.#opening;
+      return this.#connection;
+    } finally {
+      this.#opening = undefined;
+    }
+  }
+
+  async #hold(wish: Wish): Promise<HeldLease> {
+    if (this.#closing) throw closedError();
+    if (wish.amounts.length === 0) {
+      wish.signal?.throwIfAborted();
+      return leaseOnNothing(this.#options.clock.wallMs());
+    }
+    const { session } = this.#connection ?? (await this.#connected());
+    const held = await session.acquire(wish);
+    for (const { code, limit } of held.grant.warnings)
+      this.#options.warn({ code, message: WARNINGS[code](limit), details: { limit } });
+    return held;
+  }
+
+  #leaseKeeper(held: HeldLease): LeaseKeeper {
+    return held.grant.token === 0 ? nothing : this.#connection!.session;
+  }
+
+  #lease<N extends LimitName>(held: HeldLease): Lease<N> {
+    const lease = new Lease<N>(held, this.#leaseKeeper(held));
+    this.#collected.register(lease, held);
+    return lease;
+  }
+
+  async #run<T, N extends LimitName>(held: HeldLease, body: Body<T, N>): Promise<T> {
+    const keeper = this.#leaseKeeper(held);
+    const run: Running = { held, within: running.getStore() };
+    this.#bodies.add(run);
+    try {
+      return await running.run(run, () => body(new Lease<N>(held, keeper)));
+    } finally {
+      await keeper.release(held);
+      this.#bodies.delete(run);
+      this.#bodyEnded?.();
+    }
+  }
+
+  #warnOfCollected(held: HeldLease): void {
+    if (held.state !== 'held' || held.grant.token === 0) return;
+    this.#options.warn({
+      code: 'LEASE_COLLECTED',
+      message: `Lease ${held.id} on ${held.text} was collected as garbage and never released: its slots stay taken. Release it, or hold it with 'await using'.`,
+      details: { lease: held.id, limits: held.limits },
+    });
+  }
+}
+
+async function gathered<T>(items: AsyncIterable<T>): Promise<T[]> {
+  const all: T[] = [];
+  for await (const item of items) all.push(item);
+  return all;
+}
+
+const WARNINGS = {
+  LIMIT_MISSING: (limit: string) => `There is no limit named '${limit}': nothing was limited (onMissing is 'allow').`,
+  LIMIT_INACTIVE: (limit: string) => `Limit '${limit}' is switched off (active is false): nothing was limited.`,
+};
+
+/** Keeps leases on nothing: nothing was asked, so there is nobody to ask. */
+const nothing: LeaseKeeper = {
+  release(held) {
+    held.end();
+    return held.releasing();
+  },
+  check: async (held) => held.state === 'held',
+};
+
+function leaseOnNothing(grantedAtMs: number): HeldLease {
+  const grant = { token: 0, grantedAtMs, amounts: [], waitedMs: 0, warnings: [] };
+  return new HeldLease(randomUUID(), grant, { waitedMs: 0, onLost: 'abort', connection: 0 });
+}
+
+function closedError(): ConflictError {
+  return new ConflictError('The keeper is closed. Connect anew.', { status: 'closed' });
+}
+
+function closedReason(held: HeldLease): LeaseLostError {
+  return new LeaseLostError(`The keeper is closed, and lease ${held.id} on ${held.text} is given back.`, {
+    lease: held.id,
+    reason: 'closed',
+  });
+}

@@ -1,0 +1,96 @@
+/** `keeper.limits`: what limits there are, and how they are set. */
+import { checkLimitSpec, checkName, checkNewLimit, type Method, type Methods, type Page } from '@slotkeeper/protocol';
+import { refuse, refuseUnknown } from './refuse.ts';
+import type { LimitName } from './register.ts';
+import type { Limit } from './views.ts';
+
+/** A limit's settings. */
+export interface LimitSpec {
+  /** How many may be held at once, 0 … 2³¹ − 1. */
+  readonly slots: number;
+  /** False: it limits nothing; what is taken is counted, and warned of. True unless told. */
+  readonly active?: boolean | undefined;
+  /** After how many grants of others the first in line reserves its slots here although it lacks another limit; 16 unless told. */
+  readonly overtakes?: number | undefined;
+  /** The most acquires that may wait here; null (default): as many as the server bears. */
+  readonly maxWaiters?: number | null | undefined;
+  /** 1,000 characters at the most. */
+  readonly description?: string | null | undefined;
+}
+
+export type Call = <M extends Method>(method: M, params: Methods[M]['params']) => Promise<Methods[M]['value']>;
+
+/** All reject with `SERVER_UNREACHABLE` if the server is away for longer than a first connect may take. */
+export class LimitCatalog {
+  readonly #call: Call;
+
+  /** @internal */
+  constructor(call: Call) {
+    this.#call = call;
+  }
+
+  /** Creates the limit; never changes one that is there. Resolves to the limit as it is. */
+  async ensure(name: LimitName, spec: LimitSpec): Promise<Limit> {
+    refuse(checkName(name, 'name') ?? checkNewLimit(spec, 'spec'));
+    return this.#call('limits.ensure', { name, spec: told(spec) });
+  }
+
+  /** Creates the limit (then `slots` is needed), or changes the fields given. Raised: those who wait are granted at once. Lowered: it drains. */
+  async set(name: LimitName, spec: Partial<LimitSpec>): Promise<Limit> {
+    refuse(checkName(name, 'name') ?? checkLimitSpec(spec, 'spec'));
+    return this.#call('limits.set', { name, spec: told(spec) });
+  }
+
+  /** Rejects with `LIMIT_NOT_FOUND` if there is none of that name. */
+  async get(name: LimitName): Promise<Limit> {
+    refuse(checkName(name, 'name'));
+    return this.#call('limits.get', { name });
+  }
+
+  /** All limits, or those whose names begin with `prefix`. */
+  async *list(options: { readonly prefix?: string | undefined } = {}): AsyncIterableIterator<Limit> {
+    refuseUnknown(options, ['prefix'], 'options');
+    const { prefix = '' } = options;
+    yield* pages((after) => this.#call('limits.list', { prefix, after }));
+  }
+
+  /** Rejects with `CONFLICT` while somebody holds it, unless forced: then their leases are revoked. */
+  async delete(name: LimitName, options: { readonly force?: boolean | undefined } = {}): Promise<void> {
+    refuse(checkName(name, 'name'));
+    refuseUnknown(options, ['force'], 'options');
+    await this.#call('limits.delete', { name, force: options.force ?? false });
+  }
+
+  /** Holders keep what they have; new ones wait until `resume`. */
+  async pause(name: LimitName): Promise<Limit> {
+    refuse(checkName(name, 'name'));
+    return this.#call('limits.pause', { name });
+  }
+
+  /** Holders finish; those who wait and new ones are refused with `CONFLICT` until `resume`. Resolves when nobody holds it any more. */
+  async drain(name: LimitName): Promise<Limit> {
+    refuse(checkName(name, 'name'));
+    return this.#call('limits.drain', { name });
+  }
+
+  /** After `pause` or `drain`: it takes work again. */
+  async resume(name: LimitName): Promise<Limit> {
+    refuse(checkName(name, 'name'));
+    return this.#call('limits.resume', { name });
+  }
+}
+
+/** Every item of a list that comes in pages. */
+export async function* pages<T>(page: (after: string | null) => Promise<Page<T>>): AsyncIterableIterator<T> {
+  let after: string | null = null;
+  do {
+    const { items, next }: Page<T> = await page(after);
+    yield* items;
+    after = next;
+  } while (after !== null);
+}
+
+/** Without the fields that are there but undefined. */
+function told(spec: Partial<LimitSpec>): Methods['limits.set']['params']['spec'] {
+  return Object.fromEntries(Object.entries(spec).filter(([, value]) => value !== undefined));
+}

@@ -1,0 +1,536 @@
+/**
+ * The client's end of the session protocol (packages/protocol/src/messages.ts). Time, transport, ids and chance are
+ * arguments: real ones in `connect.ts`, virtual ones in tests.
+ *
+ *                 ┌────────────── pause is over ─────────────┐
+ *                 ▼                                          │
+ *   idle ──▶ dialing ── welcome ──▶ connected ── leave ──▶ closing ──▶ ended
+ *                 │                     │                    │
+ *                 └──── the connection is lost, or silent ───┴──▶ waiting (not from closing)
+ *   all but ended ── goodbye for good, nobody answers in time, closed ──▶ ended
+ *
+ * What is told to the server is a consequence of three collections: leases that are held, acquires and calls that have
+ * not been answered. A lost connection loses the outbox alone; the next one begins with what the collections say.
+ */
+import {
+  type Channel,
+  type ChannelEvents,
+  type ClientMessage,
+  type Clock,
+  decodeServerFrame,
+  type Method,
+  type Methods,
+  PROTOCOL_VERSION,
+  ProtocolError,
+  type ServerMessage,
+  type Timer,
+} from '@slotkeeper/protocol';
+import { describe } from './amounts.ts';
+import { Calls } from './calls.ts';
+import {
+  AcquireTimeoutError,
+  errorOf,
+  InvalidRequestError,
+  LeaseLostError,
+  ServerUnreachableError,
+  type SlotkeeperError,
+} from './errors.ts';
+import { HeldLease } from './lease.ts';
+import { Link } from './link.ts';
+import { Backoff } from './reconnect.ts';
+import { ClockDrift, TrustWindow } from './trust-window.ts';
+import { WaitingAcquire } from './waiting-acquire.ts';
+import type { Wish } from './wish.ts';
+
+export interface SessionWorld {
+  readonly clock: Clock;
+  /** Opens a connection. What is sent before it is open waits in it; that it cannot be opened is told by `closed`, never before this returns. */
+  dial(events: ChannelEvents): Channel;
+  /** A UUID that nobody else has. */
+  newId(): string;
+  /** From 0 to 1. */
+  random(): number;
+}
+
+export interface SessionSettings {
+  /** 2,000 … 300,000; null: the session does not expire (the server is in this process). */
+  readonly ttlMs: number | null;
+  readonly connectTimeoutMs: number;
+  readonly apiKey: string | null;
+  /** For errors: where the server was looked for. */
+  readonly address: string;
+}
+
+export type Status = 'connected' | 'reconnecting' | 'closed';
+
+export interface SessionListener {
+  /** Each change, with its cause if there was one. */
+  status(status: Status, cause?: SlotkeeperError): void;
+  /** Whether it connects, waits for something, or holds something. */
+  busy(busy: boolean): void;
+}
+
+type Mode = 'idle' | 'dialing' | 'connected' | 'waiting' | 'closing' | 'ended';
+
+const TRANSITIONS: { readonly [M in Mode]: readonly Mode[] } = {
+  idle: ['dialing', 'ended'],
+  dialing: ['connected', 'waiting', 'ended'],
+  connected: ['waiting', 'closing', 'ended'],
+  waiting: ['dialing', 'ended'],
+  closing: ['ended'],
+  ended: [],
+};
+
+/** A frame goes out at least once every quarter of the TTL; a connection on which none is acknowledged for half of it is given up. */
+const HEARTBEATS_PER_TTL = 4;
+const SILENCES_PER_TTL = 2;
+/** The clocks are compared at least so often. */
+const PULSE_MS_MAX = 1_000;
+/** So long a farewell may take where the session does not expire. */
+const FAREWELL_MS = 5_000;
+const NO_ANSWER = 'it has not answered';
+
+export class Session {
+  readonly #world: SessionWorld;
+  readonly #settings: SessionSettings;
+  readonly #listener: SessionListener;
+  readonly #id: string;
+  readonly #trust = new TrustWindow();
+  readonly #drift: ClockDrift;
+  readonly #backoff: Backoff;
+  /** Held, or released and not acknowledged. */
+  readonly #leases = new Map<string, HeldLease>();
+  readonly #acquires = new Map<string, WaitingAcquire>();
+  readonly #calls = new Calls();
+  readonly #started = Promise.withResolvers<void>();
+  readonly #ended = Promise.withResolvers<void>();
+  #mode: Mode = 'idle';
+  #connection = 0;
+  /** Invariant: there is one while dialing, connected and closing. */
+  #link: Link | undefined;
+  #outbox: ClientMessage[] = [];
+  /** Leases whose release is in the outbox. */
+  #outboxReleases: HeldLease[] = [];
+  #flushIsDue = false;
+  #pulseTimer: Timer | undefined;
+  /** Of the pause before the next attempt, of the first connect, of the farewell. */
+  readonly #timers = new Map<'pause' | 'connect' | 'farewell', Timer>();
+  #wasConnected = false;
+  #isBusy = false;
+  /** Why the last connection was lost. */
+  #lostBecause = NO_ANSWER;
+  /** Set once nothing new is taken. */
+  #refusal: SlotkeeperError | undefined;
+
+  constructor(world: SessionWorld, settings: SessionSettings, listener: SessionListener) {
+    this.#world = world;
+    this.#settings = settings;
+    this.#listener = listener;
+    this.#id = world.newId();
+    this.#drift = new ClockDrift(world.clock);
+    this.#backoff = new Backoff(settings.ttlMs, world.random);
+    this.#started.promise.catch(() => {});
+  }
+
+  get status(): Status {
+    if (this.#mode === 'connected') return 'connected';
+    return this.#mode === 'closing' || this.#mode === 'ended' ? 'closed' : 'reconnecting';
+  }
+
+  /** Connects. Resolves at the first welcome; rejects with `SERVER_UNREACHABLE` if there is none in time, with `AUTH` or what else the server says if it is refused. */
+  start(): Promise<void> {
+    this.#after('connect', this.#settings.connectTimeoutMs, () => {
+      if (!this.#wasConnected) this.#end(this.#unreachable());
+    });
+    this.#dial();
+    this.#tellBusy();
+    return this.#started.promise;
+  }
+
+  /** Resolves to the lease. Rejects with the server's refusal, when its time is up, or with the reason of its signal. */
+  acquire(wish: Wish): Promise<HeldLease> {
+    if (this.#refusal) return Promise.reject(this.#refusal);
+    if (wish.signal?.aborted) return Promise.reject(wish.signal.reason);
+    if (wish.timeoutMs === 0 && this.#mode !== 'connected') return Promise.reject(this.#unreachable());
+    const acquire = new WaitingAcquire(this.#world.newId(), wish, this.#world.clock);
+    this.#acquires.set(acquire.id, acquire);
+    acquire.watch(
+      () => this.#mode === 'connected',
+      () => this.#giveUp(acquire, this.#timeoutError(acquire)),
+      (reason) => this.#giveUp(acquire, reason),
+    );
+    if (this.#mode === 'connected') this.#ask(acquire);
+    this.#tellBusy();
+    return acquire.promise;
+  }
+
+  /** Gives it back. Resolves when the server has made that durable, or when the lease would have ended anyway. */
+  release(held: HeldLease): Promise<void> {
+    if (held.state !== 'held') return held.releasing();
+    const released = held.releasing();
+    if (this.#link) {
+      this.#outboxReleases.push(held);
+      this.#post({ type: 'release', lease: held.id, token: held.grant.token });
+    } else {
+      this.#leaveToTheNextConnection(held);
+    }
+    return released;
+  }
+
+  async check(held: HeldLease): Promise<boolean> {
+    if (held.state !== 'held') return false;
+    const { valid } = await this.call('check', { lease: held.id, token: held.grant.token });
+    return valid;
+  }
+
+  /** Rejects with the server's refusal, or with `SERVER_UNREACHABLE` if it is away for longer than a first connect may take. */
+  call<M extends Method>(method: M, params: Methods[M]['params']): Promise<Methods[M]['value']> {
+    if (this.#refusal) return Promise.reject(this.#refusal);
+    const { id, value } = this.#calls.add(method, params, this.#world.clock.monotonicMs());
+    if (this.#mode === 'connected') this.#post(this.#calls.message(id));
+    this.#tellBusy();
+    return value;
+  }
+
+  /** Takes nothing new, gives up what waits, and tells the holders to stop. */
+  refuse(refusal: SlotkeeperError, abortReason: (held: HeldLease) => SlotkeeperError): void {
+    this.#refusal ??= refusal;
+    for (const acquire of [...this.#acquires.values()]) this.#giveUp(acquire, this.#refusal);
+    for (const held of this.#leases.values()) held.abort(abortReason(held));
+  }
+
+  /** Gives back what is held and says goodbye. To be called after `refuse`. Resolves once it is ended; never rejects. */
+  async leave(): Promise<void> {
+    this.#after('farewell', this.#settings.ttlMs ?? FAREWELL_MS, () => this.#end());
+    await Promise.all([...this.#leases.values()].map((held) => this.release(held)));
+    if (this.#mode === 'connected') {
+      this.#enter('closing');
+      this.#post({ type: 'bye' });
+    } else if (this.#mode !== 'closing' && this.#mode !== 'ended') {
+      this.#end();
+    }
+    return this.#ended.promise;
+  }
+
+  #enter(mode: Mode): void {
+    if (!TRANSITIONS[this.#mode].includes(mode)) throw new Error(`a session that is ${this.#mode} cannot be ${mode}`);
+    this.#mode = mode;
+  }
+
+  // ── Connections
+
+  #dial(): void {
+    this.#enter('dialing');
+    this.#loseTheUncertain();
+    this.#connection += 1;
+    this.#link = new Link(this.#world.clock, (events) => this.#world.dial(events), {
+      frame: (text) => this.#hear(text),
+      closed: (reason) => this.#lose(reason),
+    });
+    this.#link.send([
+      {
+        type: 'hello',
+        version: PROTOCOL_VERSION,
+        session: this.#id,
+        connection: this.#connection,
+        ttlMs: this.#settings.ttlMs,
+        apiKey: this.#settings.apiKey,
+      },
+      ...this.#claims(),
+      ...[...this.#acquires.values()].map((acquire) => this.#asked(acquire)),
+      { type: 'ready' },
+    ]);
+    this.#pulseLater();
+  }
+
+  #claims(): ClientMessage[] {
+    const held = [...this.#leases.values()].filter(({ state }) => state === 'held');
+    return held.map((lease) => {
+      lease.claimedOn = this.#connection;
+      return { type: 'claim', lease: lease.id, token: lease.grant.token };
+    });
+  }
+
+  #welcome(ttlMs: number | null): void {
+    this.#enter('connected');
+    this.#trust.open(ttlMs);
+    this.#trust.confirm(this.#link!.lastSentAtMs);
+    this.#backoff.reset();
+    for (const held of this.#leases.values()) {
+      if (held.state === 'releasing' && held.claimedOn !== this.#connection) this.#over(held);
+    }
+    for (const acquire of this.#acquires.values()) {
+      if (acquire.askedOn !== this.#connection) this.#ask(acquire);
+    }
+    for (const message of this.#calls.messages) this.#post(message);
+    if (this.#outbox.length > 0) this.#flushSoon();
+    this.#wasConnected = true;
+    this.#lostBecause = NO_ANSWER;
+    this.#started.resolve();
+    this.#listener.status('connected');
+  }
+
+  /** The connection is of no more use. */
+  #lose(reason: string): void {
+    if (this.#mode === 'closing') {
+      this.#end();
+      return;
+    }
+    const wasConnected = this.#mode === 'connected';
+    this.#lostBecause = reason;
+    this.#enter('waiting');
+    this.#dropLink();
+    for (const held of [...this.#leases.values()]) if (held.state === 'releasing') this.#leaveToTheNextConnection(held);
+    const now = this.#world.clock.monotonicMs();
+    if (this.#wasConnected) this.#calls.giveUp(now - this.#settings.connectTimeoutMs, this.#unreachable());
+    this.#after('pause', this.#backoff.next(), () => this.#dial());
+    this.#pulseLater();
+    if (wasConnected) this.#listener.status('reconnecting', this.#unreachable());
+  }
+
+  #end(error?: SlotkeeperError): void {
+    this.#enter('ended');
+    this.#refusal ??= error ?? this.#unreachable();
+    this.#dropLink();
+    for (const timer of this.#timers.values()) timer.cancel();
+    this.#pulseTimer?.cancel();
+    for (const acquire of this.#acquires.values()) acquire.failed(this.#refusal);
+    this.#acquires.clear();
+    this.#calls.giveUp(Number.POSITIVE_INFINITY, this.#refusal);
+    for (const held of [...this.#leases.values()]) this.#over(held, lost(held, this.#refusal.message, this.#refusal));
+    this.#started.reject(this.#refusal);
+    this.#ended.resolve();
+    this.#listener.status('closed', error);
+    this.#tellBusy();
+  }
+
+  #dropLink(): void {
+    this.#link?.close();
+    this.#link = undefined;
+    this.#outbox = [];
+    this.#outboxReleases = [];
+  }
+
+  // ── What the server says
+
+  #hear(text: string): void {
+    let frame: ReturnType<typeof decodeServerFrame>;
+    try {
+      frame = decodeServerFrame(text);
+    } catch (error) {
+      if (!(error instanceof ProtocolError)) throw error;
+      const message = `${this.#settings.address} does not speak this protocol: ${error.message} Are client and server of the same version?`;
+      this.#end(new InvalidRequestError(message, { field: error.field }));
+      return;
+    }
+    this.#acknowledged(frame.ack);
+    for (const message of frame.messages) {
+      // What is granted is ours only while the window is open; in a frame that lay unread for too long it may be another's by now.
+      if (this.#mode === 'connected' && this.#trust.isOver(this.#world.clock.monotonicMs())) {
+        this.#lose('its answers came too late');
+        break;
+      }
+      if (!this.#link) break;
+      this.#heed(message);
+    }
+    this.#tellBusy();
+  }
+
+  #acknowledged(ack: number): void {
+    for (const frame of this.#link!.acknowledged(ack)) {
+      // Until the welcome the server has not taken up the session.
+      if (this.#mode === 'connected') this.#trust.confirm(frame.sentAtMs);
+      for (const held of frame.releases) this.#over(held);
+    }
+  }
+
+  #heed(message: ServerMessage): void {
+    switch (message.type) {
+      case 'welcome':
+        this.#welcome(message.ttlMs);
+        return;
+      case 'granted':
+        this.#granted(message.lease, message.grant);
+        return;
+      case 'queued': {
+        const acquire = this.#acquires.get(message.lease);
+        if (acquire) acquire.place = message.place;
+        return;
+      }
+      case 'refused':
+        this.#settle(message.lease)?.failed(errorOf(message.error));
+        return;
+      case 'ended': {
+        const held = this.#leases.get(message.lease);
+        if (held) this.#over(held, errorOf(message.error) as LeaseLostError);
+        return;
+      }
+      case 'reply':
+        this.#calls.replied(message.id, message.value);
+        return;
+      case 'failed':
+        this.#calls.failed(message.id, message.error);
+        return;
+      case 'goodbye':
+        if (message.retry) this.#lose(message.error.message);
+        else this.#end(errorOf(message.error));
+        return;
+    }
+  }
+
+  // ── Acquires and leases
+
+  #granted(id: string, grant: HeldLease['grant']): void {
+    const acquire = this.#settle(id);
+    if (acquire) {
+      const { waitedMs, wish } = acquire;
+      const held = new HeldLease(id, grant, { waitedMs, onLost: wish.onLost, connection: this.#connection });
+      this.#leases.set(id, held);
+      acquire.granted(held);
+    } else if (!this.#leases.has(id)) {
+      // It was given up as it was granted. The cancel gives it back; to be safe, so does this.
+      this.#post({ type: 'release', lease: id, token: grant.token });
+    }
+  }
+
+  #settle(id: string): WaitingAcquire | undefined {
+    const acquire = this.#acquires.get(id);
+    this.#acquires.delete(id);
+    return acquire;
+  }
+
+  #giveUp(acquire: WaitingAcquire, reason: unknown): void {
+    this.#acquires.delete(acquire.id);
+    acquire.failed(reason);
+    if (acquire.askedOn === this.#connection) this.#post({ type: 'cancel', lease: acquire.id });
+    this.#tellBusy();
+  }
+
+  #over(held: HeldLease, reason?: LeaseLostError): void {
+    this.#leases.delete(held.id);
+    held.end(reason);
+  }
+
+  /** What the next connection does not claim is released: there is nothing to say, and only what expires is worth waiting for. */
+  #leaveToTheNextConnection(held: HeldLease): void {
+    if (this.#settings.ttlMs === null) this.#over(held);
+  }
+
+  /** What can no longer be sure to be ours, and was not to be kept regardless. */
+  #loseTheUncertain(): void {
+    if (!this.#wasConnected || !this.#trust.isOver(this.#world.clock.monotonicMs())) return;
+    for (const held of [...this.#leases.values()]) {
+      if (held.state === 'held' && held.onLost === 'continue') continue;
+      const ttlSeconds = (this.#settings.ttlMs ?? 0) / 1_000;
+      this.#over(held, lost(held, `nothing was heard of the server within its time to live (${ttlSeconds} s)`));
+    }
+    this.#tellBusy();
+  }
+
+  // ── What is said
+
+  #ask(acquire: WaitingAcquire): void {
+    this.#post(this.#asked(acquire));
+  }
+
+  #asked(acquire: WaitingAcquire): ClientMessage {
+    acquire.askedOn = this.#connection;
+    return { type: 'acquire', request: acquire.request };
+  }
+
+  /** Goes out with all else that this turn produces; while dialing, after the welcome. Without a connection it is not said. */
+  #post(message: ClientMessage): void {
+    if (!this.#link) return;
+    this.#outbox.push(message);
+    if (this.#mode !== 'dialing') this.#flushSoon();
+  }
+
+  #flushSoon(): void {
+    if (this.#flushIsDue) return;
+    this.#flushIsDue = true;
+    this.#world.clock.soon(() => {
+      this.#flushIsDue = false;
+      if (this.#outbox.length > 0 && (this.#mode === 'connected' || this.#mode === 'closing')) this.#flush();
+    });
+  }
+
+  #flush(): void {
+    const messages = this.#outbox;
+    const releases = this.#outboxReleases;
+    this.#outbox = [];
+    this.#outboxReleases = [];
+    this.#link!.send(messages, releases);
+  }
+
+  // ── Time
+
+  /** Compares the clocks, sends a heartbeat, gives up a silent connection, loses what is not sure any more: whatever is due. */
+  #pulse(): void {
+    const { ttlMs } = this.#settings;
+    const now = this.#world.clock.monotonicMs();
+    const drifted = this.#drift.noticed();
+    if (drifted) this.#trust.doubt(now);
+    this.#loseTheUncertain();
+    if (ttlMs !== null && this.#link) {
+      const { waitsSinceMs = now, lastSentAtMs } = this.#link;
+      if (now - waitsSinceMs >= ttlMs / SILENCES_PER_TTL) this.#lose('it has fallen silent');
+      else if (this.#mode === 'connected' && (drifted || now - lastSentAtMs >= ttlMs / HEARTBEATS_PER_TTL))
+        this.#flush();
+    }
+    this.#pulseLater();
+  }
+
+  #pulseLater(): void {
+    const { ttlMs } = this.#settings;
+    if (ttlMs === null || this.#mode === 'ended') return;
+    const now = this.#world.clock.monotonicMs();
+    const due = [now + PULSE_MS_MAX];
+    if (this.#trust.endsAtMs > now) due.push(this.#trust.endsAtMs);
+    if (this.#link) due.push((this.#link.waitsSinceMs ?? now) + ttlMs / SILENCES_PER_TTL);
+    if (this.#mode === 'connected') due.push(this.#link!.lastSentAtMs + ttlMs / HEARTBEATS_PER_TTL);
+    this.#pulseTimer?.cancel();
+    this.#pulseTimer = this.#world.clock.setTimer(Math.max(0, Math.min(...due) - now), () => this.#pulse());
+  }
+
+  #after(name: 'pause' | 'connect' | 'farewell', delayMs: number, callback: () => void): void {
+    this.#timers.get(name)?.cancel();
+    this.#timers.set(name, this.#world.clock.setTimer(delayMs, callback));
+  }
+
+  #tellBusy(): void {
+    const waits = this.#acquires.size + this.#leases.size + this.#calls.size > 0;
+    const isBusy = this.#mode !== 'ended' && (waits || !this.#wasConnected || this.#mode === 'closing');
+    if (isBusy === this.#isBusy) return;
+    this.#isBusy = isBusy;
+    this.#listener.busy(isBusy);
+  }
+
+  // ── Errors
+
+  #unreachable(): ServerUnreachableError {
+    const { address } = this.#settings;
+    return new ServerUnreachableError(
+      `The Slotkeeper server at ${address} cannot be reached: ${this.#lostBecause}. Start one there (npx @slotkeeper/server serve, or slotkeeper serve where it is installed), or name another (connect(url), SLOTKEEPER_URL).`,
+      { address, reason: this.#lostBecause },
+    );
+  }
+
+  #timeoutError(acquire: WaitingAcquire): SlotkeeperError {
+    const { timeoutMs, amounts } = acquire.wish;
+    if (timeoutMs === 0) return this.#unreachable();
+    const stood = acquire.place ? 'it stood in line' : 'the server had not answered';
+    const why = this.#mode === 'connected' ? stood : `${stood} as the connection was lost: ${this.#lostBecause}`;
+    return new AcquireTimeoutError(
+      `${describe(amounts)}: not granted within ${(timeoutMs ?? 0) / 1_000} s; ${why}. Wait longer, or look at who holds it.`,
+      { timeoutMs, place: acquire.place },
+    );
+  }
+}
+
+function lost(held: HeldLease, why: string, cause?: SlotkeeperError): LeaseLostError {
+  return new LeaseLostError(
+    `Lease ${held.id} on ${held.text} is not safely ours any more: ${why}. Stop what it guards, and acquire again to go on.`,
+    { lease: held.id },
+    cause && { cause },
+  );
+}

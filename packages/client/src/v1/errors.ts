@@ -1,0 +1,41 @@
+/** The errors of the seed system, name for name, and the way it writes names in them. */
+
+/** The slots were not free in time. `name` is `TimeoutError`, since the seed's is one. */
+export class AcquireConcurrencySlotTimeoutError extends Error {
+  override readonly name = 'TimeoutError';
+
+  constructor(timeoutSeconds: number, options?: ErrorOptions) {
+    super(`Attempt to acquire concurrency limits timed out after ${timeoutSeconds} second(s)`, options);
+  }
+}
+
+/** The slots could not be taken for any reason but time; `cause` says which. */
+export class ConcurrencySlotAcquisitionError extends Error {
+  override readonly name = 'ConcurrencySlotAcquisitionError';
+
+  constructor(names: readonly string[], options: ErrorOptions) {
+    super(`Unable to acquire concurrency limits ${pythonList(names)}`, options);
+  }
+}
+
+/** A server says that waiting is of no use: a limit of 0, say. It comes as the `cause` of the error above. */
+export class ConcurrencySlotAcquisitionServiceError extends Error {
+  override readonly name = 'ConcurrencySlotAcquisitionServiceError';
+}
+
+/** A list of strings as Python prints it: `['a', "it's"]`. */
+export function pythonList(texts: readonly string[]): string {
+  return `[${texts.map(pythonString).join(', ')}]`;
+}
+
+const ESCAPES: Readonly<Record<string, string>> = { '\\': '\\\\', '\n': '\\n', '\r': '\\r', '\t': '\\t' };
+
+function pythonString(text: string): string {
+  const quote = text.includes("'") && !text.includes('"') ? '"' : "'";
+  const inner = text.replace(/[\\\p{Cc}]/gu, (character) => ESCAPES[character] ?? hexEscape(character));
+  return quote + (quote === "'" ? inner.replaceAll("'", "\\'") : inner) + quote;
+}
+
+function hexEscape(character: string): string {
+  return `\\x${character.charCodeAt(0).toString(16).padStart(2, '0')}`;
+}

@@ -1,0 +1,305 @@
+import { describe, expect, test } from 'vitest';
+import type { Keeper } from '../src/keeper.ts';
+import type { AcquireOptions } from '../src/wish.ts';
+import { connected, holding, soFar, type World } from './world.ts';
+
+/** Grants the acquire that was asked for last. */
+async function grantLast({ clock, server }: World): Promise<string> {
+  await clock.settle();
+  const { lease } = server.last.acquires.at(-1)!;
+  server.last.grant(lease);
+  await clock.settle();
+  return lease;
+}
+
+describe('concurrency', () => {
+  test('it holds while the body runs, and has given back by the time it resolves to what the body returned', async () => {
+    const it = await connected();
+    const inBody = Promise.withResolvers<string>();
+    const done = it.keeper.concurrency('db', () => inBody.promise);
+    const lease = await grantLast(it);
+    expect(it.server.last.of('release')).toEqual([]);
+    inBody.resolve('rows');
+    await it.clock.settle();
+    expect(it.server.last.of('release')).toEqual([{ type: 'release', lease, token: 7 }]);
+    expect(await soFar(done)).toBe('pending');
+    it.server.last.say();
+    expect(await done).toBe('rows');
+  });
+
+  test('it rejects with what the body throws, after it has given back', async () => {
+    const it = await connected();
+    const done = it.keeper.concurrency('db', () => {
+      throw new RangeError('mine');
+    });
+    const outcome = done.catch((error: unknown) => error);
+    await grantLast(it);
+    expect(await soFar(outcome)).toBe('pending');
+    it.server.last.say();
+    expect(await outcome).toEqual(new RangeError('mine'));
+  });
+
+  test('without limits the body runs and nothing is asked', async () => {
+    const { keeper, server, clock } = await connected();
+    const { frames } = server.last;
+    expect(await keeper.concurrency([], ({ limits, signal }) => [limits, signal.aborted])).toEqual([[], false]);
+    await using lease = await keeper.acquire({});
+    expect(await lease.check()).toBe(true);
+    await clock.settle();
+    expect(server.last.frames).toBe(frames);
+  });
+
+  test('without a body it says what to call instead', async () => {
+    const { keeper } = await connected();
+    const untyped = keeper.concurrency as unknown as (limits: string) => Promise<void>;
+    await expect(untyped.call(keeper, 'db')).rejects.toMatchObject({
+      code: 'INVALID_REQUEST',
+      details: { field: 'body' },
+      message: expect.stringContaining('acquire()'),
+    });
+  });
+});
+
+describe('a lease', () => {
+  test('it tells what was granted', async () => {
+    const it = await connected();
+    const acquired = it.keeper.acquire(
+      { db: 1, gpu: 2 },
+      { label: 'nightly', holder: { type: 'task', id: '7' }, priority: 5 },
+    );
+    await it.clock.pass(1_500);
+    const [request] = it.server.last.acquires;
+    expect(request).toMatchObject({
+      amounts: [
+        ['db', 1],
+        ['gpu', 2],
+      ],
+      priority: 5,
+      holder: { type: 'task', id: '7', label: 'nightly', host: 'box', pid: 1 },
+      onMissing: 'error',
+    });
+    it.server.last.grant(request!.lease, {
+      token: 41,
+      amounts: [
+        ['db', 1],
+        ['gpu', 2],
+      ],
+    });
+    const lease = await acquired;
+    expect(lease).toMatchObject({
+      id: request!.lease,
+      token: 41,
+      limits: [
+        { name: 'db', slots: 1 },
+        { name: 'gpu', slots: 2 },
+      ],
+      acquiredAt: new Date(1_700_000_000_000),
+      waitedSeconds: 1.5,
+    });
+  });
+
+  test('its check asks the server', async () => {
+    const it = await connected();
+    const lease = await holding(it);
+    const checked = lease.check();
+    await it.clock.settle();
+    const [call] = it.server.last.of('call');
+    expect(call).toMatchObject({ method: 'check', params: { lease: lease.id, token: lease.token } });
+    it.server.last.say({ type: 'reply', id: call!.id, value: { valid: false } });
+    expect(await checked).toBe(false);
+  });
+
+  test('what limits nothing is warned of', async () => {
+    const it = await connected();
+    const acquired = it.keeper.acquire(['db', 'gpu'], { onMissing: 'allow' });
+    await it.clock.settle();
+    const [request] = it.server.last.acquires;
+    it.server.last.grant(request!.lease, { amounts: [['db', 1]], warnings: [{ code: 'LIMIT_MISSING', limit: 'gpu' }] });
+    expect((await acquired).limits).toEqual([{ name: 'db', slots: 1 }]);
+    expect(it.warnings).toEqual([
+      { code: 'LIMIT_MISSING', message: expect.stringContaining("no limit named 'gpu'"), details: { limit: 'gpu' } },
+    ]);
+  });
+});
+
+test('a keeper that waits for something or holds something keeps the process alive, and no other', async () => {
+  const it = await connected();
+  expect(it.isBusy()).toBe(false);
+  const acquired = it.keeper.acquire('db');
+  await it.clock.settle();
+  expect(it.isBusy()).toBe(true);
+  await grantLast(it);
+  const lease = await acquired;
+  expect(it.isBusy()).toBe(true);
+  const released = lease.release();
+  await it.clock.settle();
+  expect(it.isBusy()).toBe(true);
+  it.server.last.say();
+  await released;
+  expect(it.isBusy()).toBe(false);
+});
+
+test('lists are read page by page', async () => {
+  const it = await connected();
+  const names = (async () => {
+    const all: string[] = [];
+    for await (const { name } of it.keeper.limits.list({ prefix: 'd' })) all.push(name);
+    return all;
+  })();
+  await it.clock.settle();
+  const first = it.server.last.of('call')[0]!;
+  expect(first).toMatchObject({ method: 'limits.list', params: { prefix: 'd', after: null } });
+  it.server.last.say({ type: 'reply', id: first.id, value: { items: [{ name: 'da' }, { name: 'db' }], next: 'db' } });
+  await it.clock.settle();
+  const second = it.server.last.of('call')[1]!;
+  expect(second).toMatchObject({ params: { after: 'db' } });
+  it.server.last.say({ type: 'reply', id: second.id, value: { items: [{ name: 'dc' }], next: null } });
+  expect(await names).toEqual(['da', 'db', 'dc']);
+});
+
+describe('close', () => {
+  test('it refuses new calls, aborts the signals, awaits the bodies, gives back and says goodbye', async () => {
+    const it = await connected();
+    const lease = await holding(it);
+    const inBody = Promise.withResolvers<string>();
+    const done = it.keeper.concurrency('db', ({ signal }) => {
+      signal.addEventListener('abort', () => inBody.resolve(signal.reason.details.reason));
+      return inBody.promise;
+    });
+    await grantLast(it);
+    const waits = it.keeper.acquire('gpu').catch((error: unknown) => error);
+    await it.clock.settle();
+
+    const closed = it.keeper.close();
+    expect(it.keeper.status).toBe('closed');
+    expect(await waits).toMatchObject({ code: 'CONFLICT', message: expect.stringContaining('closed') });
+    expect(lease.signal.reason).toMatchObject({ code: 'LEASE_LOST', details: { reason: 'closed' } });
+    await expect(it.keeper.acquire('db')).rejects.toMatchObject({ code: 'CONFLICT' });
+    await expect(it.keeper.limits.get('db')).rejects.toMatchObject({ code: 'CONFLICT' });
+    await it.clock.settle();
+    it.server.last.say();
+    expect(await done).toBe('closed');
+    await it.clock.settle();
+    it.server.last.say();
+    await it.clock.settle();
+    expect(it.server.last.of('cancel')).toHaveLength(1);
+    expect(it.server.last.of('release')).toHaveLength(2);
+    expect(it.server.last.messages.at(-1)).toEqual({ type: 'bye' });
+    expect(await soFar(closed)).toBe('pending');
+    it.server.last.say();
+    it.server.last.drop('goodbye');
+    expect(await soFar(closed)).toEqual({ value: undefined });
+    expect(it.isBusy()).toBe(false);
+  });
+
+  test('it does not wait for the body that calls it', async () => {
+    const it = await connected();
+    const done = it.keeper.concurrency('db', async () => {
+      await it.keeper.close();
+      return 'closed';
+    });
+    await grantLast(it);
+    it.server.last.say();
+    await it.clock.settle();
+    it.server.last.drop('goodbye');
+    expect(await done).toBe('closed');
+  });
+
+  test('it waits for a body that does not heed its signal for the time to live at the most', async () => {
+    const it = await connected();
+    void it.keeper.concurrency('db', () => new Promise(() => {}));
+    const lease = await grantLast(it);
+    const closed = it.keeper.close();
+    const answer = async (seconds: number): Promise<void> => {
+      for (let i = 0; i < seconds; i += 1) {
+        await it.clock.pass(1_000);
+        it.server.last.say();
+      }
+    };
+    await answer(14);
+    expect(it.server.last.of('release')).toEqual([]);
+    await answer(2);
+    expect(it.server.last.of('release')).toEqual([{ type: 'release', lease, token: 7 }]);
+    it.server.last.drop('goodbye');
+    expect(await soFar(closed)).toEqual({ value: undefined });
+  });
+
+  test('where the server is away it takes as long as what it holds, and no time if it holds nothing', async () => {
+    const idle = await connected();
+    idle.server.isThere = false;
+    idle.server.last.drop();
+    await idle.clock.pass(1_000);
+    expect(await soFar(idle.keeper.close())).toEqual({ value: undefined });
+
+    const it = await connected();
+    await holding(it);
+    it.server.isThere = false;
+    it.server.last.drop();
+    const closed = it.keeper.close();
+    await it.clock.pass(14_249);
+    expect(await soFar(closed)).toBe('pending');
+    await it.clock.pass(1);
+    expect(await soFar(closed)).toEqual({ value: undefined });
+    expect(it.isBusy()).toBe(false);
+  });
+
+  test('twice is once', async () => {
+    const { keeper } = await connected();
+    expect(keeper.close()).toBe(keeper.close());
+  });
+});
+
+describe('what is not allowed is refused by its field before anything is sent', () => {
+  const cases: readonly [field: string, limits: unknown, options: unknown][] = [
+    ['limits', 5, {}],
+    ['limits', null, {}],
+    ["limits: a limit's name", '', {}],
+    ["limits: a limit's name", 'x'.repeat(256), {}],
+    ["limits: a limit's name", ['a/b'], {}],
+    ["limits: a limit's name", [7], {}],
+    ['limits', ['db', 'db'], {}],
+    ['limits', Array.from({ length: 65 }, (_, i) => `l${i}`), {}],
+    ...[0, -1, 1.5, 2 ** 53, Number.NaN, '1'].map((slots): [string, unknown, unknown] => [
+      "limits: slots of 'db'",
+      { db: slots },
+      {},
+    ]),
+    ["limits: slots of 'db'", 'db', { slots: 0 }],
+    ['slots', { db: 1 }, { slots: 2 }],
+    ['timeoutSeconds', 'db', { timeoutSeconds: -1 }],
+    ['timeoutSeconds', 'db', { timeoutSeconds: Number.NaN }],
+    ['timeoutSeconds', 'db', { timeoutSeconds: '5' }],
+    ['priority', 'db', { priority: 86_401 }],
+    ['label', 'db', { label: 'x'.repeat(256) }],
+    ['holder.type', 'db', { holder: { type: 5 } }],
+    ['host', 'db', { holder: { host: 'box' } }],
+    ['onMissing', 'db', { onMissing: 'create' }],
+    ['onMissing.slots', 'db', { onMissing: {} }],
+    ['onLost', 'db', { onLost: 'ignore' }],
+    ['signal', 'db', { signal: 'stop' }],
+    ['timeout', 'db', { timeout: 5 }],
+  ];
+  test.each(cases)('%s of %j with %j', async (field, limits, options) => {
+    const { keeper, server, clock } = await connected();
+    const error = await keeper.acquire(limits as string, options as AcquireOptions).catch((error: unknown) => error);
+    expect(error).toMatchObject({ code: 'INVALID_REQUEST', details: { field } });
+    await clock.settle();
+    expect(server.last.acquires).toEqual([]);
+  });
+
+  const calls: readonly [field: string, call: (keeper: Keeper) => Promise<unknown>][] = [
+    ['name', ({ limits }) => limits.ensure('', { slots: 1 })],
+    ['spec.slots', ({ limits }) => limits.ensure('db', { slots: -1 })],
+    ['spec.slots', ({ limits }) => limits.ensure('db', {} as { slots: number })],
+    ['spec.rate', ({ limits }) => limits.set('db', { rate: '1/s' } as object)],
+    ['name', ({ limits }) => limits.get('a%b')],
+    ['name', (keeper) => keeper.holders('a/b')],
+    ['timeoutSeconds', (keeper) => keeper.tryAcquire('db', { timeoutSeconds: 5 } as object)],
+  ];
+  test.each(calls)('%s in %s', async (field, call) => {
+    const { keeper, server, clock } = await connected();
+    await expect(call(keeper)).rejects.toMatchObject({ code: 'INVALID_REQUEST', details: { field } });
+    await clock.settle();
+    expect(server.last.of('call')).toEqual([]);
+  });
+});

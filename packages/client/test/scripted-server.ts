@@ -1,0 +1,98 @@
+/** The other end of a session, which says what a test tells it to. It speaks the codec and decides nothing. */
+import {
+  type Channel,
+  type ChannelEvents,
+  type ClientMessage,
+  decodeClientFrame,
+  encodeServerFrame,
+  type Grant,
+  type ServerMessage,
+  type WireAcquire,
+} from '@slotkeeper/protocol';
+
+export class ScriptedServer {
+  readonly connections: ScriptedConnection[] = [];
+  /** False: nobody answers at the address. */
+  isThere = true;
+
+  readonly dial = (events: ChannelEvents): Channel => {
+    const connection = new ScriptedConnection(events);
+    this.connections.push(connection);
+    if (!this.isThere) queueMicrotask(() => connection.drop('nobody is there'));
+    return connection;
+  };
+
+  get last(): ScriptedConnection {
+    const last = this.connections.at(-1);
+    if (!last) throw new Error('nobody has connected');
+    return last;
+  }
+}
+
+export class ScriptedConnection implements Channel {
+  readonly #events: ChannelEvents;
+  /** How many frames have come. */
+  frames = 0;
+  readonly messages: ClientMessage[] = [];
+  isClosed = false;
+  readonly bufferedBytes = 0;
+
+  constructor(events: ChannelEvents) {
+    this.#events = events;
+  }
+
+  send(frame: string): void {
+    const { number, messages } = decodeClientFrame(frame);
+    this.frames += 1;
+    if (number !== this.frames) throw new Error(`frame ${number} came as number ${this.frames}`);
+    this.messages.push(...messages);
+  }
+
+  close(): void {
+    this.isClosed = true;
+  }
+
+  /** The connection breaks. */
+  drop(reason = 'connection reset'): void {
+    this.isClosed = true;
+    this.#events.closed(reason);
+  }
+
+  /** Says `messages`, and acknowledges all that has come. */
+  say(...messages: ServerMessage[]): void {
+    this.sayUpTo(this.frames, ...messages);
+  }
+
+  /** Says `messages`, and acknowledges frames up to `ack`. */
+  sayUpTo(ack: number, ...messages: ServerMessage[]): void {
+    this.#events.frame(encodeServerFrame(ack, messages));
+  }
+
+  garble(text: string): void {
+    this.#events.frame(text);
+  }
+
+  welcome(ttlMs: number | null = 15_000): void {
+    this.say({ type: 'welcome', server: 'scripted', ttlMs });
+  }
+
+  grant(lease: string, grant: Partial<Grant> = {}): void {
+    this.say(granted(lease, grant));
+  }
+
+  of<T extends ClientMessage['type']>(type: T): Extract<ClientMessage, { type: T }>[] {
+    return this.messages.filter((message): message is Extract<ClientMessage, { type: T }> => message.type === type);
+  }
+
+  get acquires(): WireAcquire[] {
+    return this.of('acquire').map(({ request }) => request);
+  }
+}
+
+export function granted(lease: string, grant: Partial<Grant> = {}): ServerMessage {
+  return {
+    type: 'granted',
+    lease,
+    grant: { token: 7, grantedAtMs: 1_700_000_000_000, amounts: [['db', 1]], waitedMs: 0, warnings: [], ...grant },
+  };
+}

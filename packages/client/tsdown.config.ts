@@ -1,0 +1,14 @@
+import { defineConfig } from 'tsdown';
+
+/**
+ * The published package has no dependencies: the protocol and `ws` are bundled into it; the server is loaded if it is
+ * installed. Declarations come from the project's root tsconfig, since the protocol's lie outside this package's own.
+ */
+export default defineConfig({
+  entry: { index: 'src/index.ts', v1: 'src/v1/index.ts' },
+  platform: 'node',
+  target: 'node22',
+  fixedExtension: false,
+  deps: { alwaysBundle: [/.*/], neverBundle: [/^node:/, 'bufferutil', 'utf-8-validate', '@slotkeeper/server'] },
+  dts: { tsconfig: '../../tsconfig.json' },
+});

@@ -1,0 +1,28 @@
+import fc from 'fast-check';
+import { describe, it } from 'vitest';
+import { type Action, actions, Fleet } from './actions.ts';
+import { Duel } from './duel.ts';
+
+const RUNS = { numRuns: 600 };
+
+describe('the engine agrees with a plain and slow model of the design', () => {
+  const live = (list: readonly Action[]) => {
+    const duel = new Duel();
+    const fleet = new Fleet(duel);
+    for (const action of list) fleet.act(action);
+    duel.restart();
+  };
+
+  it('as clients acquire, wait, cancel and release', () => {
+    fc.assert(fc.property(actions({ sessions: false, limits: false, restarts: false }), live), RUNS);
+  });
+  it('as limits are resized, paused, drained, switched and deleted', () => {
+    fc.assert(fc.property(actions({ sessions: false, limits: true, restarts: false }), live), RUNS);
+  });
+  it('as connections are lost, sessions lapse and clients come back', () => {
+    fc.assert(fc.property(actions({ sessions: true, limits: false, restarts: false }), live), RUNS);
+  });
+  it('as all of it happens, with restarts from the journal', () => {
+    fc.assert(fc.property(actions({ sessions: true, limits: true, restarts: true }), live), RUNS);
+  });
+});

@@ -1,0 +1,103 @@
+import { describe, expect, it } from 'vitest';
+import { type AcquireRequest, Engine, emptyState, type Step } from '../src/index.ts';
+import { request, Scene } from './scene.ts';
+
+describe('a refusal says what was seen, to which limit, and what to do', () => {
+  it('ACQUIRE_TIMEOUT: who holds it, and how many are ahead', () => {
+    const scene = new Scene({ db: 2 });
+    scene.acquire('holder', { db: 2 }, { holder: { type: 'job', id: '7', label: 'nightly', host: 'h', pid: 1 } });
+    scene.acquire('ahead', { db: 1 });
+    scene.acquire('waiter', { db: 1 }, { timeoutMs: 1000 });
+    scene.sleep(1000);
+    const { code, message, details } = scene.refusal('waiter');
+    expect(code).toBe('ACQUIRE_TIMEOUT');
+    expect(message).toContain('within 1 s');
+    expect(message).toContain("'db'");
+    expect(details).toMatchObject({
+      timeoutMs: 1000,
+      explanation: {
+        ticket: 'waiter',
+        position: 2,
+        ahead: 1,
+        lacking: [
+          { name: 'db', wanted: 1, free: 0, heldBy: [{ leaseId: 'holder', slots: 2, holder: { label: 'nightly' } }] },
+        ],
+      },
+    });
+  });
+
+  it('ACQUIRE_TIMEOUT of a try: only the limits that lack', () => {
+    const scene = new Scene({ db: 1, gpu: 1 });
+    scene.acquire('holder', { gpu: 1 });
+    scene.acquire('try', { db: 1, gpu: 1 }, { timeoutMs: 0 });
+    expect(scene.refusal('try').message).toContain('not free at once');
+    expect(scene.refusal('try').details).toMatchObject({ explanation: { lacking: [{ name: 'gpu' }] } });
+  });
+
+  it('case 9: REQUEST_TOO_LARGE: what was wanted and what there is, at once whatever the timeout', () => {
+    const scene = new Scene({ db: 3 });
+    for (const timeoutMs of [null, 0, 1000]) {
+      expect(scene.acquire('big', { db: 5 }, { timeoutMs })).toBe('REQUEST_TOO_LARGE');
+      expect(scene.refusal('big').details).toEqual({ name: 'db', wanted: 5, slots: 3 });
+    }
+  });
+
+  it('CONFLICT of a delete: how many hold it', () => {
+    const scene = new Scene({ db: 2 });
+    scene.acquire('one', { db: 1 });
+    scene.acquire('two', { db: 1 });
+    const { refusal } = scene.do({ type: 'limit.delete', name: 'db', force: false });
+    expect(refusal?.message).toContain("'db' has 2 holders");
+  });
+
+  it('LEASE_REVOKED: the reason', () => {
+    const scene = new Scene({ db: 1 });
+    scene.acquire('lease', { db: 1 });
+    scene.do({ type: 'limit.delete', name: 'db', force: true });
+    expect(scene.refusal('lease').code).toBe('LEASE_REVOKED');
+    expect(scene.refusal('lease').message).toContain("'db'");
+  });
+});
+
+describe('the bounds of the engine refuse with QUEUE_FULL', () => {
+  const bounds = { sessions: 2, waiters: 2, waitersPerSession: 1, leasesPerSession: 2 };
+  const bounded = () => {
+    const engine = new Engine(emptyState(), { epoch: 1, nowMs: 0 }, bounds);
+    const open = (session: string) =>
+      engine.step(
+        { type: 'session.open', session, connection: 1, lifeline: 'heartbeat', ttlMs: 2000, leases: [], waits: [] },
+        0,
+      );
+    const acquire = (session: string, asked: AcquireRequest) =>
+      code(engine.step({ type: 'acquire', session, request: asked }, 0));
+    engine.step({ type: 'limit.set', name: 'db', id: 'id', patch: { slots: 2 } }, 0);
+    engine.step({ type: 'limit.set', name: 'gpu', id: 'id', patch: { slots: 9 } }, 0);
+    open('S');
+    open('T');
+    return { open, acquire };
+  };
+
+  it('one session more than there may be', () => {
+    expect(bounded().open('U').refusal?.code).toBe('QUEUE_FULL');
+  });
+
+  it('one lease of a session more than there may be', () => {
+    const { acquire } = bounded();
+    expect(acquire('S', request('one', { gpu: 1 }))).toBe('granted');
+    expect(acquire('S', request('two', { gpu: 1 }))).toBe('granted');
+    expect(acquire('S', request('three', { gpu: 1 }))).toBe('QUEUE_FULL');
+    expect(acquire('T', request('four', { gpu: 1 }))).toBe('granted');
+  });
+
+  it('one waiter of a session more than there may be', () => {
+    const { acquire } = bounded();
+    acquire('S', request('holder', { db: 2 }));
+    expect(acquire('S', request('one', { db: 1 }))).toBe('queued');
+    expect(acquire('S', request('two', { db: 1 }))).toBe('QUEUE_FULL');
+    expect(acquire('T', request('three', { db: 1 }))).toBe('queued');
+  });
+});
+
+function code({ notices: [notice] }: Step): string | undefined {
+  return notice?.type === 'refused' ? notice.refusal.code : notice?.type;
+}

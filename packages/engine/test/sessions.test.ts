@@ -1,0 +1,235 @@
+import { describe, expect, it } from 'vitest';
+import { HOLD_BACK_MS } from '../src/index.ts';
+import { grants, request, Scene, told } from './scene.ts';
+
+describe('a session', () => {
+  it('and all its leases live as long as it is heard of within its time to live', () => {
+    const scene = new Scene({ db: 1 });
+    scene.open('T', { ttlMs: 2000 });
+    scene.acquire('lease', { db: 1 }, { session: 'T' });
+    for (let beat = 0; beat < 5; beat++) {
+      scene.sleep(1999);
+      scene.heard('T');
+    }
+    expect(scene.engine.limitView('db')?.free).toBe(0);
+  });
+
+  it('that is not heard of is told to go, and its places are gone', () => {
+    const scene = new Scene({ db: 1 });
+    scene.open('T', { connection: 7 });
+    scene.acquire('holder', { db: 1 });
+    scene.acquire('waiter', { db: 1 }, { session: 'T' });
+    expect(scene.sleep(2000)).toEqual([{ type: 'disconnect', session: 'T', connection: 7, reason: 'lapsed' }]);
+    expect(scene.waiting()).toEqual([]);
+  });
+
+  it('outlives its connection for its time to live, from when it was last heard of', () => {
+    const scene = new Scene({ db: 1 });
+    scene.open('T');
+    scene.acquire('lease', { db: 1 }, { session: 'T' });
+    scene.sleep(1500);
+    scene.lose('T');
+    scene.sleep(499);
+    expect(scene.engine.limitView('db')?.free).toBe(0);
+    scene.sleep(1);
+    expect(scene.engine.limitView('db')?.free).toBe(1);
+  });
+
+  it('that holds nothing keeps its places for `keepMs` after its connection is lost', () => {
+    const scene = new Scene({ db: 1 });
+    scene.open('T');
+    scene.acquire('holder', { db: 1 });
+    scene.acquire('waiter', { db: 1 }, { session: 'T' });
+    scene.lose('T', 5000);
+    scene.sleep(4999);
+    expect(scene.waiting()).toEqual(['waiter']);
+    scene.sleep(1);
+    expect(scene.waiting()).toEqual([]);
+  });
+
+  it('that closes gives back all it holds and leaves the line', () => {
+    const scene = new Scene({ db: 2 });
+    scene.open('T');
+    scene.acquire('one', { db: 1 }, { session: 'T' });
+    scene.acquire('two', { db: 1 }, { session: 'T' });
+    scene.acquire('waiting', { db: 2 }, { session: 'T' });
+    scene.acquire('next', { db: 2 });
+    expect(grants(scene.close('T'))).toEqual(['next']);
+    expect(scene.waiting()).toEqual([]);
+  });
+
+  it('of the embedding process does not expire', () => {
+    const scene = new Scene({ db: 1 });
+    scene.acquire('lease', { db: 1 });
+    expect(scene.engine.wakeAtMs).toBeNull();
+  });
+});
+
+describe('a client that comes back', () => {
+  /** Session `T` holds `held` (of `a`) and waits for `awaited` (of `b`), then its connection is lost. */
+  function away(): Scene {
+    const scene = new Scene({ a: 1, b: 1 });
+    scene.open('T');
+    scene.acquire('b held', { b: 1 });
+    scene.acquire('held', { a: 1 }, { session: 'T' });
+    scene.acquire('awaited', { b: 1 }, { session: 'T' });
+    scene.acquire('behind', { b: 1 });
+    scene.lose('T');
+    return scene;
+  }
+  const wait = (scene: Scene) => request('awaited', { b: 1 }, { place: scene.place('awaited') });
+
+  it('keeps what it lists, and its place', () => {
+    const scene = away();
+    const place = scene.place('awaited');
+    const step = scene.open('T', { leases: [scene.claim('held')], waits: [wait(scene)] });
+    expect(step.notices).toEqual([{ type: 'queued', session: 'T', lease: 'awaited', place }]);
+    expect(scene.waiting()).toEqual(['awaited', 'behind']);
+    expect(grants(scene.release('b held'))).toEqual(['awaited']);
+  });
+
+  it('gives back a lease that it does not list', () => {
+    const scene = away();
+    const { facts } = scene.open('T', { waits: [wait(scene)] });
+    expect(facts).toEqual([{ type: 'lease.released', at: scene.nowMs, lease: 'held', names: null }]);
+  });
+
+  it('leaves the line where it lists no wait', () => {
+    const scene = away();
+    scene.open('T', { leases: [scene.claim('held')] });
+    expect(scene.waiting()).toEqual(['behind']);
+  });
+
+  it('is told again of a grant that it has not heard of', () => {
+    const scene = new Scene({ a: 1 });
+    scene.open('T');
+    scene.acquire('lease', { a: 1 }, { session: 'T' });
+    const step = scene.open('T', { waits: [request('lease', { a: 1 })] });
+    expect(told(step, 'lease')).toBe('granted');
+    expect(step.facts).toEqual([]);
+  });
+
+  it('is told of each lease that is not its own any more', () => {
+    const scene = away();
+    const stale = scene.token('held') - 1;
+    const step = scene.open('T', { leases: [['held', stale], ['unknown', 3], scene.claim('b held')] });
+    for (const lease of ['held', 'unknown', 'b held']) expect(told(step, lease)).toBe('LEASE_LOST');
+    expect(scene.holding()).toEqual(['b held']);
+  });
+
+  it('is back at its old place after its session has ended', () => {
+    const scene = away();
+    const { place } = wait(scene);
+    scene.sleep(4000);
+    expect(scene.waiting()).toEqual(['behind']);
+    scene.open('T', { waits: [request('awaited', { b: 1 }, { place })] });
+    expect(scene.waiting()).toEqual(['awaited', 'behind']);
+  });
+
+  it('cannot claim a place later than now, as no engine gave it one', () => {
+    const scene = away();
+    scene.open('T', {
+      waits: [request('awaited', { b: 1 }), request('odd', { b: 1 }, { place: { atMs: 10 ** 15, number: 1 } })],
+    });
+    expect(scene.place('odd').atMs).toBe(scene.nowMs);
+  });
+
+  it('displaces its earlier connection, from which nothing is heeded any more', () => {
+    const scene = new Scene({ a: 1 });
+    scene.open('T', { connection: 1 });
+    scene.acquire('lease', { a: 1 }, { session: 'T' });
+    const step = scene.open('T', { connection: 2, leases: [scene.claim('lease')] });
+    expect(step.notices).toEqual([{ type: 'disconnect', session: 'T', connection: 1, reason: 'displaced' }]);
+    scene.do({ type: 'session.lost', session: 'T', connection: 1 });
+    scene.do({ type: 'session.close', session: 'T', connection: 1 });
+    expect(scene.holding()).toEqual(['lease']);
+    scene.sleep(1000);
+    scene.do({ type: 'session.heard', session: 'T', connection: 1 });
+    scene.sleep(1000);
+    expect(scene.engine.limitView('a')?.free).toBe(1);
+  });
+
+  it('on a connection that is not newer is refused, and nothing changes', () => {
+    const scene = new Scene({ a: 1 });
+    scene.open('T', { connection: 5 });
+    scene.acquire('lease', { a: 1 }, { session: 'T' });
+    expect(scene.open('T', { connection: 5 }).refusal?.code).toBe('CONFLICT');
+    expect(scene.open('T', { connection: 4 }).refusal?.code).toBe('CONFLICT');
+    expect(scene.holding()).toEqual(['lease']);
+  });
+});
+
+describe('a new start from the journal', () => {
+  /** `T` held `held` of one slot, `U` waited; then the process died. */
+  function restarted(): Scene {
+    const scene = new Scene({ db: 1 });
+    scene.open('T', { ttlMs: 3000 });
+    scene.open('U', { ttlMs: 3000 });
+    scene.acquire('held', { db: 1 }, { session: 'T' });
+    scene.acquire('awaited', { db: 1 }, { session: 'U' });
+    scene.sleep(2500);
+    scene.restart();
+    return scene;
+  }
+
+  it('gives every lease one full time to live', () => {
+    const scene = restarted();
+    scene.sleep(2999);
+    expect(scene.engine.limitView('db')?.free).toBe(0);
+    scene.sleep(1);
+    expect(scene.engine.limitView('db')?.free).toBe(1);
+  });
+
+  it('grants nothing for the first second, so that those who waited are before newcomers', () => {
+    const scene = restarted();
+    const held = scene.claim('held');
+    const place = scene.place('awaited');
+    scene.open('New');
+    expect(scene.acquire('newcomer', { db: 1 }, { session: 'New' })).toBe('queued');
+    scene.open('T', { leases: [held] });
+    expect(grants(scene.release('held'))).toEqual([]);
+    scene.open('U', { waits: [request('awaited', { db: 1 }, { place })] });
+    expect(scene.sleep(HOLD_BACK_MS - 1)).toEqual([]);
+    scene.sleep(1);
+    expect(scene.holding()).toEqual(['awaited']);
+    expect(scene.waiting()).toEqual(['newcomer']);
+  });
+
+  it('decides a try at the end of that second, and tells it no place', () => {
+    const scene = restarted();
+    scene.limit('db', { slots: 2 });
+    scene.open('New');
+    expect(scene.acquire('try', { db: 1 }, { session: 'New', timeoutMs: 0 })).toBe('nothing');
+    expect(scene.acquire('late try', { db: 1 }, { session: 'New', timeoutMs: 0 })).toBe('nothing');
+    const said = scene.sleep(HOLD_BACK_MS);
+    expect(told({ notices: said }, 'try')).toBe('granted');
+    expect(told({ notices: said }, 'late try')).toBe('ACQUIRE_TIMEOUT');
+    expect(scene.waiting()).toEqual([]);
+  });
+
+  it('grants at once if nobody held anything', () => {
+    const scene = new Scene({ db: 1 });
+    scene.restart();
+    scene.open('T');
+    expect(scene.acquire('lease', { db: 1 }, { session: 'T' })).toBe('granted');
+  });
+
+  it('ends what the process that embedded the engine held', () => {
+    const scene = new Scene({ db: 1 });
+    scene.acquire('embedded', { db: 1 });
+    scene.restart();
+    expect(scene.engine.wakeAtMs).toBe(scene.nowMs);
+    scene.sleep(0);
+    expect(scene.holding()).toEqual([]);
+  });
+
+  it('gives newcomers places after those who waited before it', () => {
+    const scene = restarted();
+    const place = scene.place('awaited');
+    scene.open('New');
+    scene.nowMs = place.atMs;
+    scene.acquire('newcomer', { db: 1 }, { session: 'New' });
+    scene.open('U', { waits: [request('awaited', { db: 1 }, { place })] });
+    expect(scene.waiting()).toEqual(['awaited', 'newcomer']);
+  });
+});

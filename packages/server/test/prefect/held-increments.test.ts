@@ -1,0 +1,160 @@
+/** The rules of repeats where sockets cannot be told when to end. */
+import { randomUUID } from 'node:crypto';
+import { MemoryJournal, MemoryStore } from '@slotkeeper/journal';
+import { describe, expect, it } from 'vitest';
+import { VirtualTime } from '../../../../test/virtual-time.ts';
+import { HeldIncrements, type Outcome, type Requester } from '../../src/prefect/held-increments.ts';
+import { Replica } from '../../src/replica.ts';
+
+class Asker implements Requester {
+  readonly heard: Outcome['is'][] = [];
+  answer({ is }: Outcome): void {
+    this.heard.push(is);
+  }
+}
+
+async function start() {
+  const time = new VirtualTime();
+  const starting = Replica.start(() => new MemoryJournal(new MemoryStore()), time);
+  await time.pass(0);
+  const replica = await starting;
+  replica.submit({ type: 'limit.ensure', name: 'tag:t', id: randomUUID(), patch: { slots: 1 } });
+  const increments = new HeldIncrements({ replica, clock: time, holdMs: 20_000, leaseMs: null });
+  const ask = (taskRunId: string): Asker => {
+    const asker = new Asker();
+    increments.ask({ taskRunId, tags: ['t'] }, asker);
+    return asker;
+  };
+  const holders = (): (string | null)[] => [...replica.engine.holders('tag:t')].map(({ holder }) => holder.id);
+  const waiters = (): (string | null)[] => replica.engine.waiters('tag:t').map(({ holder }) => holder.id);
+  const release = (): void => {
+    const [lease] = replica.engine.state.leases.values();
+    if (lease) replica.submit({ type: 'release', lease: lease.id, token: lease.token });
+  };
+  return { time, replica, increments, ask, holders, waiters, release };
+}
+
+describe('an increment whose connection ended before its answer was written', () => {
+  it('gives back what it was granted, when nobody repeats it', async () => {
+    const { time, increments, ask, holders } = await start();
+    const lost = ask('a');
+    await time.pass(0);
+    const other = ask('b');
+    increments.ended(lost, 'unwritten');
+    await time.pass(2_999);
+    expect([holders(), other.heard]).toEqual([['a'], []]);
+    await time.pass(1);
+    expect([holders(), other.heard]).toEqual([['b'], ['granted']]);
+  });
+
+  it('leaves what it was granted to its repeat, which may be lost as well', async () => {
+    const { time, increments, ask, holders } = await start();
+    const first = ask('a');
+    await time.pass(0);
+    increments.ended(first, 'unwritten');
+    await time.pass(2_000);
+    const second = ask('a');
+    increments.ended(second, 'unwritten');
+    await time.pass(2_000);
+    const third = ask('a');
+    await time.pass(0);
+    increments.written(third);
+    await time.pass(60_000);
+    expect([third.heard, holders()]).toEqual([['granted'], ['a']]);
+  });
+
+  it('gives back a grant that was decided before and was not durable yet', async () => {
+    const { time, increments, ask, holders } = await start();
+    const lost = ask('a');
+    expect(holders()).toEqual(['a']);
+    increments.ended(lost, 'unwritten');
+    expect(holders()).toEqual([]);
+    await time.pass(0);
+    expect(lost.heard).toEqual([]);
+  });
+});
+
+describe('an increment that is repeated', () => {
+  it('between its grant and the answer leaves the grant to the repeat', async () => {
+    const { time, replica, ask, holders, release } = await start();
+    ask('x');
+    await time.pass(0);
+    const first = ask('a');
+    await time.pass(0);
+    release();
+    let second: Asker | undefined;
+    replica.tell(() => {
+      second = ask('a');
+    });
+    await time.pass(0);
+    expect([first.heard, second?.heard, holders()]).toEqual([['full'], ['granted'], ['a']]);
+  });
+
+  it('while its answer is on its way is answered with the same grant', async () => {
+    const { time, increments, ask, holders } = await start();
+    const first = ask('a');
+    await time.pass(0);
+    expect(first.heard).toEqual(['granted']);
+    const second = ask('a');
+    await time.pass(0);
+    expect([second.heard, holders()]).toEqual([['granted'], ['a']]);
+    increments.ended(first, 'reset');
+    increments.written(second);
+    await time.pass(60_000);
+    expect(holders()).toEqual(['a']);
+  });
+});
+
+describe('an increment whose hold is over', () => {
+  it('is granted all the same when that was decided before it left the line', async () => {
+    const { time, ask, holders, release } = await start();
+    ask('x');
+    await time.pass(0);
+    time.setTimer(20_000, release);
+    const waiting = ask('a');
+    const asked = ask('b');
+    await time.pass(20_000);
+    expect([waiting.heard, holders()]).toEqual([['granted'], ['a']]);
+    expect(asked.heard).toEqual(['full']);
+  });
+
+  it('loses its place when it does not come back', async () => {
+    const { time, ask, waiters } = await start();
+    ask('x');
+    await time.pass(0);
+    const away = ask('a');
+    await time.pass(20_000);
+    expect([away.heard, waiters()]).toEqual([['full'], ['a']]);
+    await time.pass(3_000);
+    expect(waiters()).toEqual([]);
+  });
+
+  it('keeps its place when it comes back while it leaves', async () => {
+    const { time, ask, release, waiters } = await start();
+    ask('x');
+    await time.pass(0);
+    const first = ask('a');
+    let second: Asker | undefined;
+    time.setTimer(20_000, () => {
+      second = ask('a');
+    });
+    await time.pass(20_000);
+    expect([first.heard, second?.heard, waiters()]).toEqual([['full'], [], ['a']]);
+    release();
+    await time.pass(0);
+    expect(second?.heard).toEqual(['granted']);
+  });
+});
+
+describe('when the server stops', () => {
+  it('those who wait are told to ask again, and what did not arrive goes back', async () => {
+    const { time, increments, ask, holders } = await start();
+    const lost = ask('a');
+    await time.pass(0);
+    increments.ended(lost, 'unwritten');
+    const waiting = ask('b');
+    increments.sendAllAway();
+    await time.pass(0);
+    expect([waiting.heard, holders()]).toEqual([['unavailable'], []]);
+  });
+});
