@@ -62,6 +62,14 @@ export class VirtualTime implements Clock {
     this.#nowMs = Math.max(this.#nowMs, untilMs);
   }
 
+  /** Lets time pass up to what is due next, and calls it. */
+  async passToNext(): Promise<void> {
+    await settled();
+    const next = this.#next(Number.POSITIVE_INFINITY);
+    if (!next) throw new Error('nothing is due: whoever waits waits for ever');
+    await this.pass(next.atMs - this.#nowMs);
+  }
+
   #next(untilMs: number): Due | undefined {
     const due = this.#due.filter(({ atMs }) => atMs <= untilMs);
     return due.sort((a, b) => a.atMs - b.atMs || a.number - b.number)[0];

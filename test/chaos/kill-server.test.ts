@@ -10,7 +10,7 @@ import { Random } from '../random.ts';
 import { ServerProcess } from '../server-process.ts';
 import type { Report } from './load-worker.ts';
 
-const KILLS = 100;
+const KILLS = Number(process.env.KILLS ?? 100);
 const PROCESSES = 3;
 const CALLERS = 8;
 const SLOTS: Readonly<Record<string, number>> = { one: 1, three: 3, ten: 10 };
@@ -29,6 +29,7 @@ class Worker {
   readonly released = new Set<string>();
   readonly lost: string[] = [];
   grants = 0;
+  readonly ready: Promise<unknown>;
   readonly #child: ChildProcess;
   readonly #onReport: () => void;
   #syncs = 0;
@@ -38,6 +39,7 @@ class Worker {
     const worker = join(import.meta.dirname, 'load-worker.ts');
     this.#child = fork(worker, [url, JSON.stringify(WISHES), String(CALLERS)], { stdio: 'inherit' });
     children.add(this.#child);
+    this.ready = once(this.#child, 'message');
     this.#child.on('message', (report: Report) => this.#hear(report));
   }
 
@@ -115,6 +117,7 @@ describe('case 1: the server is killed with -9', () => {
           if (reports >= enough.after) enough.resolve();
         }),
     );
+    await Promise.all(workers.map(({ ready }) => ready));
     for (let kill = 0; kill < KILLS; kill += 1) {
       const { promise, resolve } = Promise.withResolvers<void>();
       enough = { after: reports + random.integer(1, 150), resolve };

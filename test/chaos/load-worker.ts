@@ -5,6 +5,7 @@
 import { connect, type Keeper } from 'slotkeeper';
 
 export type Report =
+  | { readonly type: 'ready' }
   | {
       readonly type: 'granted';
       readonly lease: string;
@@ -44,6 +45,7 @@ process.on('message', async (message: { type: 'sync'; number: number } | { type:
   if (message.type === 'sync') report({ type: 'synced', number: message.number });
   else stopping = true;
 });
+report({ type: 'ready' });
 await Promise.all(Array.from({ length: Number(callers) }, (_, caller) => call(keeper, caller)));
 await keeper.close();
 report({ type: 'stopped' });

@@ -7,7 +7,7 @@ import type { Limits } from './register.ts';
 export type Amounts = WireAcquire['amounts'];
 
 /** `slots`: of each name. Throws `InvalidRequestError`. */
-export function readAmounts(limits: Limits<string>, slots: number | undefined): Amounts {
+export function readAmounts(limits: Limits, slots: number | undefined): Amounts {
   const amounts = pairs(limits, slots);
   if (amounts.length > 0) refuse(checkAmounts(amounts, 'limits'));
   return amounts;

@@ -2,7 +2,7 @@
 import { lazyKeeper } from './connect.ts';
 import type { Body, Keeper } from './keeper.ts';
 import type { Lease } from './lease.ts';
-import type { LimitName, Limits } from './register.ts';
+import type { Declared, Limits, NamesIn } from './register.ts';
 import type { AcquireOptions, TryOptions } from './wish.ts';
 
 let keeper: Keeper | undefined;
@@ -13,28 +13,30 @@ function theKeeper(): Keeper {
 }
 
 /** `concurrency` of the default keeper, which connects at first use: see `Keeper`. Rejects with `SERVER_UNREACHABLE`, too. */
-export function concurrency<T, const N extends LimitName>(limits: Limits<N>, body: Body<T, N>): Promise<T>;
-export function concurrency<T, const N extends LimitName>(
-  limits: Limits<N>,
+export function concurrency<T, const L extends Limits>(limits: Declared<L>, body: Body<T, NamesIn<L>>): Promise<T>;
+export function concurrency<T, const L extends Limits>(
+  limits: Declared<L>,
   options: AcquireOptions | undefined,
-  body: Body<T, N>,
+  body: Body<T, NamesIn<L>>,
 ): Promise<T>;
-export function concurrency<T, N extends LimitName>(
-  ...args: [Limits<N>, Body<T, N>] | [Limits<N>, AcquireOptions | undefined, Body<T, N>]
-): Promise<T> {
-  return theKeeper().concurrency(...(args as [Limits<N>, AcquireOptions, Body<T, N>]));
+export function concurrency(...args: unknown[]): Promise<unknown> {
+  const keeper: { concurrency(...args: unknown[]): Promise<unknown> } = theKeeper();
+  return keeper.concurrency(...args);
 }
 
 /** `acquire` of the default keeper, which connects at first use: see `Keeper`. Rejects with `SERVER_UNREACHABLE`, too. */
-export function acquire<const N extends LimitName>(limits: Limits<N>, options?: AcquireOptions): Promise<Lease<N>> {
+export function acquire<const L extends Limits>(
+  limits: Declared<L>,
+  options?: AcquireOptions,
+): Promise<Lease<NamesIn<L>>> {
   return theKeeper().acquire(limits, options);
 }
 
 /** `tryAcquire` of the default keeper, which connects at first use: see `Keeper`. Rejects with `SERVER_UNREACHABLE`, too. */
-export function tryAcquire<const N extends LimitName>(
-  limits: Limits<N>,
+export function tryAcquire<const L extends Limits>(
+  limits: Declared<L>,
   options?: TryOptions,
-): Promise<Lease<N> | undefined> {
+): Promise<Lease<NamesIn<L>> | undefined> {
   return theKeeper().tryAcquire(limits, options);
 }
 

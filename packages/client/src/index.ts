@@ -19,7 +19,7 @@ export {
 export type { Body, Keeper, Warning } from './keeper.ts';
 export type { Lease } from './lease.ts';
 export type { LimitCatalog, LimitSpec } from './limits.ts';
-export type { LimitName, Limits, Register } from './register.ts';
+export type { Declared, LimitName, Limits, NamesIn, Register } from './register.ts';
 export type { Status } from './session.ts';
 export type { Explanation, Holder, HolderLabel, Lack, Limit, SlotsOf, Waiter } from './views.ts';
 export type { AcquireOptions, OnMissing, TryOptions } from './wish.ts';

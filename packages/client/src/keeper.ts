@@ -6,7 +6,7 @@ import { ConflictError, InvalidRequestError, LeaseLostError, SlotkeeperError } f
 import { HeldLease, Lease, type LeaseKeeper } from './lease.ts';
 import { LimitCatalog, pages } from './limits.ts';
 import { refuse } from './refuse.ts';
-import type { LimitName, Limits } from './register.ts';
+import type { Declared, LimitName, Limits, NamesIn } from './register.ts';
 import type { Session, Status } from './session.ts';
 import { type Holder, readHolder, readWaiter, type Waiter } from './views.ts';
 import { type AcquireOptions, readWish, type TryOptions, type Wish, type WishDefaults } from './wish.ts';
@@ -75,14 +75,14 @@ export class Keeper {
    * Rejects with `ACQUIRE_TIMEOUT`, `LIMIT_NOT_FOUND`, `REQUEST_TOO_LARGE`, `QUEUE_FULL`, or `CONFLICT` (a limit is
    * draining, the keeper is closed), and then the body has not run.
    */
-  concurrency<T, const N extends LimitName>(limits: Limits<N>, body: Body<T, N>): Promise<T>;
-  concurrency<T, const N extends LimitName>(
-    limits: Limits<N>,
+  concurrency<T, const L extends Limits>(limits: Declared<L>, body: Body<T, NamesIn<L>>): Promise<T>;
+  concurrency<T, const L extends Limits>(
+    limits: Declared<L>,
     options: AcquireOptions | undefined,
-    body: Body<T, N>,
+    body: Body<T, NamesIn<L>>,
   ): Promise<T>;
-  async concurrency<T, N extends LimitName>(
-    limits: Limits<N>,
+  async concurrency<T, N extends string>(
+    limits: Limits,
     ...rest: [Body<T, N>] | [AcquireOptions | undefined, Body<T, N>]
   ): Promise<T> {
     const body = rest.length > 1 ? rest[1] : rest[0];
@@ -99,15 +99,15 @@ export class Keeper {
   /**
    * Takes slots, to be given back by `release()` or at the end of the scope (`await using`). Rejects as `concurrency` does.
    */
-  async acquire<const N extends LimitName>(limits: Limits<N>, options: AcquireOptions = {}): Promise<Lease<N>> {
+  async acquire<const L extends Limits>(limits: Declared<L>, options: AcquireOptions = {}): Promise<Lease<NamesIn<L>>> {
     return this.#lease(await this.#hold(readWish(limits, options, this.#options.defaults)));
   }
 
   /** Takes slots if they are free at once: never queues. Resolves to undefined when they are not. */
-  async tryAcquire<const N extends LimitName>(
-    limits: Limits<N>,
+  async tryAcquire<const L extends Limits>(
+    limits: Declared<L>,
     options: TryOptions = {},
-  ): Promise<Lease<N> | undefined> {
+  ): Promise<Lease<NamesIn<L>> | undefined> {
     if ('timeoutSeconds' in options)
       refuse({ field: 'timeoutSeconds', reason: 'must be left out of a try, which does not wait' });
     try {
@@ -200,13 +200,13 @@ export class Keeper {
     return held.grant.token === 0 ? nothing : this.#connection!.session;
   }
 
-  #lease<N extends LimitName>(held: HeldLease): Lease<N> {
+  #lease<N extends string>(held: HeldLease): Lease<N> {
     const lease = new Lease<N>(held, this.#leaseKeeper(held));
     this.#collected.register(lease, held);
     return lease;
   }
 
-  async #run<T, N extends LimitName>(held: HeldLease, body: Body<T, N>): Promise<T> {
+  async #run<T, N extends string>(held: HeldLease, body: Body<T, N>): Promise<T> {
     const keeper = this.#leaseKeeper(held);
     const run: Running = { held, within: running.getStore() };
     this.#bodies.add(run);

@@ -13,5 +13,12 @@ export interface Register {}
 /** Any text, unless `Register` says more. */
 export type LimitName = Register extends { limit: infer N extends string } ? N : string;
 
-/** A name, a list of names, or an object from name to slots. (As a template, the name leaves it to the object to say what `N` is.) */
-export type Limits<N extends string = LimitName> = `${N}` | readonly N[] | { readonly [K in N]: number };
+/** A name, a list of names, or an object from name to slots. */
+export type Limits = LimitName | readonly LimitName[] | { readonly [N in LimitName]?: number };
+
+/** The names in `L`. */
+export type NamesIn<L> = L extends string ? L : L extends readonly (infer N extends string)[] ? N : keyof L & string;
+
+/** `L`, but an object's names that are not declared are refused: of type parameters the compiler does not check that by itself. */
+export type Declared<L> = L &
+  (L extends string | readonly string[] ? unknown : { readonly [N in Exclude<NamesIn<L>, LimitName>]: never });

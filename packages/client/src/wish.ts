@@ -60,7 +60,7 @@ export interface Wish {
 const OPTIONS = ['slots', 'timeoutSeconds', 'signal', 'label', 'holder', 'priority', 'onMissing', 'onLost'];
 
 /** Throws `InvalidRequestError`, which names the field. */
-export function readWish(limits: Limits<string>, options: AcquireOptions, defaults: WishDefaults): Wish {
+export function readWish(limits: Limits, options: AcquireOptions, defaults: WishDefaults): Wish {
   refuseUnknown(options, OPTIONS, 'options');
   const { signal, onLost = 'abort', holder = {} } = options;
   refuseUnknown(holder, ['type', 'id'], 'holder');

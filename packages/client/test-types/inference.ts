@@ -7,6 +7,7 @@ import {
   type Keeper,
   type Lease,
   type Limit,
+  type Limits,
   SlotkeeperError,
   tryAcquire,
 } from 'slotkeeper';
@@ -29,6 +30,14 @@ export async function whatIsInferred(keeper: Keeper): Promise<void> {
   same<(typeof lease.limits)[number]['name'], 'db' | 'gpu'>();
   const mine = await tryAcquire('reindex', { signal: new AbortController().signal });
   same<typeof mine, Lease<'reindex'> | undefined>();
+
+  const user = 7;
+  const keyed = await keeper.acquire(`user-${user}`);
+  same<typeof keyed, Lease<string>>();
+  await keeper.concurrency([`user-${user}`, 'db'], () => {});
+  await keeper.concurrency({ [`user-${user}`]: 1, db: 2 }, () => {});
+  const either = (wide: boolean): Limits => (wide ? ['db', 'gpu'] : { db: 2 });
+  await keeper.acquire(either(true));
 
   const names: string[] = [];
   const many = await acquire(names);

@@ -10,6 +10,9 @@ declare module 'slotkeeper' {
 export async function namesThatAreDeclared(keeper: Keeper): Promise<Lease<'db' | 'llm:acme'>> {
   await keeper.limits.ensure('db', { slots: 4 });
   await keeper.concurrency({ db: 1, 'llm:acme': 2 }, () => {});
+  const tenant = 'acme';
+  await keeper.acquire(`llm:${tenant}`);
+  await keeper.concurrency([`llm:${tenant}`, 'db'], () => {});
   return keeper.acquire(['db', 'llm:acme']);
 }
 
@@ -20,6 +23,8 @@ export async function namesThatAreNot(keeper: Keeper): Promise<void> {
   await keeper.acquire(['db', 'gpu']);
   // @ts-expect-error as an amount
   await keeper.concurrency({ gpu: 2 }, () => {});
+  // @ts-expect-error among others
+  await keeper.acquire({ db: 1, gpu: 2 });
   // @ts-expect-error as a limit
   await keeper.limits.get('gpu');
 }

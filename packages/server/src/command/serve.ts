@@ -104,7 +104,7 @@ function listenFailure(error: unknown, { host, port }: ServeOptions): CommandFai
   }
 }
 
-export function isLoopback(host: string): boolean {
+function isLoopback(host: string): boolean {
   if (host === 'localhost' || host === '::1') return true;
   return isIP(host) === 4 && host.startsWith('127.');
 }

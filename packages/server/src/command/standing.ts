@@ -2,7 +2,8 @@
 import { Command } from 'commander';
 import type { Holder, Waiter } from 'slotkeeper';
 import { addClientOptions, type ClientOptions, printAnswer, withKeeper } from './client-call.ts';
-import { type Column, duration, printable, table } from './table.ts';
+import { duration } from './duration.ts';
+import { type Column, printable, table } from './table.ts';
 
 export function holdersCommand(): Command {
   const command = new Command('holders').description('who holds slots').argument('[name]', 'only of this limit');

@@ -10,9 +10,9 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Keeper } from 'slotkeeper';
 import { withKeeper } from '../client-call.ts';
+import { duration } from '../duration.ts';
 import { CommandFailure, Interrupted } from '../failure.ts';
 import { paintFor } from '../paint.ts';
-import { duration } from '../table.ts';
 import { Processes, type ServerProcess, type WorkerProcess } from './processes.ts';
 import { machineMs, type Report } from './reports.ts';
 import { openScreen, type Screen } from './screen.ts';
@@ -204,7 +204,7 @@ class Demo {
   }
 
   async #pause(ms: number): Promise<void> {
-    await this.#unlessInterrupted(sleep(ms, undefined, { signal: this.#interrupted.signal }));
+    await sleep(ms, undefined, { signal: this.#interrupted.signal }).catch(() => this.#interrupted.failure);
   }
 
   async #unlessInterrupted<T>(work: Promise<T>): Promise<T> {

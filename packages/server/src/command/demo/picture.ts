@@ -1,6 +1,7 @@
 /** The demo as lines of text, at one instant. Pure. */
+
+import { duration } from '../duration.ts';
 import type { Paint, Style } from '../paint.ts';
-import { duration } from '../table.ts';
 import type { Activity, Story } from './story.ts';
 
 export interface Note {

@@ -1,6 +1,7 @@
 /** The end of the demo: what was promised, what was seen, and whether the two agree. Pure. */
+
+import { duration } from '../duration.ts';
 import type { Paint } from '../paint.ts';
-import { duration } from '../table.ts';
 import type { Sum } from './story.ts';
 
 /** What was still there after all workers had ended, by the server's own account, and after the server had ended. */
@@ -35,9 +36,7 @@ export function findings(sum: Sum, remains: Remains, slots: number, ttlSeconds: 
     },
     {
       promise: 'a killed holder',
-      seen: after(sum.regrantedAfterMs, `its slot was granted on after`, `its slot was never granted on`).concat(
-        ` (time to live ${ttlSeconds} s)`,
-      ),
+      seen: `its slot was ${after(sum.regrantedAfterMs, 'granted on after', 'never granted on')} (time to live ${ttlSeconds} s)`,
       isKept: sum.regrantedAfterMs !== null,
     },
     {

@@ -1,0 +1,173 @@
+/** Over real sockets, on this machine. */
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { createServer, type Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { fileURLToPath } from 'node:url';
+import { decodeClientFrame, encodeServerFrame } from '@slotkeeper/protocol';
+import { afterEach, expect, test } from 'vitest';
+import { WebSocketServer } from 'ws';
+import { connect } from '../src/index.ts';
+import { dialWebSocket } from '../src/websocket.ts';
+
+const opened: (() => Promise<void> | void)[] = [];
+afterEach(async () => {
+  for (const close of opened.splice(0).reverse()) await close();
+});
+
+async function listen(server: Server): Promise<string> {
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  opened.push(() => {
+    server.closeAllConnections();
+    server.close();
+  });
+  return `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+}
+
+/** Welcomes every session, acknowledges every frame, and grants nothing. */
+async function greeter(health: object = { server: 'slotkeeper' }): Promise<string> {
+  const server = createServer((request, response) => {
+    if (request.url === '/healthz') response.end(JSON.stringify(health));
+    else response.writeHead(404).end();
+  });
+  const sockets = new WebSocketServer({ server, path: '/session' });
+  sockets.on('connection', (socket) => {
+    socket.on('message', (data) => {
+      const { number, messages } = decodeClientFrame(String(data));
+      const isReady = messages.some(({ type }) => type === 'ready');
+      socket.send(encodeServerFrame(number, isReady ? [{ type: 'welcome', server: 'greeter', ttlMs: 15_000 }] : []));
+      if (messages.some(({ type }) => type === 'bye')) socket.close();
+    });
+  });
+  opened.push(() => {
+    for (const socket of sockets.clients) socket.terminate();
+  });
+  return listen(server);
+}
+
+/** An address at which nobody listens. */
+async function nobody(): Promise<string> {
+  const server = createServer();
+  const url = await listen(server);
+  await new Promise((resolve) => server.close(resolve));
+  return url;
+}
+
+test('frames that are sent before the socket is open arrive in order', async () => {
+  const url = await greeter();
+  const acks = await new Promise<string[]>((resolve, reject) => {
+    const heard: string[] = [];
+    const channel = dialWebSocket(`${url.replace('http', 'ws')}/session`, {
+      frame: (text) => {
+        heard.push(text);
+        if (heard.length === 3) {
+          channel.close();
+          resolve(heard);
+        }
+      },
+      closed: reject,
+    });
+    for (const number of [1, 2, 3]) channel.send(`[${number}]`);
+  });
+  expect(acks).toEqual(['[1]', '[2]', '[3]']);
+});
+
+test('the default address is that of SLOTKEEPER_URL; close says goodbye', async () => {
+  process.env.SLOTKEEPER_URL = await greeter();
+  opened.push(() => {
+    delete process.env.SLOTKEEPER_URL;
+  });
+  const statuses: string[] = [];
+  const closed = Promise.withResolvers<void>();
+  const keeper = await connect(undefined, {
+    onStatus: (status) => {
+      statuses.push(status);
+      if (status === 'closed') closed.resolve();
+    },
+  });
+  expect(keeper.status).toBe('connected');
+  await keeper.close();
+  await closed.promise;
+  expect(statuses).toEqual(['connected', 'closed']);
+});
+
+test('nobody at the address is an error that names it, with the reason', async () => {
+  const url = await nobody();
+  const error = await connect(url, { connectTimeoutSeconds: 0.1 }).catch((error: unknown) => error);
+  expect(error).toMatchObject({ code: 'SERVER_UNREACHABLE', details: { address: url } });
+  expect((error as Error).message).toContain('ECONNREFUSED');
+  expect((error as Error).message).toContain('npx @slotkeeper/server serve');
+});
+
+test('a server of another kind at the address is an error with what it answered', async () => {
+  const url = await listen(createServer((_, response) => response.writeHead(404).end()));
+  const error = await connect(url, { connectTimeoutSeconds: 0.1 }).catch((error: unknown) => error);
+  expect(error).toMatchObject({ code: 'SERVER_UNREACHABLE', message: expect.stringContaining('404') });
+});
+
+test('behind the address of a Prefect API a Slotkeeper server is recognised', async () => {
+  const keeper = await connect(`${await greeter()}/api`);
+  expect(keeper.status).toBe('connected');
+  await keeper.close();
+});
+
+test('any other Prefect API is refused, and the error says what works there', async () => {
+  const url = await greeter({ status: 'fine' });
+  await expect(connect(`${url}/api`)).rejects.toMatchObject({
+    code: 'INVALID_REQUEST',
+    details: { field: 'url' },
+    message: expect.stringContaining('slotkeeper/v1'),
+  });
+  await expect(connect(`${await nobody()}/api`)).rejects.toMatchObject({ code: 'SERVER_UNREACHABLE' });
+});
+
+test.each([
+  [{ ttlSeconds: 1 }, 'ttlSeconds'],
+  [{ ttlSeconds: 301 }, 'ttlSeconds'],
+  [{ connectTimeoutSeconds: -1 }, 'connectTimeoutSeconds'],
+  [{ defaults: { timeoutSeconds: Number.NaN } }, 'defaults.timeoutSeconds'],
+  [{ defaults: { priority: 1e9 } }, 'defaults.priority'],
+  [{ defaults: { onMissing: { slots: -1 } } }, 'defaults.onMissing.slots'],
+  [{ label: 'x'.repeat(256) }, 'label'],
+  [{ heartbeat: 'worker' } as object, 'heartbeat'],
+])('options that are not allowed are refused by their field: %j', async (options, field) => {
+  await expect(connect('http://127.0.0.1:9', options)).rejects.toMatchObject({
+    code: 'INVALID_REQUEST',
+    details: { field },
+  });
+});
+
+/** Runs a program that has `connect` and the greeter's address; resolves to what it printed once it has ended by itself. */
+async function run(program: string, url: string): Promise<{ output: string; code: number | null }> {
+  const index = fileURLToPath(new URL('../src/index.ts', import.meta.url));
+  const source = `import * as slotkeeper from ${JSON.stringify(index)}; const url = ${JSON.stringify(url)}; ${program}`;
+  const child = spawn(
+    process.execPath,
+    ['--conditions=slotkeeper:source', '--expose-gc', '--input-type=module', '--eval', source],
+    { cwd: fileURLToPath(new URL('..', import.meta.url)), stdio: ['ignore', 'pipe', 'pipe'] },
+  );
+  let output = '';
+  child.stdout.on('data', (chunk) => (output += chunk));
+  child.stderr.on('data', (chunk) => (output += chunk));
+  const [code] = (await once(child, 'close')) as [number | null];
+  return { output, code };
+}
+
+test('a keeper that neither waits nor holds lets its process end', async () => {
+  const { output, code } = await run(`await slotkeeper.connect(url); console.log('connected');`, await greeter());
+  expect(output).toBe('connected\n');
+  expect(code).toBe(0);
+});
+
+test('a keeper that waits for something keeps its process alive', async () => {
+  const program = `
+    const keeper = await slotkeeper.connect(url);
+    const controller = new AbortController();
+    const waiting = keeper.acquire('db', { signal: controller.signal });
+    setTimeout(() => controller.abort(new Error('enough')), 300).unref();
+    await waiting.catch((error) => console.log(error.message));`;
+  const { output, code } = await run(program, await greeter());
+  expect(output).toBe('enough\n');
+  expect(code).toBe(0);
+});
