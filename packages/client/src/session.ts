@@ -206,6 +206,7 @@ export class Session {
     if (this.#mode === 'connected') {
       this.#enter('closing');
       this.#post({ type: 'bye' });
+      this.#tellBusy();
     } else if (this.#mode !== 'closing' && this.#mode !== 'ended') {
       this.#end();
     }
