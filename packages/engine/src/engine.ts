@@ -13,7 +13,7 @@ import type { Amounts, EngineMs } from './facts.ts';
 import { Leases } from './leases.ts';
 import { Ledger } from './ledger.ts';
 import { Limits } from './limits.ts';
-import { Line } from './line.ts';
+import { isBefore, Line } from './line.ts';
 import { leaseIdInUse, leaseLost, queueFull, type Refusal, staleConnection, timedOut } from './refusals.ts';
 import { freeSlots } from './semaphore.ts';
 import { type Session, Sessions } from './sessions.ts';
@@ -262,8 +262,12 @@ export class Engine {
   /** Its limits have become fewer: it goes on at its place. */
   #goOn(ticket: Ticket, amounts: Amounts, missing: readonly string[]): void {
     const { session, request, place, deadlineMs, joinedAtMs } = ticket;
-    if (amounts.length === 0 && session.connected) this.#grant(session, request, amounts, missing, joinedAtMs);
-    else this.#tickets.add({ session, request, missing, amounts, place, deadlineMs });
+    if (amounts.length === 0 && session.connected) {
+      this.#grant(session, request, amounts, missing, joinedAtMs);
+      return;
+    }
+    const grantsAsItJoined = ticket.grantsAsItJoined.filter((_, i) => amounts.includes(ticket.amounts[i]!));
+    this.#tickets.add({ session, request, missing, amounts, place, deadlineMs, grantsAsItJoined });
   }
 
   #grantWaiter(ticket: Ticket): void {
@@ -330,6 +334,7 @@ export class Engine {
     if (!known && this.#sessions.size >= sessions) return queueFull('clients of this server', sessions);
     const session = known ?? this.#sessions.add(command.session, command.lifeline, command.ttlMs);
     if (session.connected) this.#tellDisconnect(session, 'displaced');
+    if (session.leases.size === 0) session.ttlMs = command.ttlMs;
     const places = new Map([...session.waiters].map((ticket) => [ticket.request.lease, ticket.place]));
     for (const ticket of [...session.waiters]) this.#tickets.remove(ticket);
     session.connection = connection;
@@ -358,12 +363,9 @@ export class Engine {
   }
 
   #resumeWaits(session: Session<Ticket>, waits: readonly AcquireRequest[], places: ReadonlyMap<string, Place>): void {
-    const tries: AcquireRequest[] = [];
     for (const asked of waits) {
       const request = { ...asked, place: places.get(asked.lease) ?? asked.place };
-      if (request.timeoutMs === 0) {
-        tries.push(request);
-      } else if (!this.#answeredAgain(session, request)) {
+      if (!this.#answeredAgain(session, request)) {
         const admission = this.#admit(session, request);
         if (admission?.amounts.length === 0) this.#grant(session, request, [], admission.missing, this.nowMs);
         else if (admission) this.#enqueue(session, request, admission, this.#placeFor(request));
@@ -371,7 +373,11 @@ export class Engine {
     }
     // Those who were there stand in line again before anything is tried.
     this.#line.settle();
-    for (const request of tries) this.#acquire(session, request);
+    if (this.#heldBackUntilMs !== null) return;
+    const tries = [...session.waiters].filter(({ request }) => request.timeoutMs === 0);
+    for (const ticket of tries.sort((a, b) => (isBefore(a.place, b.place) ? -1 : 1))) {
+      if (session.waiters.has(ticket)) this.#timeOut(ticket);
+    }
   }
 
   #heard(sessionId: string, connection: number): undefined {
@@ -443,10 +449,16 @@ export class Engine {
     // Whoever can be granted at the moment of its timeout is granted.
     this.#line.settle();
     for (let ticket = this.#tickets.nextOverdue(this.nowMs); ticket; ticket = this.#tickets.nextOverdue(this.nowMs)) {
-      const { request, amounts, place } = ticket;
-      const explanation = explain(this.#line, request.lease, amounts, place);
-      this.#refuseWaiter(ticket, timedOut(request.timeoutMs ?? 0, explanation));
+      this.#timeOut(ticket);
     }
+  }
+
+  #timeOut(ticket: Ticket): void {
+    const { request, amounts, place } = ticket;
+    const explanation = explain(this.#line, request.lease, amounts, place);
+    this.#refuseWaiter(ticket, timedOut(request.timeoutMs ?? 0, explanation));
+    // Another one that stood behind it may fit now, though its time may be over too.
+    this.#line.settle();
   }
 
   /** A session's deadline has come: it lapses, or ends if it has. Returns the leases that lapse with it. */

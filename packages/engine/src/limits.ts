@@ -86,13 +86,13 @@ export class Limits {
     if (limit.leases.size > 0 && !force) return hasHolders(name, limit.leases.size);
     this.#revokeAll(limit, `its limit '${name}' was deleted`);
     const waiting = this.#tickets.waitingFor(name);
-    for (const ticket of waiting) {
-      if (ticket.request.onMissing === 'allow') this.#tickets.remove(ticket);
-      else this.#hands.refuse(ticket, notFound([name]));
-    }
+    const goingOn = waiting.filter(({ request }) => request.onMissing === 'allow');
+    // Before those who go on are taken out: a session of which nothing waits any more is forgotten.
+    for (const ticket of waiting) if (!goingOn.includes(ticket)) this.#hands.refuse(ticket, notFound([name]));
+    for (const ticket of goingOn) this.#tickets.remove(ticket);
     this.#ledger.record({ type: 'limit.deleted', at: this.#ledger.nowMs, name });
     this.#line.delete(name);
-    for (const ticket of waiting) if (ticket.request.onMissing === 'allow') this.#goOnWithout(name, ticket);
+    for (const ticket of goingOn) this.#goOnWithout(name, ticket);
     return undefined;
   }
 

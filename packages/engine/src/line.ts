@@ -154,7 +154,7 @@ export class Line<W extends Waiter<W>> {
   join(waiter: W): void {
     const lane = this.#laneFor(waiter.amounts);
     waiter.lane = lane;
-    waiter.grantsAsItJoined = lane.gates.map((gate) => gate.grants);
+    if (waiter.grantsAsItJoined.length === 0) waiter.grantsAsItJoined = lane.gates.map((gate) => gate.grants);
     lane.queue.push(waiter);
     if (lane.queue.peek() === waiter) {
       this.#headChanged(lane);

@@ -17,12 +17,17 @@ export interface Ticket extends Waiter<Ticket> {
   inTimeouts: number;
 }
 
-export type NewTicket = Pick<Ticket, 'session' | 'request' | 'missing' | 'amounts' | 'place' | 'deadlineMs'>;
+export type NewTicket = Pick<Ticket, 'session' | 'request' | 'missing' | 'amounts' | 'place' | 'deadlineMs'> & {
+  /** Of one that goes on where it was; otherwise they are counted from now. */
+  readonly grantsAsItJoined?: readonly number[];
+};
 
 export class Tickets {
   readonly #line: Line<Ticket>;
   readonly #byLease = new Map<string, Ticket>();
-  readonly #timeouts: Heap<'inTimeouts', Ticket> = new Heap('inTimeouts', (a, b) => a.deadlineMs < b.deadlineMs);
+  readonly #timeouts: Heap<'inTimeouts', Ticket> = new Heap('inTimeouts', (a, b) =>
+    a.deadlineMs === b.deadlineMs ? isBefore(a.place, b.place) : a.deadlineMs < b.deadlineMs,
+  );
 
   constructor(line: Line<Ticket>) {
     this.#line = line;
@@ -52,7 +57,7 @@ export class Tickets {
   add(ticket: NewTicket): Ticket {
     const { session, request, amounts, place, deadlineMs } = ticket;
     const joinedAtMs = place.atMs + request.priority * 1_000;
-    const added: Ticket = { ...ticket, joinedAtMs, lane: null, grantsAsItJoined: [], inLane: -1, inTimeouts: -1 };
+    const added: Ticket = { grantsAsItJoined: [], ...ticket, joinedAtMs, lane: null, inLane: -1, inTimeouts: -1 };
     this.#byLease.set(request.lease, added);
     session.waiters.add(added);
     if (deadlineMs !== Number.POSITIVE_INFINITY) this.#timeouts.push(added);

@@ -236,6 +236,16 @@ describe('a lease that is renewed by itself', () => {
     expect(scene.do({ type: 'renew', lease: 'rest', ttlMs: 2000 }).refusal?.code).toBe('LEASE_LOST');
   });
 
+  it('that was lost leaves its time to live to no later one of its session', () => {
+    const scene = rest();
+    scene.do({ type: 'renew', lease: 'rest', ttlMs: 500 });
+    scene.sleep(500);
+    scene.acquire('new', { db: 1 });
+    scene.release('new');
+    scene.open('R', { lifeline: 'renewal', ttlMs: 2000, waits: [request('again', { db: 1 })] });
+    expect(scene.facts.at(-1)).toMatchObject({ type: 'lease.granted', lease: 'again', ttlMs: 2000 });
+  });
+
   it('without a time to live lasts until it is released', () => {
     const scene = new Scene({ db: 1 });
     scene.open('R', { lifeline: 'renewal', ttlMs: null, waits: [request('rest', { db: 1 })] });

@@ -47,6 +47,16 @@ describe('waiting for one limit', () => {
     expect(told({ notices: said }, 'small')).toBe('granted');
   });
 
+  it('grants one that fits once the one before it has timed out, though its own time is over in that moment too', () => {
+    const scene = new Scene({ db: 3 });
+    scene.acquire('holder', { db: 1 });
+    scene.acquire('big', { db: 3 }, { timeoutMs: 500 });
+    scene.acquire('small', { db: 2 }, { timeoutMs: 500 });
+    const said = scene.sleep(500);
+    expect(told({ notices: said }, 'big')).toBe('ACQUIRE_TIMEOUT');
+    expect(told({ notices: said }, 'small')).toBe('granted');
+  });
+
   it('asks to be woken at the first timeout, and acts on none before', () => {
     const scene = new Scene({ db: 1 });
     scene.acquire('holder', { db: 1 });

@@ -412,8 +412,11 @@ export class Model {
     }
     for (const lease of this.#lapsed().filter((lease) => isDue(lease.endsAtMs))) this.#expire(lease);
     this.#settle();
-    for (const waiter of this.waiters.filter((waiter) => isDue(waiter.deadlineMs))) {
-      this.#refuse(waiter, ['ACQUIRE_TIMEOUT']);
+    const overdue = this.line().filter((waiter) => isDue(waiter.deadlineMs));
+    for (const waiter of overdue.sort((a, b) => (a.deadlineMs ?? 0) - (b.deadlineMs ?? 0))) {
+      // One that stood behind another may fit now.
+      if (this.waiters.includes(waiter)) this.#refuse(waiter, ['ACQUIRE_TIMEOUT']);
+      this.#settle();
     }
     this.#endEmptySessions();
   }

@@ -126,6 +126,16 @@ describe('a client that comes back', () => {
     expect(scene.waiting()).toEqual(['awaited', 'behind']);
   });
 
+  it('has its tries decided at their places among those it waits for', () => {
+    const scene = new Scene({ a: 1 });
+    const later = { atMs: scene.nowMs + 5000, number: 1 };
+    scene.open('T', {
+      waits: [request('humble', { a: 1 }, { priority: -5, place: later }), request('try', { a: 1 }, { timeoutMs: 0 })],
+    });
+    expect(scene.holding()).toEqual(['try']);
+    expect(scene.waiting()).toEqual(['humble']);
+  });
+
   it('cannot claim a place later than now, as no engine gave it one', () => {
     const scene = away();
     scene.open('T', {
@@ -205,6 +215,17 @@ describe('a new start from the journal', () => {
     expect(told({ notices: said }, 'try')).toBe('granted');
     expect(told({ notices: said }, 'late try')).toBe('ACQUIRE_TIMEOUT');
     expect(scene.waiting()).toEqual([]);
+  });
+
+  it('lets no try stand in the way of another', () => {
+    const scene = restarted();
+    scene.limit('db', { slots: 2 });
+    scene.open('New');
+    scene.acquire('big', { db: 2 }, { session: 'New', timeoutMs: 0 });
+    scene.acquire('small', { db: 1 }, { session: 'New', timeoutMs: 0 });
+    const said = scene.sleep(HOLD_BACK_MS);
+    expect(told({ notices: said }, 'big')).toBe('ACQUIRE_TIMEOUT');
+    expect(told({ notices: said }, 'small')).toBe('granted');
   });
 
   it('grants at once if nobody held anything', () => {
