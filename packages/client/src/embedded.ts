@@ -24,9 +24,11 @@ async function loadServer(): Promise<ServerPackage> {
   try {
     return (await import(name)) as ServerPackage;
   } catch (error) {
-    if ((error as { code?: unknown }).code !== 'ERR_MODULE_NOT_FOUND') throw error;
+    const { code } = error as { code?: unknown };
+    if (code !== 'ERR_MODULE_NOT_FOUND' && code !== 'ERR_UNKNOWN_BUILTIN_MODULE') throw error;
+    const why = code === 'ERR_MODULE_NOT_FOUND' ? 'is not installed' : `does not run on Node ${process.versions.node}`;
     throw new InvalidRequestError(
-      `'embedded:' runs the server's engine in this process, and the package ${name} is not installed. Install it (npm install ${name}; it needs Node 24), or connect to a server.`,
+      `'embedded:' runs the server's engine in this process, and the package ${name} ${why}. Install it (npm install ${name}) and run Node 24 or newer, or connect to a server.`,
       { field: 'url' },
       { cause: error },
     );

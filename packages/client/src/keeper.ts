@@ -3,6 +3,7 @@ import { AsyncLocalStorage } from 'node:async_hooks';
 import { randomUUID } from 'node:crypto';
 import { type Clock, checkName } from '@slotkeeper/protocol';
 import { ConflictError, InvalidRequestError, LeaseLostError, SlotkeeperError } from './errors.ts';
+import { LeakWatch } from './leak-watch.ts';
 import { HeldLease, Lease, type LeaseKeeper } from './lease.ts';
 import { LimitCatalog, pages } from './limits.ts';
 import { refuse } from './refuse.ts';
@@ -53,13 +54,18 @@ export class Keeper {
   readonly #bodies = new Set<Running>();
   #bodyEnded: (() => void) | undefined;
   #closing: Promise<void> | undefined;
-  readonly #collected = new FinalizationRegistry<HeldLease>((held) => this.#warnOfCollected(held));
+  readonly #leaks: LeakWatch;
 
   /** @internal `open`: called at first use, unless the connection is given. */
   constructor(connection: Connection | (() => Promise<Connection>), options: KeeperOptions) {
     this.#open = typeof connection === 'function' ? connection : async () => connection;
     this.#connection = typeof connection === 'function' ? undefined : connection;
     this.#options = options;
+    this.#leaks = new LeakWatch(
+      options.clock,
+      () => this.#connection?.session.leases ?? [],
+      (held) => options.warn(leakWarning(held)),
+    );
   }
 
   /** `reconnecting`: leases are held for their time to live, acquires wait and keep their places. */
@@ -202,7 +208,7 @@ export class Keeper {
 
   #lease<N extends string>(held: HeldLease): Lease<N> {
     const lease = new Lease<N>(held, this.#leaseKeeper(held));
-    this.#collected.register(lease, held);
+    this.#leaks.watch(held, lease);
     return lease;
   }
 
@@ -218,15 +224,6 @@ export class Keeper {
       this.#bodyEnded?.();
     }
   }
-
-  #warnOfCollected(held: HeldLease): void {
-    if (held.state !== 'held' || held.grant.token === 0) return;
-    this.#options.warn({
-      code: 'LEASE_COLLECTED',
-      message: `Lease ${held.id} on ${held.text} was collected as garbage and never released: its slots stay taken. Release it, or hold it with 'await using'.`,
-      details: { lease: held.id, limits: held.limits },
-    });
-  }
 }
 
 async function gathered<T>(items: AsyncIterable<T>): Promise<T[]> {
@@ -239,6 +236,14 @@ const WARNINGS = {
   LIMIT_MISSING: (limit: string) => `There is no limit named '${limit}': nothing was limited (onMissing is 'allow').`,
   LIMIT_INACTIVE: (limit: string) => `Limit '${limit}' is switched off (active is false): nothing was limited.`,
 };
+
+function leakWarning(held: HeldLease): Warning {
+  return {
+    code: 'LEASE_COLLECTED',
+    message: `Lease ${held.id} on ${held.text} was collected as garbage and never released: its slots stay taken. Release it, or hold it with 'await using'.`,
+    details: { lease: held.id, limits: held.limits },
+  };
+}
 
 /** Keeps leases on nothing: nothing was asked, so there is nobody to ask. */
 const nothing: LeaseKeeper = {

@@ -10,7 +10,7 @@ import type { LimitName } from './register.ts';
  */
 type State = 'held' | 'releasing' | 'over';
 
-/** What the session knows of a lease. It does not refer to the `Lease`, so that one that is dropped can be noticed. */
+/** What the session knows of a lease. */
 export class HeldLease {
   readonly id: string;
   readonly grant: Grant;
@@ -18,6 +18,8 @@ export class HeldLease {
   readonly onLost: 'abort' | 'continue';
   /** The last connection on which the server was told, or told us, that it is held. */
   claimedOn: number;
+  /** What its holder has in hand, while that is to be kept from being collected (leak-watch.ts). */
+  handle: WeakKey | undefined;
   #state: State = 'held';
   #controller: AbortController | undefined;
   #abortReason: SlotkeeperError | undefined;

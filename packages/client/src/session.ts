@@ -98,7 +98,6 @@ export class Session {
   readonly #trust = new TrustWindow();
   readonly #drift: ClockDrift;
   readonly #backoff: Backoff;
-  /** Held, or released and not acknowledged. */
   readonly #leases = new Map<string, HeldLease>();
   readonly #acquires = new Map<string, WaitingAcquire>();
   readonly #calls = new Calls();
@@ -135,6 +134,11 @@ export class Session {
   get status(): Status {
     if (this.#mode === 'connected') return 'connected';
     return this.#mode === 'closing' || this.#mode === 'ended' ? 'closed' : 'reconnecting';
+  }
+
+  /** Held, or released and not acknowledged. */
+  get leases(): Iterable<HeldLease> {
+    return this.#leases.values();
   }
 
   /** Connects. Resolves at the first welcome; rejects with `SERVER_UNREACHABLE` if there is none in time, with `AUTH` or what else the server says if it is refused. */
@@ -253,6 +257,7 @@ export class Session {
   }
 
   #welcome(ttlMs: number | null): void {
+    if (this.#mode !== 'dialing') throw new ProtocolError('welcome', 'must come once on a connection');
     this.#enter('connected');
     this.#trust.open(ttlMs);
     this.#trust.confirm(this.#link!.lastSentAtMs);
@@ -269,6 +274,7 @@ export class Session {
     this.#lostBecause = NO_ANSWER;
     this.#started.resolve();
     this.#listener.status('connected');
+    this.#loseIfTooLate();
   }
 
   /** The connection is of no more use. */
@@ -315,26 +321,24 @@ export class Session {
   // ── What the server says
 
   #hear(text: string): void {
-    let frame: ReturnType<typeof decodeServerFrame>;
     try {
-      frame = decodeServerFrame(text);
+      const frame = decodeServerFrame(text);
+      this.#acknowledged(frame.ack);
+      this.#loseIfTooLate();
+      for (const message of frame.messages) if (this.#link) this.#heed(message);
     } catch (error) {
       if (!(error instanceof ProtocolError)) throw error;
       const message = `${this.#settings.address} does not speak this protocol: ${error.message} Are client and server of the same version?`;
       this.#end(new InvalidRequestError(message, { field: error.field }));
-      return;
-    }
-    this.#acknowledged(frame.ack);
-    for (const message of frame.messages) {
-      // What is granted is ours only while the window is open; in a frame that lay unread for too long it may be another's by now.
-      if (this.#mode === 'connected' && this.#trust.isOver(this.#world.clock.monotonicMs())) {
-        this.#lose('its answers came too late');
-        break;
-      }
-      if (!this.#link) break;
-      this.#heed(message);
     }
     this.#tellBusy();
+  }
+
+  /** What is granted is ours only while the window is open: in a frame that lay unread for too long, it may be another's by now. */
+  #loseIfTooLate(): void {
+    if (this.#mode === 'connected' && this.#trust.isOver(this.#world.clock.monotonicMs())) {
+      this.#lose('its answers came too late');
+    }
   }
 
   #acknowledged(ack: number): void {

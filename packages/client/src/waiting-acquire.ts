@@ -35,7 +35,7 @@ export class WaitingAcquire {
   /** As it is to be asked now, with the time that is left. */
   get request(): WireAcquire {
     const { amounts, timeoutMs, priority, holder, onMissing } = this.wish;
-    const leftMs = timeoutMs && Math.max(0, timeoutMs - this.waitedMs);
+    const leftMs = timeoutMs && Math.ceil(Math.max(0, timeoutMs - this.waitedMs));
     return { lease: this.id, amounts, timeoutMs: leftMs, priority, holder, onMissing, place: this.place };
   }
 

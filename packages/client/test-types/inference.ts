@@ -15,7 +15,7 @@ import {
 type Same<A, B> = (<T>() => T extends A ? 1 : 2) extends <T>() => T extends B ? 1 : 2 ? true : false;
 function same<A, B>(..._: Same<A, B> extends true ? [] : [never]): void {}
 
-export async function whatIsInferred(keeper: Keeper): Promise<void> {
+export async function whatIsInferred(keeper: Keeper, user: number): Promise<void> {
   const rows = await keeper.concurrency('db', async () => [1, 2]);
   same<typeof rows, number[]>();
 
@@ -31,9 +31,8 @@ export async function whatIsInferred(keeper: Keeper): Promise<void> {
   const mine = await tryAcquire('reindex', { signal: new AbortController().signal });
   same<typeof mine, Lease<'reindex'> | undefined>();
 
-  const user = 7;
   const keyed = await keeper.acquire(`user-${user}`);
-  same<typeof keyed, Lease<string>>();
+  same<typeof keyed, Lease<`user-${number}`>>();
   await keeper.concurrency([`user-${user}`, 'db'], () => {});
   await keeper.concurrency({ [`user-${user}`]: 1, db: 2 }, () => {});
   const either = (wide: boolean): Limits => (wide ? ['db', 'gpu'] : { db: 2 });

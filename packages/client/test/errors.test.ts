@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import * as ours from '../src/errors.ts';
 
-const { SlotkeeperError, errorOf } = ours;
+const { SlotkeeperError, errorOf, ...classes } = { ...ours };
 
 /** The page of the errors, as users read it. */
 const page = {
@@ -20,7 +20,7 @@ const page = {
 const rows = Object.entries(page) as [keyof typeof page, ours.ErrorCode][];
 
 describe.each(rows)('%s', (className, code) => {
-  const error = new ours[className]('What to do.', { seen: 1 }, { cause: 'why' });
+  const error = new classes[className]('What to do.', { seen: 1 }, { cause: 'why' });
 
   test('has its code, its name, its details and its cause', () => {
     const name = code === 'ACQUIRE_TIMEOUT' ? 'TimeoutError' : className;
@@ -31,7 +31,7 @@ describe.each(rows)('%s', (className, code) => {
 
   test('is told apart from all others', () => {
     for (const [other, otherCode] of rows) {
-      expect(error instanceof ours[other]).toBe(other === className);
+      expect(error instanceof classes[other]).toBe(other === className);
       expect(SlotkeeperError.is(error, otherCode)).toBe(other === className);
     }
     expect(error).toBeInstanceOf(SlotkeeperError);
@@ -43,14 +43,14 @@ describe.each(rows)('%s', (className, code) => {
     const theirs = (await import(copy)) as typeof ours;
     expect(theirs.SlotkeeperError).not.toBe(SlotkeeperError);
     const foreign = new theirs[className]('What to do.');
-    expect(foreign).toBeInstanceOf(ours[className]);
+    expect(foreign).toBeInstanceOf(classes[className]);
     expect(foreign).toBeInstanceOf(SlotkeeperError);
     expect(SlotkeeperError.is(foreign, code)).toBe(true);
   });
 
-  test.skipIf(code === 'DEADLOCK')('is made of what the server tells', () => {
+  test('is made of what the server tells', () => {
     const told = errorOf({ code: code as Exclude<ours.ErrorCode, 'DEADLOCK'>, message: 'Told.', details: { seen: 2 } });
-    expect(told).toBeInstanceOf(ours[className]);
+    expect(told).toBeInstanceOf(classes[className]);
     expect(told).toMatchObject({ message: 'Told.', details: { seen: 2 } });
   });
 });

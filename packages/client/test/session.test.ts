@@ -58,6 +58,16 @@ describe('connecting', () => {
     expect(await started).toMatchObject({ code: 'INVALID_REQUEST' });
     expect(session.status).toBe('closed');
   });
+
+  test('a second welcome is a breach of the protocol', async () => {
+    const { session, server } = await connected();
+    server.last.welcome();
+    expect(session.status).toBe('closed');
+    await expect(session.call('limits.get', { name: 'db' })).rejects.toMatchObject({
+      code: 'INVALID_REQUEST',
+      message: expect.stringContaining('does not speak this protocol: welcome must come once'),
+    });
+  });
 });
 
 describe('frames', () => {
@@ -219,10 +229,13 @@ describe('clocks that drift apart', () => {
   test('without an answer the lease is given up after a quarter of its time to live', async () => {
     const it = await connected();
     const lease = await holding(it);
+    await it.clock.pass(TTL_MS / 4);
+    const { frames } = it.server.last;
     it.clock.jumpWall(TTL_MS);
     await it.clock.pass(1_000);
+    expect(it.server.last.frames).toBe(frames + 1);
     // What was sent before may have been answered before the machine slept: it proves nothing.
-    it.server.last.sayUpTo(it.server.last.frames - 1);
+    it.server.last.sayUpTo(frames);
     await it.clock.pass(TTL_MS / 4 - 1);
     expect(lease.signal.aborted).toBe(false);
     await it.clock.pass(1);

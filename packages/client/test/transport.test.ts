@@ -4,11 +4,12 @@ import { once } from 'node:events';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { fileURLToPath } from 'node:url';
-import { decodeClientFrame, encodeServerFrame } from '@slotkeeper/protocol';
+import { decodeClientFrame, encodeServerFrame, type ServerMessage } from '@slotkeeper/protocol';
 import { afterEach, expect, test } from 'vitest';
 import { WebSocketServer } from 'ws';
 import { connect } from '../src/index.ts';
 import { dialWebSocket } from '../src/websocket.ts';
+import { granted } from './scripted-server.ts';
 
 const opened: (() => Promise<void> | void)[] = [];
 afterEach(async () => {
@@ -25,7 +26,7 @@ async function listen(server: Server): Promise<string> {
   return `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
 }
 
-/** Welcomes every session, acknowledges every frame, and grants nothing. */
+/** Welcomes every session, acknowledges every frame, and grants nothing but the limit `free`. */
 async function greeter(health: object = { server: 'slotkeeper' }): Promise<string> {
   const server = createServer((request, response) => {
     if (request.url === '/healthz') response.end(JSON.stringify(health));
@@ -36,7 +37,13 @@ async function greeter(health: object = { server: 'slotkeeper' }): Promise<strin
     socket.on('message', (data) => {
       const { number, messages } = decodeClientFrame(String(data));
       const isReady = messages.some(({ type }) => type === 'ready');
-      socket.send(encodeServerFrame(number, isReady ? [{ type: 'welcome', server: 'greeter', ttlMs: 15_000 }] : []));
+      const free = messages.flatMap((message) =>
+        message.type === 'acquire' && message.request.amounts[0]?.[0] === 'free'
+          ? [granted(message.request.lease)]
+          : [],
+      );
+      const welcome: ServerMessage[] = isReady ? [{ type: 'welcome', server: 'greeter', ttlMs: 15_000 }] : [];
+      socket.send(encodeServerFrame(number, [...welcome, ...free]));
       if (messages.some(({ type }) => type === 'bye')) socket.close();
     });
   });
@@ -147,6 +154,9 @@ async function run(program: string, url: string): Promise<{ output: string; code
     ['--conditions=slotkeeper:source', '--expose-gc', '--input-type=module', '--eval', source],
     { cwd: fileURLToPath(new URL('..', import.meta.url)), stdio: ['ignore', 'pipe', 'pipe'] },
   );
+  opened.push(() => {
+    child.kill('SIGKILL');
+  });
   let output = '';
   child.stdout.on('data', (chunk) => (output += chunk));
   child.stderr.on('data', (chunk) => (output += chunk));
@@ -169,5 +179,36 @@ test('a keeper that waits for something keeps its process alive', async () => {
     await waiting.catch((error) => console.log(error.message));`;
   const { output, code } = await run(program, await greeter());
   expect(output).toBe('enough\n');
+  expect(code).toBe(0);
+});
+
+test('a lease that is dropped and not released is warned of', async () => {
+  const program = `
+    process.on('warning', ({ name, code, message }) => {
+      console.log(name, code, message.includes('never released'));
+      process.exit();
+    });
+    const keeper = await slotkeeper.connect(url);
+    await (async () => { await keeper.acquire('free'); })();
+    setInterval(gc, 10);`;
+  const { output } = await run(program, await greeter());
+  expect(output).toContain('SlotkeeperWarning LEASE_COLLECTED true');
+});
+
+test('the default keeper connects at first use, asks for nothing where nothing is wanted, and connects again after close', async () => {
+  const program = `
+    const { concurrency, acquire, close } = slotkeeper;
+    process.env.SLOTKEEPER_URL = 'http://127.0.0.1:1';
+    console.log(await concurrency([], ({ limits }) => limits.length));
+    console.log((await concurrency('free').catch((error) => error)).details.field);
+    process.env.SLOTKEEPER_URL = url;
+    console.log(await concurrency('free', ({ token }) => token));
+    await close();
+    const lease = await acquire('free');
+    console.log(lease.token, lease.signal.aborted);
+    await close();
+    console.log(lease.signal.reason.code);`;
+  const { output, code } = await run(program, await greeter());
+  expect(output).toBe('0\nbody\n7\n7 false\nLEASE_LOST\n');
   expect(code).toBe(0);
 });
