@@ -37,6 +37,15 @@ describe('waiting for one limit', () => {
     expect(grants(scene.cancel('big'))).toEqual(['small']);
   });
 
+  it('lets one between two that ask for the same go on when the first of these cancels', () => {
+    const scene = new Scene({ db: 3 });
+    scene.acquire('holder', { db: 1 });
+    scene.acquire('big', { db: 3 });
+    scene.acquire('small', { db: 2 });
+    scene.acquire('as big', { db: 3 });
+    expect(grants(scene.cancel('big'))).toEqual(['small']);
+  });
+
   it('lets those behind go on when the one before them times out', () => {
     const scene = new Scene({ db: 3 });
     scene.acquire('holder', { db: 1 });
