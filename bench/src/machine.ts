@@ -1,5 +1,5 @@
 import { closeSync, fdatasyncSync, openSync, readFileSync, rmSync, writeSync } from 'node:fs';
-import { cpus, platform } from 'node:os';
+import { cpus, loadavg, platform } from 'node:os';
 import { join } from 'node:path';
 import { redisVersion } from './redis.ts';
 import { median } from './statistics.ts';
@@ -13,6 +13,8 @@ export interface Machine {
   readonly redis: string | null;
   /** Median of making 4 KiB durable at the end of a file. */
   readonly fsyncMs: number;
+  /** Of the minute before: more than a few tenths is other work that takes from all contenders. */
+  readonly loadAverage: number;
 }
 
 export function describeMachine(folder: string): Machine {
@@ -21,6 +23,7 @@ export function describeMachine(folder: string): Machine {
     node: process.version,
     redis: redisVersion() ?? null,
     fsyncMs: fsyncMs(folder),
+    loadAverage: loadavg()[0]!,
   };
 }
 

@@ -19,7 +19,7 @@ export function asMarkdown({ date, command, machine, size, skipped, rows }: Repo
     '# Results',
     '',
     `${date} · \`${command}\` · ${machine.cores}, shared with the load · Node ${machine.node} · ${redis} · ` +
-      `loopback · 4 KiB made durable in ${machine.fsyncMs.toFixed(2)} ms (median)`,
+      `loopback · 4 KiB made durable in ${machine.fsyncMs.toFixed(2)} ms (median) · load average before ${machine.loadAverage.toFixed(1)}`,
     '',
     `Rounds: ${size.rounds}, the contenders in turn within each. Medians of the rounds, least and greatest in brackets; ` +
       'ratios are taken within a round. What is measured and how to read it: [README.md](README.md).',

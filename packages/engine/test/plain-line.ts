@@ -39,18 +39,19 @@ export function firstToGrant<W extends PlainWaiter>(
   const reserved = new Map<string, number>();
   const reserve = (name: string, slots: number) => reserved.set(name, (reserved.get(name) ?? 0) + slots);
   const hasFirst = new Set<string>();
+  const mayBeGranted = inOrder(waiters).filter(
+    ({ connected, amounts }) => connected && amounts.every(([name]) => limitOf(name).mode === 'open'),
+  );
+  for (const waiter of waiters) if (!mayBeGranted.includes(waiter)) waiter.parkedOn = null;
   // Those who ask for exactly the same are one lane: they are parked where the first of them is.
   const lanes = new Map<string, string>();
-  for (const waiter of inOrder(waiters)) {
+  for (const waiter of mayBeGranted) {
     const lane = laneOf(waiter);
     if (waiter.parkedOn !== null && !lanes.has(lane)) lanes.set(lane, waiter.parkedOn);
   }
+  for (const waiter of mayBeGranted) if (!waiter.isTry) waiter.parkedOn = lanes.get(laneOf(waiter)) ?? null;
 
-  for (const waiter of inOrder(waiters)) {
-    if (!waiter.connected || waiter.amounts.some(([name]) => limitOf(name).mode !== 'open')) {
-      waiter.parkedOn = null;
-      continue;
-    }
+  for (const waiter of mayBeGranted) {
     const lacking = waiter.amounts
       .filter(([name, slots]) => roomOf(limitOf(name)) - (reserved.get(name) ?? 0) < slots)
       .map(([name]) => name);

@@ -136,6 +136,17 @@ describe('a client that comes back', () => {
     expect(scene.waiting()).toEqual(['humble']);
   });
 
+  it('with a try moves nobody: what the others reserve stays reserved', () => {
+    const scene = new Scene({ b: 1, c: 1 });
+    scene.limit('c', { overtakes: 0 });
+    scene.acquire('b held', { b: 1 });
+    scene.acquire('both', { b: 1, c: 1 });
+    scene.acquire('behind', { c: 1 });
+    const step = scene.open('T', { waits: [request('try', { b: 1 }, { timeoutMs: 0, priority: 1 })] });
+    expect(told(step, 'try')).toBe('ACQUIRE_TIMEOUT');
+    expect(scene.waiting()).toEqual(['both', 'behind']);
+  });
+
   it('cannot claim a place later than now, as no engine gave it one', () => {
     const scene = away();
     scene.open('T', {

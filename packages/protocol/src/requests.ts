@@ -14,6 +14,8 @@ export const PRIORITY_MAX = 86_400;
 export const TTL_MIN_MS = 2_000;
 export const TTL_MAX_MS = 300_000;
 const DESCRIPTION_MAX = 1_000;
+/** The last moment that a `Date` knows. */
+const TIME_MAX_MS = 8.64e15;
 const TIMEOUT_MAX_MS = (2 ** 31 - 1) * 1_000;
 
 // A name is also a name of Prefect's and a piece of a URL's path.
@@ -97,6 +99,11 @@ export const checkOnMissing: Check = (onMissing, field) => {
   return checkNewLimit(onMissing, field);
 };
 
+/** As a server gave it. JSON can say numbers that are infinite here, and they cannot be told on. */
+const checkPlace = orNull(
+  checkFields({ atMs: checkNumber(-TIME_MAX_MS, TIME_MAX_MS), number: checkInteger(0, Number.MAX_SAFE_INTEGER) }),
+);
+
 /** A decoded acquire. */
 export function checkAcquire(request: WireAcquire): Problem | undefined {
   return (
@@ -105,7 +112,8 @@ export function checkAcquire(request: WireAcquire): Problem | undefined {
     checkTimeout(request.timeoutMs, 'timeoutMs') ??
     checkPriority(request.priority, 'priority') ??
     checkHolder(request.holder, 'holder') ??
-    checkOnMissing(request.onMissing, 'onMissing')
+    checkOnMissing(request.onMissing, 'onMissing') ??
+    checkPlace(request.place, 'place')
   );
 }
 

@@ -30,6 +30,11 @@ export interface ReplicaEvents {
   log(level: 'info' | 'warn' | 'error', message: string): void;
 }
 
+/** The engine found itself in a state that must not be. The replica has dropped its memory by now, and told so. */
+export class BrokenInvariant extends Error {
+  override readonly name = 'BrokenInvariant';
+}
+
 interface Batch {
   readonly facts: Fact[];
   /** Notices and callbacks, in the order in which they are to be told. */
@@ -90,7 +95,8 @@ export class Replica {
 
   /**
    * Decides now, and returns why it was refused, which is not to be told before `done` is called: once it is durable.
-   * If the replica fails before that, `done` is never called, and listeners hear `failed`. Throws unless `ready`.
+   * If the replica fails before that, `done` is never called, and listeners hear `failed`. Throws unless `ready`; throws
+   * `BrokenInvariant` if it fails at this very command.
    */
   submit(command: Command, done?: (refusal: Refusal | undefined) => void): Refusal | undefined {
     const engine = this.#running();
@@ -152,7 +158,7 @@ export class Replica {
       return engine.step(command, this.#nowMs());
     } catch (error) {
       this.#fail(`a broken invariant: ${(error as Error).stack}`);
-      throw error;
+      throw new BrokenInvariant((error as Error).message, { cause: error });
     }
   }
 
@@ -277,17 +283,19 @@ export class Replica {
       return;
     }
     // First what has arrived meanwhile: the server's own downtime counts against no lease.
-    this.#clock.soon(() => {
-      if (!this.ready) return;
-      this.submit({ type: 'stalled', byMs: lateMs });
-      this.#tick();
-    });
+    this.#clock.soon(() => this.#tick({ type: 'stalled', byMs: lateMs }));
   }
 
-  #tick(): void {
-    const wakeAtMs = this.#engine?.wakeAtMs ?? null;
-    if (wakeAtMs !== null && wakeAtMs <= this.#nowMs()) this.submit({ type: 'tick' });
-    else this.#setTimer();
+  #tick(...first: Command[]): void {
+    if (!this.ready) return;
+    const isDue = (this.#running().wakeAtMs ?? Number.POSITIVE_INFINITY) <= this.#nowMs();
+    try {
+      for (const command of first) this.submit(command);
+      if (isDue) this.submit({ type: 'tick' });
+      else this.#setTimer();
+    } catch (error) {
+      if (!(error instanceof BrokenInvariant)) throw error;
+    }
   }
 
   #lookAtDrains(engine: Engine): void {

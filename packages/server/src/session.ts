@@ -1,7 +1,7 @@
 /**
  * The server's end of one connection of the session protocol (packages/protocol/src/messages.ts).
  *
- *   greeting ── hello ──▶ listing ── ready ──▶ open ── bye ──▶ closing
+ *   greeting ── hello ──▶ listing ── ready ──▶ open ── bye ──▶ leaving ── durable ──▶ closing
  *      └───────────┴───────── a breach, a displacement, the end of the connection ──▶ closed
  *
  * A breach of the protocol ends the connection; a request that is not allowed is refused, and the connection goes on.
@@ -27,7 +27,7 @@ import {
   type WireError,
 } from '@slotkeeper/protocol';
 import { answerCall } from './calls.ts';
-import type { Replica } from './replica.ts';
+import { BrokenInvariant, type Replica } from './replica.ts';
 import { acquireRequest } from './requests.ts';
 
 /** A connection that has not said hello and ready by then is closed. */
@@ -35,7 +35,7 @@ const GREETING_MS = 10_000;
 /** A client that does not read is closed when so much waits for it. */
 const UNREAD_BYTES_MAX = 16 * 1_048_576;
 
-type Mode = 'greeting' | 'listing' | 'open' | 'closing' | 'closed';
+type Mode = 'greeting' | 'listing' | 'open' | 'leaving' | 'closing' | 'closed';
 type Hello = Extract<ClientMessage, { readonly type: 'hello' }>;
 
 export interface SessionsOptions {
@@ -123,7 +123,7 @@ class Connection implements ChannelEvents {
   }
 
   frame(text: string): void {
-    if (this.#mode === 'closing' || this.#mode === 'closed') return;
+    if (this.#isOver) return;
     if (!this.#face.options.replica.ready) {
       this.end({ code: 'SERVER_UNREACHABLE', message: 'The server is starting. Try again.', details: {} }, true);
       return;
@@ -131,15 +131,16 @@ class Connection implements ChannelEvents {
     try {
       this.#read(text);
     } catch (error) {
-      if (!(error instanceof ProtocolError)) throw error;
-      this.end(error.wireError, false);
+      if (error instanceof ProtocolError) this.end(error.wireError, false);
+      // The replica has said its goodbyes already.
+      else if (!(error instanceof BrokenInvariant)) throw error;
     }
   }
 
   closed(): void {
     if (this.#mode === 'closed') return;
     const { replica } = this.#face.options;
-    if ((this.#mode === 'open' || this.#mode === 'closing') && this.#hello && replica.ready) {
+    if ((this.#mode === 'open' || this.#mode === 'leaving') && this.#hello && replica.ready) {
       replica.submit({ type: 'session.lost', session: this.#hello.session, connection: this.#hello.connection });
     }
     this.#forget();
@@ -183,7 +184,8 @@ class Connection implements ChannelEvents {
     }
     this.#received = frame.number;
     for (const message of frame.messages) {
-      if (this.#mode === 'closed') return;
+      // What comes after a goodbye, of either end, is not looked at.
+      if (this.#isOver) break;
       this.#carryOut(message);
     }
     this.#acknowledge(frame.number);
@@ -281,6 +283,7 @@ class Connection implements ChannelEvents {
         answerCall(replica, message, (answer) => this.#say(answer));
         return;
       case 'bye':
+        this.#mode = 'leaving';
         replica.submit({ type: 'session.close', session, connection }, () => {
           this.#mode = 'closing';
           this.#face.markDirty(this);
@@ -289,6 +292,10 @@ class Connection implements ChannelEvents {
       default:
         throw new ProtocolError('message', `after ready must not be ${message.type}`);
     }
+  }
+
+  get #isOver(): boolean {
+    return this.#mode === 'leaving' || this.#mode === 'closing' || this.#mode === 'closed';
   }
 
   #isAllowed(request: WireAcquire): boolean {
