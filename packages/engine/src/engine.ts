@@ -13,7 +13,7 @@ import type { Amounts, EngineMs } from './facts.ts';
 import { Leases } from './leases.ts';
 import { Ledger } from './ledger.ts';
 import { Limits } from './limits.ts';
-import { isBefore, Line } from './line.ts';
+import { Line } from './line.ts';
 import { leaseIdInUse, leaseLost, queueFull, type Refusal, staleConnection, timedOut } from './refusals.ts';
 import { freeSlots } from './semaphore.ts';
 import { type Session, Sessions } from './sessions.ts';
@@ -42,7 +42,10 @@ export const HOLD_BACK_MS = 1_000;
 export class Engine {
   readonly #bounds: Bounds;
   readonly #ledger: Ledger;
-  readonly #line = new Line<Ticket>((ticket) => this.#grantWaiter(ticket));
+  readonly #line = new Line<Ticket>(
+    (ticket) => this.#grantWaiter(ticket),
+    (ticket) => this.#timeOut(ticket),
+  );
   readonly #sessions = new Sessions<Ticket>();
   readonly #tickets = new Tickets(this.#line);
   readonly #leases: Leases;
@@ -247,7 +250,9 @@ export class Engine {
   }
 
   #enqueue(session: Session<Ticket>, request: AcquireRequest, { amounts, missing }: Admission, place: Place): void {
-    const full = this.#fullFor(session, amounts, request.place !== null);
+    // A try is decided before the step is over, so it needs no room among those who wait.
+    const isDecidedNow = request.timeoutMs === 0 && this.#heldBackUntilMs === null;
+    const full = isDecidedNow ? undefined : this.#fullFor(session, amounts, request.place !== null);
     if (full) {
       this.#refuse(session, request.lease, full);
       return;
@@ -371,13 +376,6 @@ export class Engine {
         else if (admission) this.#enqueue(session, request, admission, this.#placeFor(request));
       }
     }
-    // Those who were there stand in line again before anything is tried.
-    this.#line.settle();
-    if (this.#heldBackUntilMs !== null) return;
-    const tries = [...session.waiters].filter(({ request }) => request.timeoutMs === 0);
-    for (const ticket of tries.sort((a, b) => (isBefore(a.place, b.place) ? -1 : 1))) {
-      if (session.waiters.has(ticket)) this.#timeOut(ticket);
-    }
   }
 
   #heard(sessionId: string, connection: number): undefined {
@@ -450,6 +448,8 @@ export class Engine {
     this.#line.settle();
     for (let ticket = this.#tickets.nextOverdue(this.nowMs); ticket; ticket = this.#tickets.nextOverdue(this.nowMs)) {
       this.#timeOut(ticket);
+      // Another one that stood behind it may fit now, though its time may be over too.
+      this.#line.settle();
     }
   }
 
@@ -457,8 +457,6 @@ export class Engine {
     const { request, amounts, place } = ticket;
     const explanation = explain(this.#line, request.lease, amounts, place);
     this.#refuseWaiter(ticket, timedOut(request.timeoutMs ?? 0, explanation));
-    // Another one that stood behind it may fit now, though its time may be over too.
-    this.#line.settle();
   }
 
   /** A session's deadline has come: it lapses, or ends if it has. Returns the leases that lapse with it. */

@@ -79,12 +79,16 @@ export class Line<W extends Waiter<W>> {
   readonly #gates = new Map<string, Gate<W>>();
   readonly #lanes = new Map<string, Lane<W>>();
   readonly #toTry: Heap<'inToTry', Lane<W>> = new Heap('inToTry', lanesBefore);
+  /** Waiters that are to be granted or refused at once, at their places. They are in no lane. */
+  readonly #tries: Heap<'inLane', W> = new Heap('inLane', (a, b) => isBefore(a.place, b.place));
   readonly #grant: (waiter: W) => void;
+  readonly #refuseTry: (waiter: W) => void;
   #heldBack = false;
 
   /** `grant` is called for each waiter that may have its slots now, and has to take them, and tell `granted`, at once. The waiter has left the line. */
-  constructor(grant: (waiter: W) => void) {
+  constructor(grant: (waiter: W) => void, refuseTry: (waiter: W) => void) {
     this.#grant = grant;
+    this.#refuseTry = refuseTry;
   }
 
   // Limits
@@ -162,9 +166,17 @@ export class Line<W extends Waiter<W>> {
     }
   }
 
+  /** To be granted or refused as the line is settled, each at its place; nobody waits for it. */
+  try(waiter: W): void {
+    this.#tries.push(waiter);
+  }
+
   leave(waiter: W): void {
     const lane = waiter.lane;
-    if (!lane) return;
+    if (!lane) {
+      if (this.#tries.has(waiter)) this.#tries.remove(waiter);
+      return;
+    }
     const wasHead = lane.queue.peek() === waiter;
     lane.queue.remove(waiter);
     waiter.lane = null;
@@ -178,7 +190,7 @@ export class Line<W extends Waiter<W>> {
     }
   }
 
-  /** Whether an acquire would be granted at that place. To be asked only when all is settled. */
+  /** Whether an acquire would be granted at that place. To be asked only when all before it is settled. */
   fits(amounts: Amounts, place: Place): boolean {
     if (this.#heldBack) return false;
     for (const [name, slots] of amounts) {
@@ -196,10 +208,23 @@ export class Line<W extends Waiter<W>> {
   /** Grants all that can be granted. To be called at the end of each step. */
   settle(): void {
     if (this.#heldBack) return;
-    for (let lane = this.#toTry.pop(); lane; lane = this.#toTry.pop()) this.#try(lane);
+    for (;;) {
+      const lane = this.#toTry.peek();
+      const asked = this.#tries.peek();
+      if (asked && !(lane && isBefore(head(lane).place, asked.place))) {
+        this.#tries.remove(asked);
+        if (this.fits(asked.amounts, asked.place)) this.#grant(asked);
+        else this.#refuseTry(asked);
+      } else if (lane) {
+        this.#toTry.remove(lane);
+        this.#tryLane(lane);
+      } else {
+        return;
+      }
+    }
   }
 
-  #try(lane: Lane<W>): void {
+  #tryLane(lane: Lane<W>): void {
     const waiter = head(lane);
     const parkedOn = lane.parkedOn;
     if (lane.gates.some((gate) => gate.limit.settings.mode === 'paused')) {

@@ -62,7 +62,8 @@ export class Tickets {
     session.waiters.add(added);
     if (deadlineMs !== Number.POSITIVE_INFINITY) this.#timeouts.push(added);
     for (const [name] of amounts) this.#line.gate(name).waiters += 1;
-    if (session.connected) this.#line.join(added);
+    if (session.connected && request.timeoutMs === 0) this.#line.try(added);
+    else if (session.connected) this.#line.join(added);
     return added;
   }
 

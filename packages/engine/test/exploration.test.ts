@@ -128,7 +128,7 @@ describe('three clients on two limits', () => {
       frontier = next;
     }
     expect(seen.size).toBeGreaterThan(5000);
-  });
+  }, 120_000);
 });
 
 function replay(path: readonly string[]): World {

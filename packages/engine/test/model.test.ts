@@ -17,14 +17,14 @@ describe('the engine agrees with a plain and slow model of the design', () => {
 
   it('as clients acquire, wait, cancel and release', () => {
     fc.assert(fc.property(actions({ sessions: false, limits: false, restarts: false }), live), RUNS);
-  });
+  }, 120_000);
   it('as limits are resized, paused, drained, switched and deleted', () => {
     fc.assert(fc.property(actions({ sessions: false, limits: true, restarts: false }), live), RUNS);
-  });
+  }, 120_000);
   it('as connections are lost, sessions lapse and clients come back', () => {
     fc.assert(fc.property(actions({ sessions: true, limits: false, restarts: false }), live), RUNS);
-  });
+  }, 120_000);
   it('as all of it happens, with restarts from the journal', () => {
     fc.assert(fc.property(actions({ sessions: true, limits: true, restarts: true }), live), RUNS);
-  });
+  }, 120_000);
 });
