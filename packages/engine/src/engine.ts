@@ -205,7 +205,7 @@ export class Engine {
       ? [...lease.amounts].every(([name, slots]) => asked.get(name) === slots)
       : JSON.stringify(ticket?.request.amounts) === JSON.stringify(request.amounts);
     if (owner !== session.id || !isSame) this.#refuse(session, request.lease, leaseIdInUse(request.lease));
-    else if (lease) this.#tellGranted(lease, 0, []);
+    else if (lease) this.#tellGranted(lease, [...lease.amounts], 0, NO_WARNINGS);
     else if (ticket) this.#tellQueued(ticket);
     return true;
   }
@@ -289,11 +289,17 @@ export class Engine {
     joinedAtMs: EngineMs,
   ): void {
     const lease = this.#leases.take(session, request.lease, amounts, request.holder);
+    this.#tellGranted(lease, amounts, this.nowMs - joinedAtMs, this.#warnings(amounts, missing));
+  }
+
+  /** What limits nothing, as the grant is made. */
+  #warnings(amounts: Amounts, missing: readonly string[]): readonly Warning[] {
     const inactive = amounts.filter(([name]) => !this.state.limits.get(name)?.settings.active);
-    this.#tellGranted(lease, this.nowMs - joinedAtMs, [
+    if (missing.length === 0 && inactive.length === 0) return NO_WARNINGS;
+    return [
       ...missing.map((limit) => ({ code: 'LIMIT_MISSING', limit }) as const),
       ...inactive.map(([limit]) => ({ code: 'LIMIT_INACTIVE', limit }) as const),
-    ]);
+    ];
   }
 
   #release(leaseId: string, token: number, names: readonly string[] | undefined): undefined {
@@ -487,13 +493,14 @@ export class Engine {
     this.#forgetIfIdle(ticket.session.id);
   }
 
-  #tellGranted(
-    { id, session, token, grantedAtMs, amounts }: Lease,
-    waitedMs: number,
-    warnings: readonly Warning[],
-  ): void {
-    const grant = { token, grantedAtMs, amounts: [...amounts], waitedMs, warnings };
-    this.#ledger.tell({ type: 'granted', session, lease: id, grant });
+  #tellGranted(lease: Lease, amounts: Amounts, waitedMs: number, warnings: readonly Warning[]): void {
+    const { id, session, token, grantedAtMs } = lease;
+    this.#ledger.tell({
+      type: 'granted',
+      session,
+      lease: id,
+      grant: { token, grantedAtMs, amounts, waitedMs, warnings },
+    });
   }
 
   /** A try has no place in the line, even while it waits for the end of the hold-back. */
@@ -506,6 +513,8 @@ export class Engine {
     this.#ledger.tell({ type: 'disconnect', session: id, connection, reason });
   }
 }
+
+const NO_WARNINGS: readonly Warning[] = [];
 
 function slotsOf(amounts: Amounts): SlotsOf[] {
   return amounts.map(([name, slots]) => ({ name, slots }));

@@ -24,7 +24,10 @@ export class Leases {
   /** The slots must be free, or held by leases that have lapsed. */
   take(session: Session<Ticket>, id: string, amounts: Amounts, holder: Holder): Lease {
     const { nowMs } = this.#ledger;
-    for (const [name, slots] of amounts) this.#endLapsed(this.#line.gate(name), slots);
+    for (const [name, slots] of amounts) {
+      const gate = this.#line.gate(name);
+      if (gate.lapsed.size > 0) this.#endLapsed(gate, slots);
+    }
     const { lifeline, ttlMs } = session;
     this.#ledger.record({
       type: 'lease.granted',

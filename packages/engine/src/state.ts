@@ -83,11 +83,12 @@ export function evolve(state: State, fact: Fact): void {
         ttlMs: fact.ttlMs,
         grantedAtMs: fact.at,
         holder: fact.holder,
-        amounts: new Map(fact.amounts),
+        amounts: new Map(),
       };
       state.leases.set(lease.id, lease);
-      for (const [name, slots] of lease.amounts) {
+      for (const [name, slots] of fact.amounts) {
         const limit = known(state.limits, name, fact);
+        lease.amounts.set(name, slots);
         limit.held += slots;
         limit.leases.set(lease.id, lease);
       }
@@ -100,7 +101,7 @@ export function evolve(state: State, fact: Fact): void {
     case 'lease.expired':
     case 'lease.revoked': {
       const lease = known(state.leases, fact.lease, fact);
-      const names = fact.type === 'lease.released' && fact.names !== null ? fact.names : [...lease.amounts.keys()];
+      const names = fact.type === 'lease.released' && fact.names !== null ? fact.names : lease.amounts.keys();
       for (const name of names) giveBack(state, lease, name, fact);
       if (lease.amounts.size === 0) state.leases.delete(lease.id);
       return;
