@@ -34,11 +34,14 @@ export function encodeServerFrame(ack: number, messages: readonly ServerMessage[
 
 /** As many frames as it takes to stay below `MAX_FRAME_BYTES` (a message that is longer goes alone), numbered from `firstNumber`; one if there are no messages. */
 export function clientFrames(firstNumber: number, messages: readonly ClientMessage[]): string[] {
-  return cut(firstNumber, 1, messages, packClientMessage);
+  return [...cut(firstNumber, 1, messages, packClientMessage)];
 }
 
-/** As many frames as it takes to stay below `MAX_FRAME_BYTES` (a message that is longer goes alone), all with `ack`; one if there are no messages. */
-export function serverFrames(ack: number, messages: readonly ServerMessage[]): string[] {
+/**
+ * As many frames as it takes to stay below `MAX_FRAME_BYTES` (a message that is longer goes alone), all with `ack`; one if there are no messages.
+ * Each is written as it is asked for: all together may be more than a string can hold.
+ */
+export function serverFrames(ack: number, messages: readonly ServerMessage[]): Iterable<string> {
   return cut(ack, 0, messages, packServerMessage);
 }
 
@@ -236,12 +239,19 @@ function encode<M>(head: number, messages: readonly M[], pack: (message: M) => R
   return JSON.stringify(frame);
 }
 
-function cut<M>(head: number, step: number, messages: readonly M[], pack: (message: M) => Row): string[] {
-  const frame = encode(head, messages, pack);
-  if (frame.length <= CUT_LENGTH || messages.length <= 1) return [frame];
-  const half = messages.length >> 1;
-  const first = cut(head, step, messages.slice(0, half), pack);
-  return [...first, ...cut(head + step * first.length, step, messages.slice(half), pack)];
+function* cut<M>(head: number, step: number, messages: readonly M[], pack: (message: M) => Row): Iterable<string> {
+  let number = head;
+  let frame = `[${number}`;
+  for (const [i, message] of messages.entries()) {
+    const row = JSON.stringify(pack(message));
+    if (i > 0 && frame.length + row.length > CUT_LENGTH) {
+      yield `${frame}]`;
+      number += step;
+      frame = `[${number}`;
+    }
+    frame += `,${row}`;
+  }
+  yield `${frame}]`;
 }
 
 function parse(frame: string): Row {

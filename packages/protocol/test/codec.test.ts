@@ -71,7 +71,7 @@ test('every message arrives as it was sent', () => {
 test('a frame without messages is a heartbeat', () => {
   expect(clientFrames(3, [])).toEqual(['[3]']);
   expect(decodeClientFrame('[3]')).toEqual({ number: 3, messages: [] });
-  expect(serverFrames(3, [])).toEqual(['[3]']);
+  expect([...serverFrames(3, [])]).toEqual(['[3]']);
 });
 
 test('what does not fit into one frame is cut, in order, below the greatest size as bytes', () => {
@@ -91,7 +91,7 @@ test('all of a server’s cut frames carry the same acknowledgement', () => {
     { length: 500 },
     (_, i): ServerMessage => ({ type: 'reply', id: i, value: 'x'.repeat(2_000) }),
   );
-  const frames = serverFrames(5, many).map(decodeServerFrame);
+  const frames = [...serverFrames(5, many)].map(decodeServerFrame);
   expect(frames.length).toBeGreaterThan(1);
   expect(new Set(frames.map(({ ack }) => ack))).toEqual(new Set([5]));
   expect(frames.flatMap(({ messages }) => messages)).toEqual(many);

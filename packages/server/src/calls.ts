@@ -33,7 +33,51 @@ type Handler<M extends Method> = (
   done: (refusal: Refusal | undefined, value?: Value<M>) => void,
 ) => void;
 
-export function answerCall(replica: Replica, { id, method, params }: Call, say: Say): void {
+const LISTS: ReadonlySet<Method> = new Set<Method>(['limits.list', 'holders', 'waiters']);
+
+/**
+ * The calls of one connection. Lists are answered one by one, each once the one before it has been written: a single frame
+ * can ask for gigabytes of them.
+ */
+export class Calls {
+  readonly #replica: Replica;
+  readonly #say: Say;
+  /** The first of them is under way. */
+  readonly #lists: Call[] = [];
+  #listIsAnswered = false;
+
+  constructor(replica: Replica, say: Say) {
+    this.#replica = replica;
+    this.#say = say;
+  }
+
+  answer(call: Call): void {
+    if (!LISTS.has(call.method)) {
+      answerCall(this.#replica, call, this.#say);
+      return;
+    }
+    this.#lists.push(call);
+    if (this.#lists.length === 1) this.#answerList(call);
+  }
+
+  /** To be called when all that was said has been written. */
+  written(): void {
+    if (!this.#listIsAnswered) return;
+    this.#listIsAnswered = false;
+    this.#lists.shift();
+    const next = this.#lists[0];
+    if (next && this.#replica.ready) this.#answerList(next);
+  }
+
+  #answerList(call: Call): void {
+    answerCall(this.#replica, call, (answer) => {
+      this.#listIsAnswered = true;
+      this.#say(answer);
+    });
+  }
+}
+
+function answerCall(replica: Replica, { id, method, params }: Call, say: Say): void {
   const problem = checkCall(method, params);
   if (problem) {
     replica.tell(() => say({ type: 'failed', id, error: invalidRequest(problem) }));

@@ -26,7 +26,7 @@ import {
   type WireAcquire,
   type WireError,
 } from '@slotkeeper/protocol';
-import { answerCall } from './calls.ts';
+import { Calls } from './calls.ts';
 import { BrokenInvariant, type Replica } from './replica.ts';
 import { acquireRequest } from './requests.ts';
 
@@ -105,12 +105,14 @@ class Connection implements ChannelEvents {
   #claims: Claim[] = [];
   #waits: WireAcquire[] = [];
   #outbox: ServerMessage[] = [];
+  readonly #calls: Calls;
   #received = 0;
   #durable = 0;
 
   constructor(face: SessionFace, open: (events: ChannelEvents) => Channel, local: boolean) {
     this.#face = face;
     this.#local = local;
+    this.#calls = new Calls(face.options.replica, (answer) => this.#say(answer));
     this.#channel = open(this);
     face.options.clock.setTimer(GREETING_MS, () => {
       if (this.#mode === 'greeting' || this.#mode === 'listing') {
@@ -151,9 +153,16 @@ class Connection implements ChannelEvents {
     if (this.#mode === 'closed') return;
     const messages = this.#outbox;
     this.#outbox = [];
-    for (const frame of serverFrames(this.#durable, messages)) this.#channel.send(frame);
-    if (this.#channel.bufferedBytes > UNREAD_BYTES_MAX) this.#channel.close();
+    for (const frame of serverFrames(this.#durable, messages)) {
+      this.#channel.send(frame);
+      if (this.#channel.bufferedBytes <= UNREAD_BYTES_MAX) continue;
+      // Whoever does not read hears no goodbye either.
+      this.closed();
+      this.#channel.close();
+      return;
+    }
     if (this.#mode === 'closing') this.#channel.close();
+    else if (this.#mode === 'open') this.#calls.written();
   }
 
   /** Says goodbye and closes. */
@@ -280,7 +289,7 @@ class Connection implements ChannelEvents {
         replica.submit({ type: 'cancel', session, lease: message.lease });
         return;
       case 'call':
-        answerCall(replica, message, (answer) => this.#say(answer));
+        this.#calls.answer(message);
         return;
       case 'bye':
         this.#mode = 'leaving';

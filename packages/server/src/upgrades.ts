@@ -7,7 +7,9 @@ export type Upgrade = (request: IncomingMessage, socket: Duplex, head: Buffer) =
 
 export function serveUpgrades(server: Server, upgrades: Readonly<Record<string, Upgrade>>): void {
   server.on('upgrade', (request, socket, head) => {
-    const path = new URL(request.url ?? '/', 'http://localhost').pathname;
+    // From here on nobody else listens: a connection that is reset must not end the process.
+    socket.on('error', () => socket.destroy());
+    const path = URL.parse(request.url ?? '/', 'http://localhost')?.pathname ?? '';
     const upgrade = Object.hasOwn(upgrades, path) ? upgrades[path] : undefined;
     if (!upgrade) refuse(socket, '404 Not Found');
     else if (isOfAnotherSite(request)) refuse(socket, '403 Forbidden');
@@ -16,6 +18,8 @@ export function serveUpgrades(server: Server, upgrades: Readonly<Record<string, 
 }
 
 export function refuse(socket: Duplex, status: '403 Forbidden' | '404 Not Found'): void {
+  // Whoever has been refused need not close its end.
+  socket.once('finish', () => socket.destroy());
   socket.end(`HTTP/1.1 ${status}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n`);
 }
 
