@@ -16,7 +16,7 @@ export function readAmounts(limits: Limits, slots: number | undefined): Amounts 
 function pairs(limits: unknown, slots: number | undefined): Amounts {
   if (typeof limits === 'string') return [[limits, slots ?? 1]];
   if (Array.isArray(limits)) return limits.map((name) => [name, slots ?? 1]);
-  if (typeof limits === 'object' && limits !== null) {
+  if (isPlain(limits)) {
     if (slots !== undefined)
       refuse({ field: 'slots', reason: 'must be left out where limits is an object of amounts' });
     return Object.entries(limits);
@@ -25,6 +25,13 @@ function pairs(limits: unknown, slots: number | undefined): Amounts {
     `limits must be a name, a list of names or an object from name to slots, but was ${String(limits)}.`,
     { field: 'limits' },
   );
+}
+
+/** Of a `Map`, a `Set` or a `Date` there are no entries to see: it would ask for nothing, and nothing would be limited. */
+function isPlain(value: unknown): value is object {
+  if (typeof value !== 'object' || value === null) return false;
+  const prototype: unknown = Object.getPrototypeOf(value);
+  return prototype === null || Object.getPrototypeOf(prototype) === null;
 }
 
 /** `'db' (2), 'gpu'`, for people. */

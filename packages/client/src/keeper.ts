@@ -161,7 +161,7 @@ export class Keeper {
     for (const { held } of this.#bodies) held.abort(closedReason(held));
     await this.#bodiesBut(callers, connection?.ttlMs ?? 0);
     await connection?.session.leave();
-    await connection?.close();
+    await connection?.close().catch(() => {}); // all is given back by now, and there is nothing a caller could do
   }
 
   /** Resolves when no other bodies run, after `ttlMs` at the latest. */
@@ -197,6 +197,11 @@ export class Keeper {
     }
     const { session } = this.#connection ?? (await this.#connected());
     const held = await session.acquire(wish);
+    if (this.#closing) {
+      // Granted in the very turn in which it was closed: no body is to begin any more.
+      await session.release(held);
+      throw closedError();
+    }
     for (const { code, limit } of held.grant.warnings)
       this.#options.warn({ code, message: WARNINGS[code](limit), details: { limit } });
     return held;
@@ -252,6 +257,7 @@ const nothing: LeaseKeeper = {
     return held.releasing();
   },
   check: async (held) => held.state === 'held',
+  look() {},
 };
 
 function leaseOnNothing(grantedAtMs: number): HeldLease {

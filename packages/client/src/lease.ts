@@ -83,6 +83,8 @@ export class HeldLease {
 export interface LeaseKeeper {
   release(held: HeldLease): Promise<void>;
   check(held: HeldLease): Promise<boolean>;
+  /** Aborts what is not sure any more, though its timer may not have been called yet. */
+  look(): void;
 }
 
 /** A right to slots, until it is released or lost. `N`: the names of its limits. */
@@ -115,6 +117,7 @@ export class Lease<N extends string = LimitName> {
    * Guard writes with `lease.signal.throwIfAborted()`.
    */
   get signal(): AbortSignal {
+    this.#keeper.look();
     return this.#held.signal;
   }
 

@@ -12,7 +12,7 @@ const ANSWER_MS_MAX = 10_000;
  * @throws what `fetch` throws, if nobody answers there in time
  */
 export async function isSlotkeeper(origin: string, answerMsMax = ANSWER_MS_MAX): Promise<boolean> {
-  const answer = await fetch(`${origin}/healthz`, { signal: AbortSignal.timeout(answerMsMax) });
+  const answer = await fetch(`${origin}/healthz`, { signal: AbortSignal.timeout(Math.ceil(answerMsMax)) });
   const body: unknown = await answer.json().catch(() => undefined);
   return typeof body === 'object' && body !== null && 'server' in body && body.server === 'slotkeeper';
 }

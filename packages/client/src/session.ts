@@ -115,6 +115,8 @@ export class Session {
   /** Of the pause before the next attempt, of the first connect, of the farewell. */
   readonly #timers = new Map<'pause' | 'connect' | 'farewell', Timer>();
   #wasConnected = false;
+  /** Since when there has been no connection. */
+  #awaySinceMs = 0;
   #isBusy = false;
   /** Why the last connection was lost. */
   #lostBecause = NO_ANSWER;
@@ -181,6 +183,11 @@ export class Session {
     return released;
   }
 
+  /** Looks at the clock: an event loop that was blocked has not had its timers yet. */
+  look(): void {
+    this.#loseTheUncertain();
+  }
+
   async check(held: HeldLease): Promise<boolean> {
     if (held.state !== 'held') return false;
     const { valid } = await this.call('check', { lease: held.id, token: held.grant.token });
@@ -205,7 +212,7 @@ export class Session {
 
   /** Gives back what is held and says goodbye. To be called after `refuse`. Resolves once it is ended; never rejects. */
   async leave(): Promise<void> {
-    this.#after('farewell', this.#settings.ttlMs ?? FAREWELL_MS, () => this.#end());
+    if (this.#mode !== 'ended') this.#after('farewell', this.#settings.ttlMs ?? FAREWELL_MS, () => this.#end());
     await Promise.all([...this.#leases.values()].map((held) => this.release(held)));
     if (this.#mode === 'connected') {
       this.#enter('closing');
@@ -289,10 +296,14 @@ export class Session {
     this.#dropLink();
     for (const held of [...this.#leases.values()]) if (held.state === 'releasing') this.#leaveToTheNextConnection(held);
     const now = this.#world.clock.monotonicMs();
-    if (this.#wasConnected) this.#calls.giveUp(now - this.#settings.connectTimeoutMs, this.#unreachable());
+    if (wasConnected) this.#awaySinceMs = now;
+    const givenUpBeforeMs = now - this.#settings.connectTimeoutMs;
+    if (this.#wasConnected && this.#awaySinceMs <= givenUpBeforeMs)
+      this.#calls.giveUp(givenUpBeforeMs, this.#unreachable());
     this.#after('pause', this.#backoff.next(), () => this.#dial());
     this.#pulseLater();
     if (wasConnected) this.#listener.status('reconnecting', this.#unreachable());
+    this.#tellBusy();
   }
 
   #end(error?: SlotkeeperError): void {
@@ -323,6 +334,7 @@ export class Session {
   #hear(text: string): void {
     try {
       const frame = decodeServerFrame(text);
+      if (this.#doubtIfDrifted() && this.#mode === 'connected') this.#flush();
       this.#acknowledged(frame.ack);
       this.#loseIfTooLate();
       for (const message of frame.messages) if (this.#link) this.#heed(message);
@@ -338,6 +350,7 @@ export class Session {
   #loseIfTooLate(): void {
     if (this.#mode === 'connected' && this.#trust.isOver(this.#world.clock.monotonicMs())) {
       this.#lose('its answers came too late');
+      this.#loseTheUncertain();
     }
   }
 
@@ -355,7 +368,8 @@ export class Session {
         this.#welcome(message.ttlMs);
         return;
       case 'granted':
-        this.#granted(message.lease, message.grant);
+        if (this.#trust.isInDoubt) this.#lose('the clocks have drifted apart, and a grant may be old');
+        else this.#granted(message.lease, message.grant);
         return;
       case 'queued': {
         const acquire = this.#acquires.get(message.lease);
@@ -421,11 +435,15 @@ export class Session {
     if (this.#settings.ttlMs === null) this.#over(held);
   }
 
-  /** What can no longer be sure to be ours, and was not to be kept regardless. */
+  /**
+   * What can no longer be sure to be ours, and was not to be kept regardless. The server may still count it as held, and every
+   * heartbeat of a connection on which it was claimed or granted would keep it so: there it is given back.
+   */
   #loseTheUncertain(): void {
     if (!this.#wasConnected || !this.#trust.isOver(this.#world.clock.monotonicMs())) return;
     for (const held of [...this.#leases.values()]) {
       if (held.state === 'held' && held.onLost === 'continue') continue;
+      if (held.state === 'held') this.#post({ type: 'release', lease: held.id, token: held.grant.token });
       const ttlSeconds = (this.#settings.ttlMs ?? 0) / 1_000;
       this.#over(held, lost(held, `nothing was heard of the server within its time to live (${ttlSeconds} s)`));
     }
@@ -473,8 +491,7 @@ export class Session {
   #pulse(): void {
     const { ttlMs } = this.#settings;
     const now = this.#world.clock.monotonicMs();
-    const drifted = this.#drift.noticed();
-    if (drifted) this.#trust.doubt(now);
+    const drifted = this.#doubtIfDrifted();
     this.#loseTheUncertain();
     if (ttlMs !== null && this.#link) {
       const { waitsSinceMs = now, lastSentAtMs } = this.#link;
@@ -483,6 +500,12 @@ export class Session {
         this.#flush();
     }
     this.#pulseLater();
+  }
+
+  #doubtIfDrifted(): boolean {
+    const drifted = this.#drift.noticed();
+    if (drifted) this.#trust.doubt(this.#world.clock.monotonicMs());
+    return drifted;
   }
 
   #pulseLater(): void {

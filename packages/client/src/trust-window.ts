@@ -19,7 +19,10 @@ export class TrustWindow {
   /** Null: the session does not expire. */
   #ttlMs: number | null = null;
   #confirmedAtMs = Number.NEGATIVE_INFINITY;
-  #doubtedAtMs: number | undefined;
+  /** The first doubt that is not resolved: from then on the server has so long to confirm. */
+  #doubtedSinceMs: number | undefined;
+  /** The last one: only what was sent after it confirms. */
+  #doubtedAtMs = Number.NEGATIVE_INFINITY;
 
   /** A new connection was welcomed, and its session has this time to live. */
   open(ttlMs: number | null): void {
@@ -29,19 +32,25 @@ export class TrustWindow {
   /** A frame that was sent at `sentAtMs` has been acknowledged. */
   confirm(sentAtMs: number): void {
     this.#confirmedAtMs = Math.max(this.#confirmedAtMs, sentAtMs);
-    if (this.#doubtedAtMs !== undefined && sentAtMs >= this.#doubtedAtMs) this.#doubtedAtMs = undefined;
+    if (sentAtMs >= this.#doubtedAtMs) this.#doubtedSinceMs = undefined;
   }
 
   /** More time may have passed than the monotonic clock tells: only what is sent from now on can confirm. */
   doubt(nowMs: number): void {
+    this.#doubtedSinceMs ??= nowMs;
     this.#doubtedAtMs = nowMs;
+  }
+
+  get isInDoubt(): boolean {
+    return this.#ttlMs !== null && this.#doubtedSinceMs !== undefined;
   }
 
   /** Monotonic. `Infinity`: the session does not expire. */
   get endsAtMs(): number {
     if (this.#ttlMs === null) return Number.POSITIVE_INFINITY;
     const endsAtMs = this.#confirmedAtMs + this.#ttlMs * (1 - MARGIN);
-    return this.#doubtedAtMs === undefined ? endsAtMs : Math.min(endsAtMs, this.#doubtedAtMs + this.#ttlMs * DOUBT);
+    if (this.#doubtedSinceMs === undefined) return endsAtMs;
+    return Math.min(endsAtMs, this.#doubtedSinceMs + this.#ttlMs * DOUBT);
   }
 
   isOver(nowMs: number): boolean {

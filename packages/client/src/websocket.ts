@@ -1,16 +1,23 @@
 /** A channel to a server elsewhere: the WebSocket `/session`. */
+import type { ClientRequest } from 'node:http';
 import type { Channel, ChannelEvents } from '@slotkeeper/protocol';
 import WebSocket from 'ws';
 
 /** `closeTimeout`: so long the other end may take to agree to a close. */
-const OPTIONS = { perMessageDeflate: false, closeTimeout: 1_000 };
+const OPTIONS = {
+  perMessageDeflate: false,
+  closeTimeout: 1_000,
+  finishRequest(request: ClientRequest): void {
+    request.on('socket', (socket) => socket.unref());
+    request.end();
+  },
+};
 
-/** What is sent before the socket is open waits. Once it is open, it does not keep the process alive. */
+/** What is sent before the socket is open waits. It does not keep the process alive, nor does the attempt to open it. */
 export function dialWebSocket(url: string, events: ChannelEvents): Channel {
   const socket = new WebSocket(url, OPTIONS);
   let unsent: string[] = [];
   let reason = 'the connection was closed';
-  socket.on('upgrade', (response) => response.socket.unref());
   socket.on('open', () => {
     for (const frame of unsent) socket.send(frame);
     unsent = [];

@@ -243,6 +243,15 @@ describe('close', () => {
     expect(it.isBusy()).toBe(false);
   });
 
+  test('after the session has ended by itself there is nothing left that could fail later', async () => {
+    const it = await connected();
+    const error = { code: 'AUTH', message: 'Wrong key.', details: {} } as const;
+    it.server.last.say({ type: 'goodbye', retry: false, error });
+    await it.keeper.close();
+    await it.clock.pass(60_000);
+    expect(it.statuses).toEqual(['connected', 'closed']);
+  });
+
   test('twice is once', async () => {
     const { keeper } = await connected();
     expect(keeper.close()).toBe(keeper.close());
@@ -253,6 +262,8 @@ describe('what is not allowed is refused by its field before anything is sent', 
   const cases: readonly [field: string, limits: unknown, options: unknown][] = [
     ['limits', 5, {}],
     ['limits', null, {}],
+    ['limits', new Set(['db']), {}],
+    ['limits', new Map([['db', 1]]), {}],
     ["limits: a limit's name", '', {}],
     ["limits: a limit's name", 'x'.repeat(256), {}],
     ["limits: a limit's name", ['a/b'], {}],

@@ -213,7 +213,85 @@ describe('the trust window', () => {
   });
 });
 
+describe('what is lost here and still counts there', () => {
+  test('lost while the connection lives: it is given back there', async () => {
+    const it = await connected();
+    const lease = await holding(it);
+    it.clock.stall(14_500);
+    await it.clock.pass(0);
+    expect(lease.signal.aborted).toBe(true);
+    it.server.last.say();
+    await it.clock.settle();
+    expect(it.server.connections).toHaveLength(1);
+    expect(it.server.last.of('release')).toEqual([{ type: 'release', lease: lease.id, token: lease.token }]);
+  });
+
+  test('lost between the claim and the welcome: it is given back after the welcome', async () => {
+    const it = await connected();
+    const lease = await holding(it);
+    it.server.isThere = false;
+    it.server.last.drop();
+    await it.clock.pass(12_000);
+    it.server.isThere = true;
+    await it.clock.pass(2_000);
+    expect(it.server.last.of('claim')).toHaveLength(1);
+    await it.clock.pass(250);
+    expect(lease.signal.aborted).toBe(true);
+    it.server.last.welcome();
+    await it.clock.settle();
+    expect(it.server.last.of('release')).toHaveLength(1);
+  });
+
+  test('a frame that was read too late aborts what is held at once', async () => {
+    const it = await connected();
+    const lease = await holding(it);
+    it.clock.stall(TTL_MS);
+    it.server.last.say();
+    expect(lease.signal.aborted).toBe(true);
+  });
+
+  test('a blocked event loop: who looks at the signal before any timer is told', async () => {
+    const it = await connected();
+    const lease = await holding(it);
+    it.clock.stall(TTL_MS);
+    expect(lease.signal.aborted).toBe(true);
+  });
+
+  test('a timeout that is over means nothing to a lease that was granted before', async () => {
+    const it = await connected();
+    const lease = await holding(it, { timeoutSeconds: 1 });
+    await it.clock.pass(3_000);
+    expect(it.server.last.of('cancel')).toEqual([]);
+    expect(lease.signal.aborted).toBe(false);
+  });
+});
+
 describe('clocks that drift apart', () => {
+  test('a grant that may be from before is not handed out, but asked for again', async () => {
+    const { keeper, server, clock } = await connected();
+    const acquired = keeper.acquire('db');
+    await clock.pass(10);
+    const [{ lease } = { lease: '' }] = server.last.acquires;
+    const { frames } = server.last;
+    clock.jumpWall(3_600_000);
+    server.last.sayUpTo(frames, granted(lease));
+    expect(await soFar(acquired)).toBe('pending');
+    await clock.pass(100);
+    expect(server.connections).toHaveLength(2);
+    server.last.say({ type: 'welcome', server: 'scripted', ttlMs: TTL_MS }, granted(lease, { token: 9 }));
+    expect((await acquired).token).toBe(9);
+  });
+
+  test('further drifts do not put off the end of the first doubt', async () => {
+    const it = await connected();
+    const lease = await holding(it);
+    for (let second = 0; second < 6; second += 1) {
+      it.clock.jumpWall(10_000);
+      await it.clock.pass(1_000);
+    }
+    expect(lease.signal.aborted).toBe(true);
+  });
+
   test('the server is asked at once, and its answer keeps the lease', async () => {
     const it = await connected();
     const lease = await holding(it);
@@ -347,6 +425,30 @@ describe('coming back', () => {
     expect(await soFar(got)).toBe('pending');
     await clock.pass(5_000);
     expect(await got).toMatchObject({ code: 'SERVER_UNREACHABLE' });
+  });
+
+  test('a call that has waited long outlives a short loss: the time counts from the loss', async () => {
+    const it = await connected();
+    const drained = it.keeper.limits.drain('db');
+    for (let second = 0; second < 20; second += 1) {
+      await it.clock.pass(1_000);
+      it.server.last.say();
+    }
+    it.server.last.drop();
+    await it.clock.pass(100);
+    it.server.last.welcome();
+    await it.clock.settle();
+    expect(await soFar(drained)).toBe('pending');
+    expect(it.server.last.of('call')).toMatchObject([{ method: 'limits.drain' }]);
+  });
+
+  test('a call that is given up does not keep the process alive', async () => {
+    const it = await connected();
+    const got = it.keeper.limits.get('db').catch((error: unknown) => error);
+    it.server.isThere = false;
+    it.server.last.drop();
+    while ((await soFar(got)) === 'pending') await it.clock.pass(50);
+    expect(it.isBusy()).toBe(false);
   });
 
   test('a server that is going away is come back to', async () => {

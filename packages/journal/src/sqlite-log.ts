@@ -11,8 +11,9 @@ const HEADER_BYTES = 32;
 const FRAME_HEADER_BYTES = 24;
 const PAGE_BYTES = 4096;
 const FRAME_BYTES = FRAME_HEADER_BYTES + PAGE_BYTES;
-/** The first word of a log whose checksums read its words as little-endian. */
+/** The first word of a log, which also says how its checksums read its words. */
 const LITTLE_ENDIAN = 0x377f0682;
+const BIG_ENDIAN = 0x377f0683;
 
 type Pair = readonly [number, number];
 
@@ -22,27 +23,33 @@ export function checkLog(log: string): void {
   if (commitsBehindBreak(log) >= 2 && commitsBehindBreak(log) >= 2) throw damaged(log, 'it breaks off in the middle');
 }
 
-/** Counts only frames of the log's present use: it is written from the start again and again, each time with new salts. */
+/**
+ * Counts only frames of the log's present use: it is written from the start again and again, each time with new salts. Where
+ * the header that has them is damaged, the use of which most is left.
+ */
 function commitsBehindBreak(log: string): number {
   const { buffer, byteOffset, length } = read(log);
   if (length < HEADER_BYTES + FRAME_BYTES) return 0;
   const view = new DataView(buffer, byteOffset, length);
-  const littleEndian = view.getUint32(0) === LITTLE_ENDIAN;
+  const magic = view.getUint32(0);
+  const littleEndian = magic === LITTLE_ENDIAN;
   let sums = addUp([0, 0], view, 0, 24, littleEndian);
-  let whole = same(sums, pairAt(view, 24));
-  const salts = pairAt(view, whole ? 16 : HEADER_BYTES + 8);
-  let commits = 0;
+  const isHeader = (littleEndian || magic === BIG_ENDIAN) && same(sums, pairAt(view, 24));
+  const present = isHeader ? pairAt(view, 16) : undefined;
+  let whole = present !== undefined;
+  const commits = new Map<string, number>();
   for (let at = HEADER_BYTES; at + FRAME_BYTES <= length; at += FRAME_BYTES) {
-    const current = same(salts, pairAt(view, at + 8));
+    const salts = pairAt(view, at + 8);
+    const current = present === undefined || same(present, salts);
     if (whole) {
       sums = addUp(sums, view, at, 8, littleEndian);
       sums = addUp(sums, view, at + FRAME_HEADER_BYTES, PAGE_BYTES, littleEndian);
       whole = current && same(sums, pairAt(view, at + 16));
     }
     const endsCommit = view.getUint32(at + 4) !== 0;
-    if (!whole && current && endsCommit) commits += 1;
+    if (!whole && current && endsCommit) commits.set(salts.join(), (commits.get(salts.join()) ?? 0) + 1);
   }
-  return commits;
+  return Math.max(0, ...commits.values());
 }
 
 function read(log: string): Buffer {

@@ -38,8 +38,13 @@ export async function serve(options: ServeOptions): Promise<RunningServer> {
   const { host, port, data, apiKey, log } = options;
   const replica = await Replica.start(() => new SqliteJournal({ folder: data }), realClock);
   replica.on({ log: (level, message) => log[level](message) });
-  // A tag in a path that is too long is to be told so, and not to be an unknown path.
-  const app = Fastify({ forceCloseConnections: true, bodyLimit: 1_048_576, routerOptions: { maxParamLength: 1_024 } });
+  // Whatever the path, the face that it asks for is to answer it: longer than this no request's head can be.
+  const app = Fastify({
+    forceCloseConnections: true,
+    bodyLimit: 1_048_576,
+    routerOptions: { maxParamLength: 16_384 },
+    rewriteUrl: ({ url = '/' }) => decodable(url),
+  });
   const sessions = new SessionFace({ replica, clock: realClock, version: VERSION, apiKey });
   const events = eventsIn(apiKey);
   serveUpgrades(app.server, { '/session': sessionUpgrade(sessions), '/api/events/in': events.upgrade });
@@ -71,4 +76,14 @@ function serveProbes(app: FastifyInstance, replica: Replica): void {
   app.get('/readyz', (_request, reply) =>
     replica.ready ? { status: 'ok' } : reply.code(503).send({ status: 'starting again from the journal' }),
   );
+}
+
+/** A URL whose escapes mean nothing is taken literally, so that it is answered by the face that it asks for, after its key check. */
+function decodable(url: string): string {
+  try {
+    // What comes of it is looked at, since the bundler leaves out a call that seems to have no effect.
+    return decodeURIComponent(url) && url;
+  } catch {
+    return url.replaceAll('%', '%25');
+  }
 }

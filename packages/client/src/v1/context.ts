@@ -12,6 +12,7 @@ export class ConcurrencyContext {
   /** Slots whose release was cancelled. They are given back as the context exits. */
   readonly cleanupSlots: CleanupSlots[] = [];
   readonly #exit = new AbortController();
+  #outer: ConcurrencyContext | undefined;
   #entered = false;
 
   /** Runs `body` in a context of its own. */
@@ -21,8 +22,10 @@ export class ConcurrencyContext {
 
   /** The innermost context around the caller that has not exited; undefined if there is none. */
   static current(): ConcurrencyContext | undefined {
-    const context = contexts.getStore();
-    return context === undefined || context.#exit.signal.aborted ? undefined : context;
+    for (let context = contexts.getStore(); context !== undefined; context = context.#outer) {
+      if (!context.#exit.signal.aborted) return context;
+    }
+    return undefined;
   }
 
   /**
@@ -34,6 +37,7 @@ export class ConcurrencyContext {
   async run<T>(body: (context: ConcurrencyContext) => T | PromiseLike<T>): Promise<T> {
     if (this.#entered) throw new Error('A ConcurrencyContext is entered once only; make a new one.');
     this.#entered = true;
+    this.#outer = contexts.getStore();
     try {
       return await contexts.run(this, () => body(this));
     } finally {

@@ -52,6 +52,8 @@ export class KeeperService implements SlotService {
         signal: patience.callersSignal,
         holder: { type: 'task_run', id: taskRunId },
         onMissing: 'allow',
+        // The seed's bodies have no signal to heed: whoever runs on is to be counted as long as the server allows.
+        onLost: 'continue',
       });
     } catch (error) {
       throw SlotkeeperError.is(error, 'ACQUIRE_TIMEOUT') ? patience.timeoutError({ cause: error }) : error;

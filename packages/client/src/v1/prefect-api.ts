@@ -30,8 +30,8 @@ export interface ChangeOptions {
   readonly signal?: AbortSignal | undefined;
   /** Aborts when nobody waits any more: a request under way goes on to its end, but is not tried again. */
   readonly unwanted?: AbortSignal | undefined;
-  /** Carried out before the next try where the last one may have been done. */
-  readonly undo?: Change | undefined;
+  /** What is to be carried out, if anything, before the next try where the last one may have been done; asked for as it is due. */
+  readonly undo?: (() => Change | undefined) | undefined;
 }
 
 export interface Reply {
@@ -90,9 +90,10 @@ export class PrefectApi {
 
   async #try(change: Change, { signal, undo }: ChangeOptions, undecided: boolean): Promise<Reply | NoAnswerError> {
     try {
-      if (undecided && undo !== undefined) {
-        const undone = await this.#post(undo, signal);
-        if (undone.status !== 200) return noAnswer(this.#url, `${undo.path} was answered with ${undone.status}`, true);
+      const first = undecided ? undo?.() : undefined;
+      if (first !== undefined) {
+        const undone = await this.#post(first, signal);
+        if (undone.status !== 200) return noAnswer(this.#url, `${first.path} was answered with ${undone.status}`, true);
       }
       const reply = await this.#post(change, signal);
       this.#hasAnswered = true;

@@ -76,7 +76,7 @@ export class PrefectService implements SlotService {
 
   /** The request goes on when the patience ends, so that it is known whether there is something to give back. */
   async #increment(names: readonly string[], taskRunId: string, patience: Patience): Promise<Reply> {
-    const undo = this.#isHeld(names, taskRunId) ? undefined : decrementOf(names, taskRunId, 0);
+    const undo = () => (this.#isHeld(names, taskRunId) ? undefined : decrementOf(names, taskRunId, 0));
     const reply = this.#api.change(incrementOf(names, taskRunId), { unwanted: patience.over, undo });
     try {
       return await patience.race(reply);

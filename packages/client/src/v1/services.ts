@@ -2,6 +2,7 @@
 import { DEFAULT_URL, readAddress } from '../address.ts';
 import { connect } from '../connect.ts';
 import { isSlotkeeper } from '../recognise.ts';
+import type { Status } from '../session.ts';
 import { KeeperService } from './keeper-service.ts';
 import { noAnswer } from './no-answer.ts';
 import { PrefectService } from './prefect-service.ts';
@@ -14,11 +15,12 @@ export function slotService(): Promise<SlotService> {
   const url = (process.env.SLOTKEEPER_URL || process.env.PREFECT_API_URL || DEFAULT_URL).replace(/\/+$/, '');
   const known = services.get(url);
   if (known !== undefined) return known;
-  const opened = open(url);
-  services.set(url, opened);
-  opened.catch(() => {
+  const forget = (): void => {
     if (services.get(url) === opened) services.delete(url);
-  });
+  };
+  const opened = open(url, forget);
+  services.set(url, opened);
+  opened.catch(forget);
   return opened;
 }
 
@@ -39,10 +41,14 @@ export async function close(): Promise<void> {
   );
 }
 
-async function open(url: string): Promise<SlotService> {
+/** `ended`: called if it ends for good by itself, so that the next call opens another. */
+async function open(url: string, ended: () => void): Promise<SlotService> {
+  const onStatus = (status: Status): void => {
+    if (status === 'closed') ended();
+  };
   const address = readAddress(url);
   const isPrefects = address.type === 'server' && address.isApi && !(await isSlotkeeperAt(address.origin));
-  return isPrefects ? new PrefectService(url) : new KeeperService(await connect(url));
+  return isPrefects ? new PrefectService(url) : new KeeperService(await connect(url, { onStatus }));
 }
 
 async function isSlotkeeperAt(origin: string): Promise<boolean> {

@@ -212,6 +212,22 @@ describe('asking again', () => {
     expect(prefect.holders.get('db')).toEqual([]);
   });
 
+  test('a repeat does not undo what another call of the task run has got meanwhile', async () => {
+    prefect.limits.set('db', 3);
+    prefect.scripts.increment.push((usual) => {
+      usual();
+      return 'cut';
+    });
+    const lost = concurrency('db', RUN);
+    await vi.waitFor(() => expect(prefect.asked).toHaveLength(1));
+    const other = await concurrency('db', RUN);
+    const repeated = await lost;
+    expect(prefect.paths()).toEqual(['increment', 'increment', 'increment']);
+    await repeated[Symbol.asyncDispose]();
+    await other[Symbol.asyncDispose]();
+    expect(prefect.holders.get('db')).toEqual([]);
+  });
+
   test('a lost answer of an increment that nobody waits for is followed by a decrement', async () => {
     const caller = new AbortController();
     prefect.scripts.increment.push((usual) => {
@@ -326,6 +342,26 @@ describe('a release that is cancelled', () => {
       });
       expect(exited()).toBe(outer);
     });
+  });
+
+  test('what outlives the inner context belongs to the outer, and to none once that has exited, too', async () => {
+    const innerExited = Promise.withResolvers<void>();
+    const outerExited = Promise.withResolvers<void>();
+    let seen: Promise<readonly unknown[]> = Promise.resolve([]);
+    await ConcurrencyContext.run(async (outer) => {
+      await ConcurrencyContext.run(() => {
+        seen = (async () => {
+          await innerExited.promise;
+          const first = ConcurrencyContext.current() === outer;
+          await outerExited.promise;
+          return [first, ConcurrencyContext.current()];
+        })();
+      });
+      innerExited.resolve();
+      await new Promise(setImmediate);
+    });
+    outerExited.resolve();
+    expect(await seen).toEqual([true, undefined]);
   });
 });
 
