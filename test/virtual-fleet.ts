@@ -158,7 +158,12 @@ export class VirtualNetwork {
           });
         },
         close: () => {
-          if (isOpen) wire.cut();
+          if (!isOpen) return;
+          // What was sent before it arrives before it.
+          lastAtMs = Math.max(lastAtMs, this.#time.monotonicMs() + this.#latency());
+          this.#time.setTimer(lastAtMs - this.#time.monotonicMs(), () => {
+            if (isOpen) wire.cut();
+          });
         },
         bufferedBytes: 0,
       };

@@ -60,6 +60,14 @@ export function draining(name: string): Refusal {
   };
 }
 
+export function resumed(name: string): Refusal {
+  return {
+    code: 'CONFLICT',
+    message: `Limit '${name}' was resumed before the last of its holders had left. Drain it again to wait for them.`,
+    details: { name, mode: 'open' },
+  };
+}
+
 export function leaseIdInUse(lease: string): Refusal {
   return {
     code: 'CONFLICT',

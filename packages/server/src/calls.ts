@@ -6,6 +6,7 @@ import {
   type LimitView,
   notFound,
   type Refusal,
+  resumed,
   type WaiterView,
 } from '@slotkeeper/engine';
 import {
@@ -125,7 +126,10 @@ const handlers: { readonly [M in Method]: Handler<M> } = {
   'limits.drain': (replica, { name }, done) =>
     setMode(replica, name, 'draining', (refusal) => {
       if (refusal) done(refusal);
-      else replica.whenEmpty(name, () => handlers['limits.get'](replica, { name }, done));
+      else
+        replica.whenDrained(name, (isEmpty) =>
+          isEmpty ? handlers['limits.get'](replica, { name }, done) : done(resumed(name)),
+        );
     }),
 
   holders: (replica, { limit, after }, done) => {

@@ -46,7 +46,7 @@ export class Replica {
   readonly #clock: Clock;
   readonly #listeners: Partial<ReplicaEvents>[] = [];
   readonly #sinks = new Map<string, Sink>();
-  #drains: { readonly name: string; readonly done: () => void }[] = [];
+  #drains: { readonly name: string; readonly done: (isEmpty: boolean) => void }[] = [];
   #journal: Journal | null = null;
   #engine: Engine | null = null;
   #epoch = 0;
@@ -121,8 +121,8 @@ export class Replica {
     this.#flushSoon();
   }
 
-  /** Calls back, as `tell` does, once nobody holds the limit any more. */
-  whenEmpty(name: string, done: () => void): void {
+  /** Calls back, as `tell` does, once nobody holds the limit that is draining; with false if it was resumed before. */
+  whenDrained(name: string, done: (isEmpty: boolean) => void): void {
     this.#drains.push({ name, done });
     this.#lookAtDrains(this.#running());
   }
@@ -299,10 +299,13 @@ export class Replica {
   }
 
   #lookAtDrains(engine: Engine): void {
-    const isEmpty = (name: string): boolean => (engine.state.limits.get(name)?.leases.size ?? 0) === 0;
-    const empty = this.#drains.filter(({ name }) => isEmpty(name));
-    if (empty.length === 0) return;
-    this.#drains = this.#drains.filter(({ name }) => !isEmpty(name));
-    for (const { done } of empty) this.tell(done);
+    const waiting = this.#drains;
+    this.#drains = [];
+    for (const drain of waiting) {
+      const limit = engine.state.limits.get(drain.name);
+      const isEmpty = !limit || limit.leases.size === 0;
+      if (isEmpty || limit.settings.mode !== 'draining') this.tell(() => drain.done(isEmpty));
+      else this.#drains.push(drain);
+    }
   }
 }

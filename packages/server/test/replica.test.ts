@@ -147,12 +147,30 @@ describe('a replica', () => {
     expect(store.snapshot).toEqual({ position: 10, state });
   });
 
-  it('tells when a limit is empty, once it is', async () => {
+  it('tells when a limit that drains is empty, or that it was resumed before', async () => {
     const { replica, time } = await start();
-    replica.submit(ensure('a'));
+    const drain = (name: string) => ({ type: 'limit.set', name, id: '', patch: { mode: 'draining' } }) as const;
+    for (const name of ['a', 'b', 'c']) replica.submit(ensure(name));
+    const request = {
+      timeoutMs: null,
+      priority: 0,
+      holder: { type: null, id: null, label: null, host: null, pid: null },
+      onMissing: 'error',
+      skipInactive: false,
+      place: null,
+    } as const;
+    const waits = ['b', 'c'].map((name) => ({ ...request, lease: name, amounts: [[name, 1]] as const }));
+    replica.submit({ ...open('one'), waits });
     const told: string[] = [];
-    replica.whenEmpty('a', () => told.push('empty at once'));
+    for (const name of ['a', 'b', 'c']) {
+      replica.submit(drain(name));
+      replica.whenDrained(name, (isEmpty) => told.push(`${name} ${isEmpty ? 'is empty' : 'was resumed'}`));
+    }
     await time.pass(0);
-    expect(told).toEqual(['empty at once']);
+    expect(told).toEqual(['a is empty']);
+    replica.submit({ type: 'limit.set', name: 'b', id: '', patch: { mode: 'open' } });
+    replica.submit({ type: 'session.close', session: 'one', connection: 1 });
+    await time.pass(0);
+    expect(told).toEqual(['a is empty', 'b was resumed', 'c is empty']);
   });
 });
