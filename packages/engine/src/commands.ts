@@ -65,8 +65,17 @@ export type Command =
   | { readonly type: 'acquire'; readonly session: string; readonly request: AcquireRequest }
   /** Gives up the place; if it has been granted meanwhile, gives the slots back. */
   | { readonly type: 'cancel'; readonly session: string; readonly lease: string }
-  /** A stale token, or a lease that is gone, changes nothing. `names`: only the slots of these limits. */
-  | { readonly type: 'release'; readonly lease: string; readonly token: number; readonly names?: readonly string[] }
+  /**
+   * A stale token, a lease that is gone, or one of another session than is given changes nothing. `names`: only the slots
+   * of these limits.
+   */
+  | {
+      readonly type: 'release';
+      readonly session?: string;
+      readonly lease: string;
+      readonly token: number;
+      readonly names?: readonly string[];
+    }
   /** A new time to live for a lease whose lifeline is `renewal`. */
   | { readonly type: 'renew'; readonly lease: string; readonly ttlMs: number | null }
   /** `ensure` creates and never changes; `set` creates or changes the fields given. `id` is used if it is created. */

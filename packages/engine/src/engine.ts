@@ -148,7 +148,7 @@ export class Engine {
       case 'acquire':
         return this.#acquire(this.#connected(command.session), command.request);
       case 'release':
-        return this.#release(command.lease, command.token, command.names);
+        return this.#release(command);
       case 'cancel':
         return this.#cancel(command.session, command.lease);
       case 'session.open':
@@ -214,7 +214,8 @@ export class Engine {
   #admit(session: Session<Ticket>, request: AcquireRequest): Admission | undefined {
     const admission = admit(this.state, request);
     const { leasesPerSession } = this.#bounds;
-    const isFull = session.leases.size >= leasesPerSession;
+    // Each that waits may become a lease.
+    const isFull = session.leases.size + session.waiters.size >= leasesPerSession;
     const refusal = admission.refusal ?? (isFull ? queueFull('leases of one client', leasesPerSession) : undefined);
     if (refusal) {
       this.#refuse(session, request.lease, refusal);
@@ -302,9 +303,9 @@ export class Engine {
     ];
   }
 
-  #release(leaseId: string, token: number, names: readonly string[] | undefined): undefined {
+  #release({ session, lease: leaseId, token, names }: Command & { readonly type: 'release' }): undefined {
     const lease = this.state.leases.get(leaseId);
-    if (lease?.token !== token) return;
+    if (lease?.token !== token || lease.session !== (session ?? lease.session)) return;
     const some = names?.filter((name) => lease.amounts.has(name));
     if (some?.length === 0) return;
     this.#leases.release(lease, some === undefined || some.length === lease.amounts.size ? null : some);
@@ -333,7 +334,7 @@ export class Engine {
   /** The host closes a connection in the same turn in which its session is told to disconnect. */
   #connected(id: string): Session<Ticket> {
     const session = this.#sessions.get(id);
-    if (!session?.connected) throw new Error(`an acquire of session ${id}, which is not connected`);
+    if (!session?.connected) throw new Error('an acquire of a session that is not connected');
     return session;
   }
 

@@ -1,7 +1,7 @@
 /** Why an acquire waits: the same answer for the timeout error, the API and the command line. */
 import type { Place } from './commands.ts';
 import type { Amounts, EngineMs, Holder } from './facts.ts';
-import { type Gate, isBefore, type Line, type Waiter } from './line.ts';
+import { type Gate, isBefore, type Lane, type Line, type Waiter } from './line.ts';
 import { freeSlots, room } from './semaphore.ts';
 
 export interface Explanation {
@@ -30,7 +30,7 @@ export interface Lack {
   }[];
 }
 
-/** Of an acquire that is not granted. It looks at each waiter ahead, so it is for answers to people, not for the way of a grant. */
+/** Of an acquire that is not granted. It looks at each lane of its limits and at each waiter ahead, and not at those behind. */
 export function explain<W extends Waiter<W>>(
   line: Line<W>,
   ticket: string,
@@ -38,24 +38,22 @@ export function explain<W extends Waiter<W>>(
   place: Place,
 ): Explanation {
   const gates = amounts.map(([name, slots]) => ({ gate: line.gate(name), slots }));
-  const before = new Set<unknown>();
+  const isAhead = (waiter: W): boolean => isBefore(waiter.place, place);
+  const lanesAhead = new Set<Lane<W>>();
   const lacking = gates.filter(({ gate, slots }) => {
-    const ahead = waitersBefore(gate, place);
-    const lacks = ahead.length > 0 || slots > room(gate.limit, gate.lapsedSlots) || gate.limit.settings.mode !== 'open';
-    if (lacks) for (const waiter of ahead) before.add(waiter);
-    return lacks;
+    const lanes = [...gate.lanes].filter((lane) => isAhead(lane.queue.peek() as W));
+    for (const lane of lanes) lanesAhead.add(lane);
+    return lanes.length > 0 || slots > room(gate.limit, gate.lapsedSlots) || gate.limit.settings.mode !== 'open';
   });
+  let ahead = 0;
+  for (const lane of lanesAhead) ahead += lane.queue.countBefore(isAhead);
   return {
     ticket,
-    position: before.size + 1,
-    ahead: before.size,
+    position: ahead + 1,
+    ahead,
     lacking: lacking.map(({ gate, slots }) => lack(gate, slots)),
-    text: sentence(lacking, before.size),
+    text: sentence(lacking, ahead),
   };
-}
-
-function waitersBefore<W extends Waiter<W>>(gate: Gate<W>, place: Place): unknown[] {
-  return [...gate.lanes].flatMap((lane) => [...lane.queue].filter((waiter) => isBefore(waiter.place, place)));
 }
 
 function lack<W extends Waiter<W>>(gate: Gate<W>, wanted: number): Lack {

@@ -85,10 +85,12 @@ export class Limits {
     if (!limit) return notFound([name]);
     if (limit.leases.size > 0 && !force) return hasHolders(name, limit.leases.size);
     this.#revokeAll(limit, `its limit '${name}' was deleted`);
-    const waiting = this.#tickets.waitingFor(name);
-    const goingOn = waiting.filter(({ request }) => request.onMissing === 'allow');
+    const goingOn: Ticket[] = [];
     // Before those who go on are taken out: a session of which nothing waits any more is forgotten.
-    for (const ticket of waiting) if (!goingOn.includes(ticket)) this.#hands.refuse(ticket, notFound([name]));
+    for (const ticket of this.#tickets.waitingFor(name)) {
+      if (ticket.request.onMissing === 'allow') goingOn.push(ticket);
+      else this.#hands.refuse(ticket, notFound([name]));
+    }
     for (const ticket of goingOn) this.#tickets.remove(ticket);
     this.#ledger.record({ type: 'limit.deleted', at: this.#ledger.nowMs, name });
     this.#line.delete(name);
@@ -104,7 +106,8 @@ export class Limits {
     if (active && grants.length > slots) return tooLarge(name, grants.length, slots);
     this.#revokeAll(limit, `limit '${name}' was reset`);
     for (const { lease, ttlMs, holder } of grants) {
-      this.#leases.take(this.#sessions.add(lease, 'renewal', ttlMs), lease, [[name, 1]], holder);
+      // Ids of leases are shown to everybody: as a session's it must be one that no client can say.
+      this.#leases.take(this.#sessions.add(`reset:${lease}`, 'renewal', ttlMs), lease, [[name, 1]], holder);
     }
     return undefined;
   }

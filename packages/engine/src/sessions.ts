@@ -79,7 +79,7 @@ export class Sessions<Ticket> {
 
   /** Moves its deadline by `byMs`. */
   prolong(session: Session<Ticket>, byMs: number): void {
-    if (session.deadlineMs === null) throw new Error(`session ${session.id} has no deadline to prolong`);
+    if (session.deadlineMs === null) throw new Error('a session has no deadline to prolong');
     session.deadlineMs += byMs;
     this.#schedule(session);
   }

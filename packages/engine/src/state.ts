@@ -43,7 +43,7 @@ export function emptyState(): State {
   return { position: 0, atMs: 0, limits: new Map(), leases: new Map() };
 }
 
-/** Applies one fact. Facts come from `decide` or from a journal, so one that does not fit is a bug or a damaged journal: it throws. */
+/** Applies one fact. Facts come from `step` or from a journal, so one that does not fit is a bug or a damaged journal: it throws. */
 export function evolve(state: State, fact: Fact): void {
   state.position += 1;
   state.atMs = fact.at;

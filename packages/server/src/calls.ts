@@ -177,7 +177,7 @@ function change(
 ): void {
   let view: LimitView | undefined;
   replica.submit(command, (refusal) => done(refusal, view));
-  view = replica.engine.limitView(name);
+  if (replica.ready) view = replica.engine.limitView(name);
 }
 
 function setMode(replica: Replica, name: string, mode: LimitView['mode'], done: Parameters<typeof change>[3]): void {

@@ -5,7 +5,7 @@
  * Who is right when parts disagree: the journal. A replica whose append fails, or whose engine finds an invariant broken,
  * drops its memory and everyone who is connected, and starts again from the journal.
  */
-import { type Command, canonical, Engine, type Fact, type Notice, type Refusal } from '@slotkeeper/engine';
+import { type Command, canonical, Engine, type Fact, type Notice, type Refusal, type Step } from '@slotkeeper/engine';
 import { type Journal, replay } from '@slotkeeper/journal';
 import type { Clock, Timer } from '@slotkeeper/protocol';
 
@@ -28,11 +28,6 @@ export interface ReplicaEvents {
   failed(reason: string): void;
   /** Something an operator should know of. */
   log(level: 'info' | 'warn' | 'error', message: string): void;
-}
-
-/** The engine found itself in a state that must not be. The replica has dropped its memory by now, and told so. */
-export class BrokenInvariant extends Error {
-  override readonly name = 'BrokenInvariant';
 }
 
 interface Batch {
@@ -58,6 +53,10 @@ export class Replica {
   #flushIsDue = false;
   #timer: { readonly dueMs: number; readonly timer: Timer } | null = null;
   #stopped = false;
+  /** Snapshot and retention, which go on beside the batches. */
+  #tidying: Promise<void> | null = null;
+  #recovering: Promise<void> | null = null;
+  #endPause = (): void => {};
 
   private constructor(openJournal: () => Journal, clock: Clock) {
     this.#openJournal = openJournal;
@@ -70,7 +69,12 @@ export class Replica {
    */
   static async start(openJournal: () => Journal, clock: Clock): Promise<Replica> {
     const replica = new Replica(openJournal, clock);
-    await replica.#recover();
+    try {
+      await replica.#recover();
+    } catch (error) {
+      await replica.stop();
+      throw error;
+    }
     return replica;
   }
 
@@ -95,13 +99,15 @@ export class Replica {
 
   /**
    * Decides now, and returns why it was refused, which is not to be told before `done` is called: once it is durable.
-   * If the replica fails before that, `done` is never called, and listeners hear `failed`. Throws unless `ready`; throws
-   * `BrokenInvariant` if it fails at this very command.
+   * If the replica fails before that, be it at this very command, `done` is never called, and listeners hear `failed`.
+   * Throws unless `ready`.
    */
   submit(command: Command, done?: (refusal: Refusal | undefined) => void): Refusal | undefined {
     const engine = this.#running();
     const step = this.#step(engine, command);
-    this.#batch.facts.push(...step.facts);
+    if (!step) return undefined;
+    // Not by spreading: a step may have more facts than a call can have arguments.
+    for (const fact of step.facts) this.#batch.facts.push(fact);
     for (const notice of step.notices) {
       // That a connection is to be closed needs no journal, and must not wait: what comes over it counts no more.
       if (notice.type === 'disconnect') this.#sinks.get(notice.session)?.(notice);
@@ -144,7 +150,10 @@ export class Replica {
     if (this.#engine) await this.#flush(this.#engine, this.#journal as Journal);
     this.#stopped = true;
     this.#timer?.timer.cancel();
-    if (this.#engine && this.#journal) await this.#snapshot(this.#engine, this.#journal);
+    this.#endPause();
+    await this.#recovering;
+    await this.#tidying;
+    if (this.#engine && this.#journal) await this.#tidy(this.#engine, this.#journal);
     await this.#journal?.close();
   }
 
@@ -153,12 +162,12 @@ export class Replica {
     return this.#engine;
   }
 
-  #step(engine: Engine, command: Command): ReturnType<Engine['step']> {
+  #step(engine: Engine, command: Command): Step | undefined {
     try {
       return engine.step(command, this.#nowMs());
     } catch (error) {
       this.#fail(`a broken invariant: ${(error as Error).stack}`);
-      throw new BrokenInvariant((error as Error).message, { cause: error });
+      return undefined;
     }
   }
 
@@ -194,7 +203,7 @@ export class Replica {
       }
       if (engine !== this.#engine) return;
       this.#deliver(batch.told);
-      if (engine.state.position - this.#snapshotAt >= SNAPSHOT_EVERY_FACTS) await this.#snapshot(engine, journal);
+      if (engine.state.position - this.#snapshotAt >= SNAPSHOT_EVERY_FACTS) this.#tidySoon(engine, journal);
     } catch (error) {
       if (engine === this.#engine) this.#fail((error as Error).message);
     }
@@ -208,21 +217,36 @@ export class Replica {
     for (const listener of this.#listeners) listener.flushed?.();
   }
 
-  /** Only a state that is durable is worth keeping: with facts of the next batch in it, it waits for that one. */
-  async #snapshot(engine: Engine, journal: Journal): Promise<void> {
+  #tidySoon(engine: Engine, journal: Journal): void {
+    this.#tidying ??= this.#tidy(engine, journal).finally(() => {
+      this.#tidying = null;
+    });
+  }
+
+  /**
+   * Only a state that is durable is worth keeping: with facts of the next batch in it, it waits for that one. Nothing
+   * depends on it: what goes wrong is said, and tried again after as many facts.
+   */
+  async #tidy(engine: Engine, journal: Journal): Promise<void> {
     if (this.#batch.facts.length > 0 || engine.state.position === this.#snapshotAt) return;
     this.#snapshotAt = engine.state.position;
-    await journal.saveSnapshot(engine.state.position, canonical(engine.state));
-    await journal.retain(this.#nowMs() - RETENTION_MS);
+    try {
+      await journal.saveSnapshot(engine.state.position, canonical(engine.state));
+      await journal.retain(this.#nowMs() - RETENTION_MS);
+    } catch (error) {
+      if (engine === this.#engine) this.#log('warn', `No snapshot was kept: ${(error as Error).message}`);
+    }
   }
 
   // Start, and start again
 
   async #recover(): Promise<void> {
     const journal = this.#openJournal();
+    // From here on it is closed, whatever follows.
+    this.#journal = journal;
     const opened = await journal.open();
     const state = await replay(opened);
-    this.#journal = journal;
+    if (this.#stopped) return;
     this.#epoch = opened.epoch;
     this.#snapshotAt = opened.snapshot?.position ?? 0;
     this.#batch = { facts: [], told: [] };
@@ -231,6 +255,7 @@ export class Replica {
     this.#timeOffsetMs = nowMs - this.#clock.monotonicMs();
     this.#engine = new Engine(state, { epoch: opened.epoch, nowMs });
     this.submit({ type: 'tick' });
+    if (!this.#engine) throw new Error('the engine fails at its first step');
   }
 
   #fail(reason: string): void {
@@ -242,7 +267,9 @@ export class Replica {
     this.#sinks.clear();
     this.#log('error', `Started again from the journal, since what was under way could not be kept: ${reason}`);
     for (const listener of this.#listeners) listener.failed?.(reason);
-    void this.#recoverUntilItWorks();
+    this.#recovering ??= this.#recoverUntilItWorks().finally(() => {
+      this.#recovering = null;
+    });
   }
 
   async #recoverUntilItWorks(): Promise<void> {
@@ -250,15 +277,18 @@ export class Replica {
       try {
         await this.#journal?.close();
         await this.#recover();
-        this.#log('info', 'Running again.');
+        if (this.#engine) this.#log('info', 'Running again.');
       } catch (error) {
         this.#log('error', `Cannot start from the journal yet: ${(error as Error).message}`);
-        await new Promise<void>((resolve) => this.#clock.setTimer(RECOVERY_PAUSE_MS, resolve));
+        await new Promise<void>((resolve) => {
+          this.#endPause = resolve;
+          this.#clock.setTimer(RECOVERY_PAUSE_MS, resolve);
+        });
       }
     }
   }
 
-  #log(level: 'info' | 'error', message: string): void {
+  #log(level: 'info' | 'warn' | 'error', message: string): void {
     for (const listener of this.#listeners) listener.log?.(level, message);
   }
 
@@ -289,13 +319,10 @@ export class Replica {
   #tick(...first: Command[]): void {
     if (!this.ready) return;
     const isDue = (this.#running().wakeAtMs ?? Number.POSITIVE_INFINITY) <= this.#nowMs();
-    try {
-      for (const command of first) this.submit(command);
-      if (isDue) this.submit({ type: 'tick' });
-      else this.#setTimer();
-    } catch (error) {
-      if (!(error instanceof BrokenInvariant)) throw error;
-    }
+    for (const command of first) if (this.ready) this.submit(command);
+    if (!this.ready) return;
+    if (isDue) this.submit({ type: 'tick' });
+    else this.#setTimer();
   }
 
   #lookAtDrains(engine: Engine): void {

@@ -4,6 +4,7 @@ import { SqliteJournal } from '@slotkeeper/journal';
 import Fastify, { type FastifyInstance } from 'fastify';
 import type { Logger } from 'pino';
 import { realClock } from './clock.ts';
+import { isOfAnotherSite } from './other-site.ts';
 import { eventsIn } from './prefect/events-in.ts';
 import { prefectFace } from './prefect/face.ts';
 import { Replica } from './replica.ts';
@@ -45,11 +46,21 @@ export async function serve(options: ServeOptions): Promise<RunningServer> {
     routerOptions: { maxParamLength: 16_384 },
     rewriteUrl: ({ url = '/' }) => decodable(url),
   });
+  app.addHook('onRequest', async ({ headers }, reply) => {
+    if (!isOfAnotherSite(headers)) return;
+    await reply.code(403).send({ detail: 'Requests of web pages elsewhere are refused.' });
+  });
   const sessions = new SessionFace({ replica, clock: realClock, version: VERSION, apiKey });
   const events = eventsIn(apiKey);
   serveUpgrades(app.server, { '/session': sessionUpgrade(sessions), '/api/events/in': events.upgrade });
   serveProbes(app, replica);
-  await app.register(prefectFace, { prefix: '/api', replica, clock: realClock, apiKey });
+  await app.register(prefectFace, {
+    prefix: '/api',
+    replica,
+    clock: realClock,
+    apiKey,
+    broke: (error) => log.error(error),
+  });
   try {
     await app.listen({ host, port });
   } catch (error) {

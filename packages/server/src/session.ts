@@ -7,7 +7,6 @@
  * A breach of the protocol ends the connection; a request that is not allowed is refused, and the connection goes on.
  * The client's frames are acknowledged once all that they asked for is durable.
  */
-import { createHash, timingSafeEqual } from 'node:crypto';
 import type { Claim, Notice } from '@slotkeeper/engine';
 import {
   type Channel,
@@ -26,8 +25,9 @@ import {
   type WireAcquire,
   type WireError,
 } from '@slotkeeper/protocol';
+import { isKey } from './api-key.ts';
 import { Calls } from './calls.ts';
-import { BrokenInvariant, type Replica } from './replica.ts';
+import type { Replica } from './replica.ts';
 import { acquireRequest } from './requests.ts';
 
 /** A connection that has not said hello and ready by then is closed. */
@@ -50,6 +50,7 @@ export class SessionFace {
   readonly options: SessionsOptions;
   readonly #connections = new Set<Connection>();
   readonly #dirty = new Set<Connection>();
+  #isClosing = false;
 
   constructor(options: SessionsOptions) {
     this.options = options;
@@ -67,11 +68,14 @@ export class SessionFace {
   accept(open: (events: ChannelEvents) => Channel, local = false): void {
     const connection = new Connection(this, open, local);
     this.#connections.add(connection);
+    // It was on its way as the server said goodbye.
+    if (this.#isClosing) this.#farewell(CLOSING);
   }
 
   /** Says goodbye to all clients, who will try to come back. */
   close(): void {
-    this.#farewell('The server is closing.');
+    this.#isClosing = true;
+    this.#farewell(CLOSING);
   }
 
   markDirty(connection: Connection): void {
@@ -130,9 +134,8 @@ class Connection implements ChannelEvents {
     try {
       this.#read(text);
     } catch (error) {
-      if (error instanceof ProtocolError) this.end(error.wireError, false);
-      // The replica has said its goodbyes already.
-      else if (!(error instanceof BrokenInvariant)) throw error;
+      if (!(error instanceof ProtocolError)) throw error;
+      this.end(error.wireError, false);
     }
   }
 
@@ -226,7 +229,8 @@ class Connection implements ChannelEvents {
     if (hello.version !== PROTOCOL_VERSION) {
       throw new ProtocolError('hello.version', `must be ${PROTOCOL_VERSION}, but was ${hello.version}`);
     }
-    if (!isKey(hello.apiKey, this.#face.options.apiKey)) {
+    const { apiKey } = this.#face.options;
+    if (apiKey !== null && !isKey(hello.apiKey ?? '', apiKey)) {
       const message =
         hello.apiKey === null
           ? 'This server asks for an API key (apiKey, SLOTKEEPER_API_KEY).'
@@ -266,7 +270,7 @@ class Connection implements ChannelEvents {
         this.#face.markDirty(this);
       },
     );
-    if (refusal) return;
+    if (refusal || this.#mode === 'closed') return;
     this.#mode = 'open';
     replica.attach(session, this.#sink);
   }
@@ -277,10 +281,11 @@ class Connection implements ChannelEvents {
     switch (message.type) {
       case 'acquire':
         if (this.#isAllowed(message.request))
-          replica.submit({ type: 'acquire', session, request: acquireRequest(message.request) });
+          // A place is for those who come back: no other acquire may choose its own.
+          replica.submit({ type: 'acquire', session, request: acquireRequest({ ...message.request, place: null }) });
         return;
       case 'release':
-        replica.submit({ type: 'release', lease: message.lease, token: message.token });
+        replica.submit({ type: 'release', session, lease: message.lease, token: message.token });
         return;
       case 'cancel':
         replica.submit({ type: 'cancel', session, lease: message.lease });
@@ -334,6 +339,8 @@ class Connection implements ChannelEvents {
   }
 }
 
+const CLOSING = 'The server is closing.';
+
 const DISPLACED: WireError = {
   code: 'CONFLICT',
   message: 'Another connection has taken this session over: is its id used by two processes?',
@@ -345,9 +352,3 @@ const LAPSED: WireError = {
   message: 'Nothing was heard of this client for its time to live.',
   details: {},
 };
-
-function isKey(given: string | null, apiKey: string | null): boolean {
-  if (apiKey === null) return true;
-  const digest = (text: string): Buffer => createHash('sha256').update(text).digest();
-  return given !== null && timingSafeEqual(digest(given), digest(apiKey));
-}

@@ -1,6 +1,7 @@
 /** WebSockets by their path, on the server's one port. */
 import type { IncomingMessage, Server } from 'node:http';
 import type { Duplex } from 'node:stream';
+import { isOfAnotherSite } from './other-site.ts';
 
 /** Takes over the connection of a request that asked to be upgraded. */
 export type Upgrade = (request: IncomingMessage, socket: Duplex, head: Buffer) => void;
@@ -12,7 +13,7 @@ export function serveUpgrades(server: Server, upgrades: Readonly<Record<string, 
     const path = URL.parse(request.url ?? '/', 'http://localhost')?.pathname ?? '';
     const upgrade = Object.hasOwn(upgrades, path) ? upgrades[path] : undefined;
     if (!upgrade) refuse(socket, '404 Not Found');
-    else if (isOfAnotherSite(request)) refuse(socket, '403 Forbidden');
+    else if (isOfAnotherSite(request.headers)) refuse(socket, '403 Forbidden');
     else upgrade(request, socket, head);
   });
 }
@@ -21,9 +22,4 @@ export function refuse(socket: Duplex, status: '403 Forbidden' | '404 Not Found'
   // Whoever has been refused need not close its end.
   socket.once('finish', () => socket.destroy());
   socket.end(`HTTP/1.1 ${status}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n`);
-}
-
-/** A web page elsewhere must not talk to a server on loopback through its visitor's browser. */
-function isOfAnotherSite({ headers }: IncomingMessage): boolean {
-  return headers.origin !== undefined && URL.parse(headers.origin)?.host !== headers.host;
 }

@@ -6,9 +6,11 @@ import type { Upgrade } from './upgrades.ts';
 
 /** Above the protocol's bound, so that a frame that is too long is told so; beyond this the connection is cut. */
 const MAX_PAYLOAD_BYTES = 4 * MAX_FRAME_BYTES;
+/** `closeTimeout`: so long a client may take to agree to a close. One that does not read must not hold up the server's end. */
+const OPTIONS = { noServer: true, perMessageDeflate: false, maxPayload: MAX_PAYLOAD_BYTES, closeTimeout: 1_000 };
 
 export function sessionUpgrade(face: SessionFace): Upgrade {
-  const sockets = new WebSocketServer({ noServer: true, perMessageDeflate: false, maxPayload: MAX_PAYLOAD_BYTES });
+  const sockets = new WebSocketServer(OPTIONS);
   return (request, socket, head) =>
     sockets.handleUpgrade(request, socket, head, (webSocket) => face.accept((events) => channelOf(webSocket, events)));
 }

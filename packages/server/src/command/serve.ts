@@ -47,9 +47,9 @@ export function serveCommand(): Command {
 async function serveUntilStopped(options: ServeOptions): Promise<void> {
   const stopAsked = untilStopAsked();
   const server = await start(options);
+  // A reader of what is said that goes away is no reason to stop serving.
+  for (const stream of [process.stdout, process.stderr]) stream.on('error', () => {});
   if (options.apiKey === undefined && !isLoopback(options.host)) process.stderr.write(openWarning(options.host));
-  // A reader of the ready line that goes away is no reason to stop serving.
-  process.stdout.on('error', () => {});
   process.stdout.write(`slotkeeper ${server.version} ready on ${server.url} (${server.description})\n`);
   await stopAsked;
   const impatience = setTimeout(() => {

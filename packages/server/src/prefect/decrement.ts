@@ -25,7 +25,7 @@ export function whatToRelease(limits: readonly Limit[], taskRunId: string): Rele
   return [...releases.values()];
 }
 
-/** In the order of their grants. */
+/** In the order of their grants. Only those over REST: a client of the session protocol gives back its own, and would not be told. */
 function ofTaskRun(limit: Limit, taskRunId: string): Lease[] {
-  return [...limit.leases.values()].filter((lease) => taskRunOf(lease) === taskRunId);
+  return [...limit.leases.values()].filter((lease) => lease.lifeline === 'renewal' && taskRunOf(lease) === taskRunId);
 }

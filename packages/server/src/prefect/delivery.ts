@@ -18,8 +18,9 @@ const watched = new WeakMap<Socket, () => void>();
 
 /** Tells of one answer, from before it is written until its fate is known. False if the connection has ended already. */
 export function watchDelivery(response: ServerResponse, events: DeliveryEvents): boolean {
-  const { socket } = response;
-  if (!socket || socket.destroyed) return false;
+  // The request's: a response behind another one on its connection has none yet.
+  const { socket } = response.req;
+  if (socket.destroyed) return false;
   let wasReset = false;
   const stop = (): void => {
     watched.delete(socket);

@@ -12,6 +12,10 @@ export class DurableAnswers {
     replica.on({ failed: () => this.#failed() });
   }
 
+  get isReady(): boolean {
+    return this.#replica.ready;
+  }
+
   /** As it stands now: to decide by, and to be told only through `once`. Throws a `PrefectError` while there is none. */
   get state(): State {
     if (!this.#replica.ready) throw unavailable();

@@ -5,11 +5,16 @@
  */
 import type { IncomingMessage } from 'node:http';
 import { type RawData, type WebSocket, WebSocketServer } from 'ws';
+import { isKey } from '../api-key.ts';
 import { refuse, type Upgrade } from '../upgrades.ts';
 
 const SUBPROTOCOL = 'prefect';
 const POLICY_VIOLATION = 1008;
 const MAX_PAYLOAD_BYTES = 1_048_576;
+/** A client that has shown no key by then is closed. */
+const AUTH_MS = 10_000;
+/** One that has not answered the last ping is gone. */
+const PING_MS = 30_000;
 
 export interface EventsIn {
   readonly upgrade: Upgrade;
@@ -44,7 +49,27 @@ function receive(socket: WebSocket, apiKey: string | null): void {
   socket.on('error', () => socket.terminate());
   // Events are read, so that the client may go on sending; pings are answered by the socket itself.
   socket.on('message', () => {});
-  if (socket.protocol === SUBPROTOCOL) socket.once('message', (data) => authenticate(socket, data, apiKey));
+  keepAlive(socket);
+  if (socket.protocol !== SUBPROTOCOL) return;
+  const late = setTimeout(() => socket.close(POLICY_VIOLATION, "Expected 'auth' message"), AUTH_MS).unref();
+  socket.once('close', () => clearTimeout(late));
+  socket.once('message', (data) => {
+    clearTimeout(late);
+    authenticate(socket, data, apiKey);
+  });
+}
+
+function keepAlive(socket: WebSocket): void {
+  let isAlive = true;
+  socket.on('pong', () => {
+    isAlive = true;
+  });
+  const pings = setInterval(() => {
+    if (!isAlive) socket.terminate();
+    isAlive = false;
+    socket.ping();
+  }, PING_MS).unref();
+  socket.once('close', () => clearInterval(pings));
 }
 
 function authenticate(socket: WebSocket, data: RawData, apiKey: string | null): void {
@@ -52,7 +77,7 @@ function authenticate(socket: WebSocket, data: RawData, apiKey: string | null): 
   if (message === undefined) socket.terminate();
   else if (message.type !== 'auth') socket.close(POLICY_VIOLATION, "Expected 'auth' message");
   else if (apiKey !== null && !message.token) socket.close(POLICY_VIOLATION, 'Auth required but no token provided');
-  else if (apiKey !== null && message.token !== apiKey) socket.close(POLICY_VIOLATION, 'Invalid token');
+  else if (apiKey !== null && !isKey(String(message.token), apiKey)) socket.close(POLICY_VIOLATION, 'Invalid token');
   else socket.send(JSON.stringify({ type: 'auth_success' }));
 }
 

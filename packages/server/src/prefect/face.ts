@@ -1,8 +1,8 @@
 /** The face that an unmodified Prefect 3 client knows: its v1 API of tag limits, and what it asks around it. */
-import { createHash, timingSafeEqual } from 'node:crypto';
 import { setImmediate } from 'node:timers/promises';
 import type { Clock } from '@slotkeeper/protocol';
 import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import { isKey } from '../api-key.ts';
 import type { Replica } from '../replica.ts';
 import { notFound, PrefectError, sendError, sendJson } from './answers.ts';
 import { nextRequest } from './delivery.ts';
@@ -25,6 +25,8 @@ export interface PrefectFaceOptions {
   /** The Prefect version told to clients, which refuse one whose major version is not theirs. */
   readonly prefectVersion?: string;
   readonly apiVersion?: string;
+  /** Hears of each error that is answered with 500: a bug. */
+  readonly broke?: (error: Error) => void;
 }
 
 /**
@@ -39,7 +41,7 @@ export async function prefectFace(app: FastifyInstance, options: PrefectFaceOpti
 
   app.removeAllContentTypeParsers();
   app.addContentTypeParser('*', { parseAs: 'buffer' }, (_request, bytes, done) => done(null, bytes));
-  app.setErrorHandler(answerError);
+  app.setErrorHandler((error: FastifyError, _request, reply) => answerError(error, reply, options.broke));
   app.addHook('onRequest', async ({ raw }) => nextRequest(raw.socket));
   if (apiKey) app.addHook('onRequest', bearerOnly(apiKey, [`${app.prefix}/health`, `${app.prefix}/ready`]));
   app.setNotFoundHandler(() => {
@@ -57,22 +59,17 @@ export async function prefectFace(app: FastifyInstance, options: PrefectFaceOpti
 }
 
 function bearerOnly(apiKey: string, openPaths: readonly string[]) {
-  const expected = digest(`Bearer ${apiKey}`);
   return async ({ method, url, headers }: FastifyRequest): Promise<void> => {
     if (method === 'GET' && openPaths.includes(url.split('?', 1)[0]!)) return;
-    if (timingSafeEqual(digest(headers.authorization ?? ''), expected)) return;
+    if (isKey(headers.authorization ?? '', `Bearer ${apiKey}`)) return;
     throw new PrefectError(401, { exception_message: 'Unauthorized' });
   };
 }
 
-function digest(text: string): Buffer {
-  return createHash('sha256').update(text).digest();
-}
-
-function answerError(error: FastifyError, request: FastifyRequest, reply: FastifyReply): FastifyReply {
+function answerError(error: FastifyError, reply: FastifyReply, broke: PrefectFaceOptions['broke']): FastifyReply {
   if (error instanceof PrefectError) return sendError(reply, error);
   const { statusCode = 500, message } = error;
   if (statusCode < 500) return sendJson(reply, statusCode, { detail: message });
-  request.log.error(error);
+  broke?.(error);
   return sendJson(reply, 500, { exception_message: 'Internal Server Error' });
 }

@@ -374,7 +374,9 @@ export class HeldIncrements {
   #giveUp(increment: Increment): void {
     this.#forget(increment);
     const { session, connection } = increment;
-    this.#options.replica.submit({ type: 'session.close', session, connection });
+    const { replica } = this.#options;
+    // One that starts again has forgotten it.
+    if (replica.ready) replica.submit({ type: 'session.close', session, connection });
   }
 
   #forget(increment: Increment): void {

@@ -1,6 +1,6 @@
 /**
- * Where JSON is malformed, and how, in the words of Python's parser, which Prefect's clients get to see. Only for text that
- * `JSON.parse` has refused.
+ * Where JSON is malformed, and how, in the words of Python's parser, which Prefect's clients get to see. For text that
+ * `JSON.parse` has refused, or that has many brackets.
  */
 
 export interface JsonFault {

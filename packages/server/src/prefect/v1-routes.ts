@@ -7,7 +7,16 @@ import { watchDelivery } from './delivery.ts';
 import type { DurableAnswers } from './durable-answers.ts';
 import { type HeldIncrements, type Outcome, RETRY_AFTER_SECONDS, type Requester } from './held-increments.ts';
 import type { Call, Route } from './routes.ts';
-import { limitName, limitsOn, tagLimit, tagLimitById, tagLimits, tagOf, takenLimit } from './tag-limits.ts';
+import {
+  limitName,
+  limitsOn,
+  type TagLimit,
+  tagLimit,
+  tagLimitById,
+  tagLimits,
+  tagOf,
+  takenLimit,
+} from './tag-limits.ts';
 import { canonical } from './uuid.ts';
 import { readCreate, readFilter, readReset, readSlots, readTag } from './v1-bodies.ts';
 import { orInvalid } from './validation.ts';
@@ -47,10 +56,11 @@ async function create({ answers }: V1, { body, reply }: Call) {
   const { tag, concurrency_limit: slots } = orInvalid(readCreate(body), body);
   const name = limitName(tag);
   const status = answers.state.limits.has(name) ? 200 : 201;
+  let created: TagLimit | undefined;
   const set = answers.submit({ type: 'limit.set', name, id: randomUUID(), patch: { slots } });
-  const limit = answers.once(tagLimit(answers.state.limits.get(name)!));
-  await Promise.all([set, limit]);
-  return sendJson(reply, status, await limit);
+  if (answers.isReady) created = tagLimit(answers.state.limits.get(name)!);
+  await set;
+  return sendJson(reply, status, created);
 }
 
 async function read({ answers }: V1, { reply }: Call, limit: Limit | undefined) {
