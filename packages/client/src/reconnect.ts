@@ -1,9 +1,10 @@
 /**
  * How long to wait before the next attempt to connect. After a restart the server gives all leases one time to live, so a
- * client that holds some tries more often than every quarter of it: no pause is longer than an eighth.
+ * client that holds some tries more often than every quarter of it: no pause is longer than an eighth. And it grants nothing
+ * for a second, in which those who waited are to be back in their places: no pause is longer than three quarters of that.
  */
 const FIRST_MS = 50;
-const LONGEST_MS = 5_000;
+const LONGEST_MS = 750;
 
 export class Backoff {
   readonly #longestMs: number;

@@ -5,6 +5,7 @@ import {
   type HolderView,
   type LimitView,
   notFound,
+  queueFull,
   type Refusal,
   resumed,
   type WaiterView,
@@ -13,6 +14,7 @@ import {
   type ClientMessage,
   checkCall,
   invalidRequest,
+  MAX_FRAME_BYTES,
   type Method,
   type Methods,
   type Page,
@@ -20,8 +22,11 @@ import {
 } from '@slotkeeper/protocol';
 import type { Replica } from './replica.ts';
 
-/** Items of a page: well below a frame's bound with the longest names there can be. */
+/** A page ends at the first of these, so that it fits in a frame. */
 const PAGE_ITEMS = 500;
+const PAGE_LENGTH = MAX_FRAME_BYTES / 4;
+/** Calls of one connection that wait for their answers. */
+const WAITING_MAX = 1_000;
 
 type Call = Extract<ClientMessage, { readonly type: 'call' }>;
 type Say = (message: ServerMessage) => void;
@@ -46,6 +51,7 @@ export class Calls {
   /** The first of them is under way. */
   readonly #lists: Call[] = [];
   #listIsAnswered = false;
+  #waiting = 0;
 
   constructor(replica: Replica, say: Say) {
     this.#replica = replica;
@@ -53,8 +59,14 @@ export class Calls {
   }
 
   answer(call: Call): void {
+    if (this.#waiting >= WAITING_MAX) {
+      const error = queueFull('calls of one client that wait for their answers', WAITING_MAX);
+      this.#replica.tell(() => this.#say({ type: 'failed', id: call.id, error }));
+      return;
+    }
+    this.#waiting += 1;
     if (!LISTS.has(call.method)) {
-      answerCall(this.#replica, call, this.#say);
+      answerCall(this.#replica, call, (answer) => this.#answered(answer));
       return;
     }
     this.#lists.push(call);
@@ -73,8 +85,13 @@ export class Calls {
   #answerList(call: Call): void {
     answerCall(this.#replica, call, (answer) => {
       this.#listIsAnswered = true;
-      this.#say(answer);
+      this.#answered(answer);
     });
+  }
+
+  #answered(answer: ServerMessage): void {
+    this.#waiting -= 1;
+    this.#say(answer);
   }
 }
 
@@ -193,7 +210,13 @@ function isMissing(replica: Replica, name: string | null, done: (refusal: Refusa
 
 /** `items` may be one more than a page holds: then there is another. */
 function page<T>(items: readonly T[], cursor: (item: T) => string): Page<T> {
-  const shown = items.slice(0, PAGE_ITEMS);
+  const shown: T[] = [];
+  let length = 0;
+  for (const item of items) {
+    length += JSON.stringify(item).length;
+    if (shown.length > 0 && (shown.length === PAGE_ITEMS || length > PAGE_LENGTH)) break;
+    shown.push(item);
+  }
   const last = shown.at(-1);
-  return { items: shown, next: items.length > PAGE_ITEMS && last !== undefined ? cursor(last) : null };
+  return { items: shown, next: shown.length < items.length && last !== undefined ? cursor(last) : null };
 }

@@ -41,7 +41,8 @@ export class Replica {
   readonly #clock: Clock;
   readonly #listeners: Partial<ReplicaEvents>[] = [];
   readonly #sinks = new Map<string, Sink>();
-  #drains: { readonly name: string; readonly done: (isEmpty: boolean) => void }[] = [];
+  /** Who waits for a limit to be empty, by its name. */
+  #drains = new Map<string, ((isEmpty: boolean) => void)[]>();
   #journal: Journal | null = null;
   #engine: Engine | null = null;
   #epoch = 0;
@@ -114,7 +115,7 @@ export class Replica {
       else this.#batch.told.push(notice);
     }
     if (done) this.#batch.told.push(() => done(step.refusal));
-    if (this.#drains.length > 0) this.#lookAtDrains(engine);
+    if (this.#drains.size > 0) this.#lookAtDrains(engine);
     this.#flushSoon();
     this.#setTimer();
     return step.refusal;
@@ -129,7 +130,7 @@ export class Replica {
 
   /** Calls back, as `tell` does, once nobody holds the limit that is draining; with false if it was resumed before. */
   whenDrained(name: string, done: (isEmpty: boolean) => void): void {
-    this.#drains.push({ name, done });
+    this.#drains.set(name, [...(this.#drains.get(name) ?? []), done]);
     this.#lookAtDrains(this.#running());
   }
 
@@ -147,7 +148,8 @@ export class Replica {
   async stop(): Promise<void> {
     if (this.#stopped) return;
     await this.#flushing;
-    if (this.#engine) await this.#flush(this.#engine, this.#journal as Journal);
+    if (this.#engine) this.#startFlush();
+    await this.#flushing;
     this.#stopped = true;
     this.#timer?.timer.cancel();
     this.#endPause();
@@ -263,7 +265,7 @@ export class Replica {
     this.#timer?.timer.cancel();
     this.#timer = null;
     this.#batch = { facts: [], told: [] };
-    this.#drains = [];
+    this.#drains.clear();
     this.#sinks.clear();
     this.#log('error', `Started again from the journal, since what was under way could not be kept: ${reason}`);
     for (const listener of this.#listeners) listener.failed?.(reason);
@@ -326,13 +328,12 @@ export class Replica {
   }
 
   #lookAtDrains(engine: Engine): void {
-    const waiting = this.#drains;
-    this.#drains = [];
-    for (const drain of waiting) {
-      const limit = engine.state.limits.get(drain.name);
+    for (const [name, waiting] of this.#drains) {
+      const limit = engine.state.limits.get(name);
       const isEmpty = !limit || limit.leases.size === 0;
-      if (isEmpty || limit.settings.mode !== 'draining') this.tell(() => drain.done(isEmpty));
-      else this.#drains.push(drain);
+      if (!isEmpty && limit.settings.mode === 'draining') continue;
+      this.#drains.delete(name);
+      for (const done of waiting) this.tell(() => done(isEmpty));
     }
   }
 }

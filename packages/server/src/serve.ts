@@ -4,6 +4,7 @@ import { SqliteJournal } from '@slotkeeper/journal';
 import Fastify, { type FastifyInstance } from 'fastify';
 import type { Logger } from 'pino';
 import { realClock } from './clock.ts';
+import { decodable } from './decodable-url.ts';
 import { isOfAnotherSite } from './other-site.ts';
 import { eventsIn } from './prefect/events-in.ts';
 import { prefectFace } from './prefect/face.ts';
@@ -87,14 +88,4 @@ function serveProbes(app: FastifyInstance, replica: Replica): void {
   app.get('/readyz', (_request, reply) =>
     replica.ready ? { status: 'ok' } : reply.code(503).send({ status: 'starting again from the journal' }),
   );
-}
-
-/** A URL whose escapes mean nothing is taken literally, so that it is answered by the face that it asks for, after its key check. */
-function decodable(url: string): string {
-  try {
-    // What comes of it is looked at, since the bundler leaves out a call that seems to have no effect.
-    return decodeURIComponent(url) && url;
-  } catch {
-    return url.replaceAll('%', '%25');
-  }
 }

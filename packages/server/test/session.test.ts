@@ -330,4 +330,32 @@ describe('a request that is not allowed is refused with its field, and the conne
     ]);
     expect(wire.of('reply')).toMatchObject([{ id: 3, value: { name: 'db', slots: 1 } }]);
   });
+
+  it('a long list comes in pages that fit in a frame, whatever the names', async () => {
+    const wire = await connected();
+    const names = Array.from({ length: 1_200 }, (_, i) => `${'語'.repeat(240)}${String(i).padStart(5, '0')}`);
+    for (const name of names) world.replica.submit({ type: 'limit.set', name, id: name, patch: { slots: 1 } });
+    const seen: string[] = [];
+    for (let after: string | null = ''; after !== null; ) {
+      wire.say({ type: 'call', id: seen.length, method: 'limits.list', params: { prefix: '語', after } });
+      await world.time.pass(0);
+      const { value } = wire.of('reply').at(-1) as { value: { items: { name: string }[]; next: string | null } };
+      expect(Buffer.byteLength(JSON.stringify(value))).toBeLessThan(MAX_FRAME_BYTES);
+      seen.push(...value.items.map(({ name }) => name));
+      after = value.next;
+    }
+    expect(seen).toEqual(names);
+  });
+
+  it('more calls than may wait for their answers', async () => {
+    const wire = await connected();
+    wire.acquire([['db', 1]]);
+    const drains = Array.from(
+      { length: 1_001 },
+      (_, id) => ({ type: 'call', id, method: 'limits.drain', params: { name: 'db' } }) as const,
+    );
+    wire.say(...drains);
+    await world.time.pass(0);
+    expect(wire.of('failed')).toMatchObject([{ id: 1_000, error: { code: 'QUEUE_FULL' } }]);
+  });
 });
