@@ -25,7 +25,7 @@ import type { Replica } from './replica.ts';
 /** A page ends at the first of these, so that it fits in a frame. */
 const PAGE_ITEMS = 500;
 const PAGE_LENGTH = MAX_FRAME_BYTES / 4;
-/** Calls of one connection that wait for their answers. */
+/** Lists and drains of one connection that wait for their answers. All other calls are answered with their batch. */
 const WAITING_MAX = 1_000;
 
 type Call = Extract<ClientMessage, { readonly type: 'call' }>;
@@ -59,18 +59,17 @@ export class Calls {
   }
 
   answer(call: Call): void {
-    if (this.#waiting >= WAITING_MAX) {
-      const error = queueFull('calls of one client that wait for their answers', WAITING_MAX);
+    const isList = LISTS.has(call.method);
+    if (!isList && call.method !== 'limits.drain') {
+      answerCall(this.#replica, call, this.#say);
+    } else if (this.#waiting >= WAITING_MAX) {
+      const error = queueFull('lists and drains of one client that wait for their answers', WAITING_MAX);
       this.#replica.tell(() => this.#say({ type: 'failed', id: call.id, error }));
-      return;
+    } else {
+      this.#waiting += 1;
+      if (!isList) answerCall(this.#replica, call, (answer) => this.#answered(answer));
+      else if (this.#lists.push(call) === 1) this.#answerList(call);
     }
-    this.#waiting += 1;
-    if (!LISTS.has(call.method)) {
-      answerCall(this.#replica, call, (answer) => this.#answered(answer));
-      return;
-    }
-    this.#lists.push(call);
-    if (this.#lists.length === 1) this.#answerList(call);
   }
 
   /** To be called when all that was said has been written. */

@@ -32,6 +32,8 @@ import { acquireRequest } from './requests.ts';
 
 /** A connection that has not said hello and ready by then is closed. */
 const GREETING_MS = 10_000;
+/** What a client may list as it comes back: twice what the engine lets one hold or wait for. */
+const LISTED_MAX = 200_000;
 /** A client that does not read is closed when so much waits for it. */
 const UNREAD_BYTES_MAX = 16 * 1_048_576;
 
@@ -247,6 +249,9 @@ class Connection implements ChannelEvents {
   }
 
   #list(message: ClientMessage): void {
+    if (this.#claims.length + this.#waits.length > LISTED_MAX) {
+      throw new ProtocolError('claims and acquires before ready', `must be ${LISTED_MAX} at the most`);
+    }
     if (message.type === 'claim') this.#claims.push([message.lease, message.token]);
     else if (message.type === 'acquire') this.#waits.push(message.request);
     else if (message.type === 'ready') this.#open(this.#hello as Hello);

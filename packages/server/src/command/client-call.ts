@@ -2,6 +2,7 @@
 import { type Command, Option } from 'commander';
 import type { Keeper } from 'slotkeeper';
 import { address, notEmpty } from './arguments.ts';
+import { commandFailure } from './client-failure.ts';
 import { EXIT } from './failure.ts';
 
 export interface ClientOptions {
@@ -21,29 +22,30 @@ export function addClientOptions(command: Command): Command {
     .option('--json', 'print JSON');
 }
 
-/** Connects, lets `body` ask, and goes away in order. Rejects with the client's error if nobody answers there. */
+/** Connects, lets `body` ask, and goes away in order. Rejects with a `CommandFailure` if the client says no. */
 export async function withKeeper<T>(options: ClientOptions, body: (keeper: Keeper) => Promise<T>): Promise<T> {
-  const { connect } = await import('slotkeeper');
-  const keeper = await connect(options.url, {
-    label: 'slotkeeper command',
-    connectTimeoutSeconds: 5,
-    ...(options.apiKey === undefined ? {} : { apiKey: options.apiKey }),
-  });
+  const { connect, SlotkeeperError } = await import('slotkeeper');
   try {
+    await using keeper = await connect(options.url, {
+      label: 'slotkeeper command',
+      connectTimeoutSeconds: 5,
+      apiKey: options.apiKey,
+    });
     return await body(keeper);
-  } finally {
-    await keeper.close();
+  } catch (error) {
+    throw SlotkeeperError.is(error) ? commandFailure(error) : error;
   }
 }
 
 /** Prints `value` as JSON, or the lines that say it to people. */
 export function printAnswer(options: ClientOptions, value: unknown, lines: () => readonly string[]): void {
-  process.stdout.on('error', endOfReader);
+  process.stdout.on('error', endOfOutput);
   process.stdout.write(`${options.json ? JSON.stringify(value, null, 2) : lines().join('\n')}\n`);
 }
 
-/** `slotkeeper holders | head -1`: whoever read has enough, which is no failure. */
-function endOfReader(error: NodeJS.ErrnoException): void {
-  if (error.code !== 'EPIPE') throw error;
-  process.exit(EXIT.done);
+/** `slotkeeper holders | head -1`: whoever read has enough, which is no failure. A full disk is one. */
+function endOfOutput(error: NodeJS.ErrnoException): void {
+  if (error.code === 'EPIPE') process.exit(EXIT.done);
+  process.stderr.write(`The answer could not be written to stdout: ${error.message}.\n`);
+  process.exit(EXIT.failed);
 }

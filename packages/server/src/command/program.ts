@@ -1,7 +1,7 @@
 /** The `slotkeeper` command as a whole: its subcommands, and what their endings come to as an exit code. */
 import { Command, CommanderError } from 'commander';
 import { VERSION } from '../version.ts';
-import { EXIT, Interrupted, sentence } from './failure.ts';
+import { CommandFailure, EXIT, Interrupted, sentence } from './failure.ts';
 import { limitCommand } from './limit.ts';
 import { serveCommand } from './serve.ts';
 import { holdersCommand, waitersCommand } from './standing.ts';
@@ -14,6 +14,7 @@ export async function run(argv: readonly string[]): Promise<number> {
   } catch (error) {
     if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.done : EXIT.usage;
     process.stderr.write(`${sentence(error)}\n`);
+    if (error instanceof CommandFailure) return error.exitCode;
     return error instanceof Interrupted ? EXIT.interrupted : EXIT.failed;
   }
 }

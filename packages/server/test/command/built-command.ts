@@ -9,7 +9,7 @@ import { fileURLToPath } from 'node:url';
 import type { Keeper } from 'slotkeeper';
 import { onTestFinished } from 'vitest';
 
-const MAIN = fileURLToPath(new URL('../../dist/main.js', import.meta.url));
+export const MAIN = fileURLToPath(new URL('../../dist/main.js', import.meta.url));
 
 export interface Ending {
   /** Null if it was ended by a signal. */

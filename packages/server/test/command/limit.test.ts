@@ -1,6 +1,8 @@
+import { spawnSync } from 'node:child_process';
+import { existsSync } from 'node:fs';
 import { connect } from 'slotkeeper';
 import { expect, onTestFinished, test } from 'vitest';
-import { slotkeeper, startServer } from './built-command.ts';
+import { MAIN, slotkeeper, startServer } from './built-command.ts';
 
 async function json(...args: string[]): Promise<unknown> {
   const { code, stdout, stderr } = await slotkeeper(...args, '--json');
@@ -63,15 +65,36 @@ test('a limit that is not there is one sentence that names it', async () => {
   for (const verb of ['get', 'pause', 'drain', 'resume', 'delete']) {
     const { code, stdout, stderr } = await slotkeeper('limit', verb, 'nothing', '--url', url);
     expect({ verb, code, stdout }).toEqual({ verb, code: 1, stdout: '' });
-    expect(stderr).toMatch(/^[^\n]*nothing[^\n]*\n$/);
+    expect(stderr).toMatch(/^[^\n]*nothing[^\n]*slotkeeper limit set NAME[^\n]*\n$/);
   }
 });
 
 test('a new limit without slots is refused with what is lacking', async () => {
   const { url } = await startServer();
   const { code, stderr } = await slotkeeper('limit', 'set', 'db', '--active', '--url', url);
+  expect(code).toBe(2);
+  expect(stderr).toContain('--slots');
+});
+
+test.each(['a/b', ''])('a name that cannot be is wrong usage: %j', async (name) => {
+  const { url } = await startServer();
+  const { code, stdout, stderr } = await slotkeeper('limit', 'set', name, '--slots', '1', '--url', url);
+  expect({ code, stdout }).toEqual({ code: 2, stdout: '' });
+  expect(stderr).toMatch(/^name must [^\n]+\n$/);
+});
+
+test('nobody at the address is one sentence that says what to type', async () => {
+  const { code, stderr } = await slotkeeper('limit', 'ls', '--url', 'http://127.0.0.1:9');
   expect(code).toBe(1);
-  expect(stderr).toContain('slots');
+  expect(stderr).toMatch(/^[^\n]*127\.0\.0\.1:9[^\n]*slotkeeper serve[^\n]*--url[^\n]*\n$/);
+});
+
+test.runIf(existsSync('/dev/full'))('an answer that cannot be written is one sentence', async () => {
+  const { url } = await startServer();
+  const args = ['-c', '"$@" > /dev/full', 'sh', process.execPath, MAIN, 'limit', 'ls', '--url', url];
+  const { status, stderr } = spawnSync('sh', args, { encoding: 'utf8' });
+  expect(status).toBe(1);
+  expect(stderr).toMatch(/^[^\n]*stdout[^\n]*ENOSPC[^\n]*\n$/);
 });
 
 test('a held limit is deleted only by force', async () => {
@@ -81,7 +104,11 @@ test('a held limit is deleted only by force', async () => {
   await keeper.limits.ensure('db', { slots: 1 });
   const lease = await keeper.acquire('db');
   const lost = new Promise((resolve) => lease.signal.addEventListener('abort', resolve));
-  expect(await slotkeeper('limit', 'delete', 'db', '--url', url)).toMatchObject({ code: 1, stdout: '' });
+  expect(await slotkeeper('limit', 'delete', 'db', '--url', url)).toMatchObject({
+    code: 1,
+    stdout: '',
+    stderr: expect.stringContaining('--force'),
+  });
   expect(await slotkeeper('limit', 'delete', 'db', '--force', '--url', url)).toMatchObject({ code: 0 });
   await lost;
   expect(lease.signal.reason).toMatchObject({ code: 'LEASE_REVOKED' });

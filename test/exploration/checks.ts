@@ -1,0 +1,68 @@
+/** What must be so in every state of an exploration, and what must come of it. */
+import { firstToGrant, type PlainLimit, type PlainWaiter } from '../../packages/engine/test/plain-line.ts';
+import type { World } from './world.ts';
+
+/** What must be so in every state: above all that nobody waits who could be granted. */
+export function check(world: World): void {
+  world.stepper.check(world.heldBackUntilMs !== null);
+  if (world.heldBackUntilMs === null) checkLine(world);
+}
+
+/** The plain scan of the line finds nobody to grant, and everybody parked where the engine has them. */
+function checkLine(world: World): void {
+  const { engine } = world.stepper;
+  const views = engine.waiters(null);
+  const waiters = views.map((view): PlainWaiter => {
+    const client = world.clients.find(({ name }) => name === view.ticket)!;
+    return {
+      lease: view.ticket,
+      amounts: view.limits.map(({ name, slots }) => [name, slots]),
+      place: view.place,
+      connected: view.connected,
+      isTry: false,
+      parkedOn: view.blockedOn,
+      grantsSeen: client.grantsSeen,
+    };
+  });
+  const limitOf = (name: string): PlainLimit => {
+    const { slots, active, mode, overtakes } = engine.state.limits.get(name)!.settings;
+    return { name, slots, active, mode, overtakes, grants: world.grants.get(name) ?? 0 };
+  };
+  const granted = firstToGrant(waiters, limitOf, ({ name, slots }) => slots - heldForGood(world, name));
+  if (granted) throw new Error(`${granted.lease} waits, though it could be granted`);
+  for (const [i, { lease, parkedOn }] of waiters.entries()) {
+    const { blockedOn } = views[i]!;
+    if (parkedOn !== blockedOn) throw new Error(`${lease} is parked on ${blockedOn}, and should be on ${parkedOn}`);
+  }
+}
+
+/** Without what leases hold that have lapsed. */
+function heldForGood(world: World, name: string): number {
+  const { engine } = world.stepper;
+  let held = 0;
+  for (const lease of engine.state.limits.get(name)!.leases.values()) {
+    if (engine.isValid(lease.id, lease.token)) held += lease.amounts.get(name)!;
+  }
+  return held;
+}
+
+/** All limits are open, all clients come back, all holders let go: everybody is served, and nothing remains. */
+export function drain(world: World): void {
+  const { engine } = world.stepper;
+  for (const { name, settings } of engine.state.limits.values()) {
+    if (settings.mode !== 'open') world.do(`${name} resumed`);
+  }
+  for (const client of world.clients) if (!client.connected) world.do(`${client.name} returns`);
+  while (world.heldBackUntilMs !== null) world.do('time passes');
+  const waiting = world.clients.filter(({ wish, token }) => wish && token === null);
+  for (let rounds = 0; ; rounds++) {
+    const holder = world.clients.find(({ token }) => token !== null);
+    if (!holder) break;
+    if (rounds > world.clients.length) throw new Error('letting go goes on for ever');
+    world.do(`${holder.name} releases`);
+  }
+  const unserved = waiting.filter(({ wish }) => wish).map(({ name }) => name);
+  if (unserved.length > 0) throw new Error(`all let go, and ${unserved.join(', ')} still wait`);
+  const left = [...world.stepper.engine.state.leases.keys(), ...engine.waiters(null).map(({ ticket }) => ticket)];
+  if (left.length > 0) throw new Error(`all let go, and ${left.join(', ')} remain`);
+}
