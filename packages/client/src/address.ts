@@ -1,5 +1,6 @@
 /** Where a server is: what a URL means. */
-import { InvalidRequestError } from './errors.ts';
+import { seen } from '@slotkeeper/protocol';
+import { refuse } from './refuse.ts';
 
 export const DEFAULT_URL = 'http://127.0.0.1:4230';
 
@@ -11,13 +12,16 @@ export type Address =
 
 /** Throws `InvalidRequestError`. */
 export function readAddress(url: string): Address {
+  if (typeof url !== 'string') refuse({ field: 'url', reason: `must be text, but was ${seen(url)}` });
   if (url.startsWith('embedded:')) return { type: 'embedded', file: url.slice('embedded:'.length) || undefined };
   const parsed = URL.parse(url);
   if (parsed?.protocol !== 'http:' && parsed?.protocol !== 'https:')
-    throw new InvalidRequestError(
-      `url must be http(s)://host:port of a Slotkeeper server, or 'embedded:' with or without a file, but was '${url}'.`,
-      { field: 'url' },
-    );
+    return refuse({
+      field: 'url',
+      reason: `must be http(s)://host:port of a Slotkeeper server, or 'embedded:' with or without a file, but was '${url.replace(/\/\/.*@/, '//…@')}'`,
+    });
+  if (parsed.username || parsed.password)
+    refuse({ field: 'url', reason: 'must be without user and password: a server asks for an API key instead' });
   const path = parsed.pathname.replace(/\/+$/, '');
   const isApi = path.endsWith('/api');
   const origin = parsed.origin + (isApi ? path.slice(0, -'/api'.length) : path);

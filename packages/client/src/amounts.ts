@@ -1,5 +1,5 @@
 /** How many slots of which limits. */
-import { checkAmounts, type WireAcquire } from '@slotkeeper/protocol';
+import { checkAmounts, seen, type WireAcquire } from '@slotkeeper/protocol';
 import { InvalidRequestError } from './errors.ts';
 import { refuse } from './refuse.ts';
 import type { Limits } from './register.ts';
@@ -22,7 +22,7 @@ function pairs(limits: unknown, slots: number | undefined): Amounts {
     return Object.entries(limits);
   }
   throw new InvalidRequestError(
-    `limits must be a name, a list of names or an object from name to slots, but was ${String(limits)}.`,
+    `limits must be a name, a list of names or an object from name to slots, but was ${seen(limits)}.`,
     { field: 'limits' },
   );
 }

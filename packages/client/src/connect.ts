@@ -1,25 +1,28 @@
 /** From an address to a keeper: the real world's clock, transport, ids and chance come in here. */
 import { randomUUID } from 'node:crypto';
 import { hostname } from 'node:os';
+import { setTimeout as delay } from 'node:timers/promises';
 import {
   type Channel,
   type ChannelEvents,
-  type Check,
-  checkLabel,
+  checkFields,
+  checkNumber,
   checkOnMissing,
   checkPriority,
-  checkTimeout,
-  checkTtl,
-  type Problem,
+  checkShortText,
+  TTL_MAX_MS,
+  TTL_MIN_MS,
 } from '@slotkeeper/protocol';
 import { type Address, DEFAULT_URL, readAddress } from './address.ts';
+import { fromCaller } from './call-stack.ts';
 import { openEmbedded } from './embedded.ts';
-import { InvalidRequestError, ServerUnreachableError, type SlotkeeperError } from './errors.ts';
+import { InvalidRequestError, ServerUnreachableError, type SlotkeeperError, unreachable } from './errors.ts';
 import { Keepalive } from './keepalive.ts';
 import { type Connection, Keeper, type KeeperOptions, type Warning } from './keeper.ts';
 import { realClock } from './real-clock.ts';
-import { isSlotkeeper } from './recognise.ts';
-import { refuse, refuseUnknown } from './refuse.ts';
+import { recognise } from './recognise.ts';
+import { Backoff } from './reconnect.ts';
+import { checkFunction, checkOptions, checkSeconds, checkTimeoutSeconds, refuse } from './refuse.ts';
 import { Session, type Status } from './session.ts';
 import { dialWebSocket } from './websocket.ts';
 import type { OnMissing } from './wish.ts';
@@ -43,7 +46,7 @@ export interface ConnectOptions {
     | undefined;
   /** Called at each change of `keeper.status`, with its cause if there was one. */
   readonly onStatus?: ((status: Status, cause?: SlotkeeperError) => void) | undefined;
-  /** Called with what a program should know: a limit that limits nothing, a lease that was dropped and not released. */
+  /** Called with what a program should know: a limit that limits nothing, a lease that was dropped and not released. Unless told, `process.emitWarning` is, once of each limit. */
   readonly onWarning?: ((warning: Warning) => void) | undefined;
 }
 
@@ -55,11 +58,13 @@ const CONNECT_TIMEOUT_SECONDS = 10;
  * in this process, in memory or in a file. Without a URL, that of `SLOTKEEPER_URL`, else `http://127.0.0.1:4230`.
  *
  * Resolves to a keeper that is connected, and that connects again by itself. Rejects with `SERVER_UNREACHABLE` if nobody
- * answers within `connectTimeoutSeconds`, with `AUTH`, or with `INVALID_REQUEST`.
+ * answers within `connectTimeoutSeconds`, or at once if what answers is no Slotkeeper server; with `AUTH`, or with
+ * `INVALID_REQUEST`. `embedded:./file.db` rejects with `CONFLICT` if another process has the file, with
+ * `SERVER_UNREACHABLE` if it cannot be opened.
  */
 export async function connect(url?: string, options: ConnectOptions = {}): Promise<Keeper> {
-  check(options);
-  return new Keeper(await openConnection(url, options), keeperOptions(options));
+  refuse(checkConnectOptions(options));
+  return new Keeper(await fromCaller(() => openConnection(url, options)), keeperOptions(options));
 }
 
 /** Connects at first use. */
@@ -71,25 +76,37 @@ function keeperOptions({ label, defaults, onWarning }: ConnectOptions): KeeperOp
   return {
     clock: realClock,
     defaults: { ...defaults, label, host: hostname(), pid: process.pid },
-    // In a turn of its own: what it throws is not the acquire's.
-    warn: onWarning ? (warning) => process.nextTick(onWarning, warning) : warnOfLeaks,
+    warn: onWarning ?? processWarnings(),
   };
 }
 
-/** That a limit limits nothing was asked for; a leak is never meant. */
-function warnOfLeaks({ code, message }: Warning): void {
-  if (code === 'LEASE_COLLECTED') process.emitWarning(message, { type: 'SlotkeeperWarning', code });
+/** So many at the most: names of limits may be made up without end. */
+const PROCESS_WARNINGS_MAX = 100;
+
+/** Where a program does not listen, its people are told, once of each limit and each code. */
+function processWarnings(): (warning: Warning) => void {
+  const told = new Set<string>();
+  return ({ code, message }) => {
+    if (told.has(message) || told.size >= PROCESS_WARNINGS_MAX) return;
+    told.add(message);
+    process.emitWarning(message, { type: 'SlotkeeperWarning', code });
+  };
 }
 
 async function openConnection(url: string | undefined, options: ConnectOptions): Promise<Connection> {
-  const wanted = url ?? (process.env.SLOTKEEPER_URL || DEFAULT_URL);
+  const wanted = url === undefined ? process.env.SLOTKEEPER_URL || DEFAULT_URL : url;
   const address = readAddress(wanted);
   const connectTimeoutMs = (options.connectTimeoutSeconds ?? CONNECT_TIMEOUT_SECONDS) * 1_000;
-  const transport = await openTransport(address, connectTimeoutMs);
+  const transport = await openTransport(address, wanted, connectTimeoutMs);
   const ttlMs = Math.round((options.ttlSeconds ?? TTL_SECONDS) * 1_000);
   const keepalive = new Keepalive();
-  const session = new Session(
-    { clock: realClock, dial: transport.dial, newId: randomUUID, random: Math.random },
+  const session: Session = new Session(
+    {
+      clock: realClock,
+      dial: (events) => transport.dial(events, (error) => session.giveUp(error)),
+      newId: randomUUID,
+      random: Math.random,
+    },
     {
       ttlMs: address.type === 'embedded' ? null : ttlMs,
       connectTimeoutMs,
@@ -118,58 +135,70 @@ async function openConnection(url: string | undefined, options: ConnectOptions):
 }
 
 interface Transport {
-  readonly dial: (events: ChannelEvents) => Channel;
+  /** `refused`: called if whoever answers is no server of ours. */
+  readonly dial: (events: ChannelEvents, refused: (error: SlotkeeperError) => void) => Channel;
   readonly close: () => Promise<void>;
 }
 
-async function openTransport(address: Address, connectTimeoutMs: number): Promise<Transport> {
+async function openTransport(address: Address, wanted: string, connectTimeoutMs: number): Promise<Transport> {
   if (address.type === 'embedded') {
     const embedded = await openEmbedded(address.file);
     return { dial: (events) => embedded.dial(events), close: () => embedded.close() };
   }
-  if (address.isApi) await checkThatSlotkeeperAnswers(address.origin, connectTimeoutMs);
-  return { dial: (events) => dialWebSocket(address.sessionUrl, events), close: async () => {} };
+  if (address.isApi) await checkThatSlotkeeperAnswers(address.origin, wanted, connectTimeoutMs);
+  return {
+    dial: (events, refused) =>
+      dialWebSocket(address.sessionUrl, events, (status) => refused(noSlotkeeper(wanted, status))),
+    close: async () => {},
+  };
 }
 
-async function checkThatSlotkeeperAnswers(origin: string, connectTimeoutMs: number): Promise<void> {
-  let isOurs: boolean;
-  try {
-    isOurs = await isSlotkeeper(origin, connectTimeoutMs);
-  } catch (cause) {
-    throw new ServerUnreachableError(
-      `Nobody answers at ${origin}. Start a Slotkeeper server there (npx @slotkeeper/server serve), or name another (connect(url), SLOTKEEPER_URL).`,
-      { address: origin },
-      { cause },
-    );
+function noSlotkeeper(address: string, status: number): ServerUnreachableError {
+  return new ServerUnreachableError(
+    `Something answers at ${address} (HTTP status ${status}), but it is no Slotkeeper server. The URL is http(s)://host:port of the server, without a path unless a proxy adds one.`,
+    { address, reason: `what answers (HTTP status ${status}) is no Slotkeeper server` },
+  );
+}
+
+/** Asks again until somebody answers, for as long as a first connect may take. */
+async function checkThatSlotkeeperAnswers(origin: string, wanted: string, connectTimeoutMs: number): Promise<void> {
+  const endsAtMs = performance.now() + connectTimeoutMs;
+  const backoff = new Backoff(null, Math.random);
+  for (;;) {
+    const leftMs = Math.max(1, endsAtMs - performance.now());
+    const answer = await recognise(origin, leftMs).catch((error: unknown) => ({ error }));
+    if (answer === 'slotkeeper') return;
+    if (answer === 'another')
+      throw new InvalidRequestError(
+        `${wanted} is a Prefect API but not of a Slotkeeper server, which this call needs. 'slotkeeper/v1' works against any Prefect API; or start Slotkeeper (npx @slotkeeper/server serve) and name it here.`,
+        { field: 'url' },
+      );
+    const pauseMs = backoff.next();
+    if (performance.now() + pauseMs >= endsAtMs) {
+      if (answer === 'away') throw unreachable(wanted, 'a proxy says that its server is not there');
+      throw unreachable(wanted, whyNoAnswer(answer.error), { cause: answer.error });
+    }
+    await delay(pauseMs);
   }
-  if (!isOurs)
-    throw new InvalidRequestError(
-      `${origin}/api is a Prefect API but not of a Slotkeeper server, which this call needs. 'slotkeeper/v1' works against any Prefect API; or start Slotkeeper (npx @slotkeeper/server serve) and name it here.`,
-      { field: 'url' },
-    );
 }
 
-function check(options: ConnectOptions): void {
-  refuseUnknown(
-    options,
-    ['apiKey', 'label', 'ttlSeconds', 'connectTimeoutSeconds', 'defaults', 'onStatus', 'onWarning'],
-    'options',
-  );
-  const { defaults = {}, ttlSeconds = TTL_SECONDS, connectTimeoutSeconds = CONNECT_TIMEOUT_SECONDS } = options;
-  refuseUnknown(defaults, ['timeoutSeconds', 'priority', 'onMissing'], 'defaults');
-  refuse(
-    checkLabel(options.label ?? null, 'label') ??
-      checkLabel(options.apiKey ?? null, 'apiKey') ??
-      inSeconds(checkTtl, ttlSeconds, 'ttlSeconds', 'from 2 to 300') ??
-      inSeconds(checkTimeout, connectTimeoutSeconds, 'connectTimeoutSeconds', 'from 0') ??
-      inSeconds(checkTimeout, defaults.timeoutSeconds ?? 0, 'defaults.timeoutSeconds', 'from 0') ??
-      checkPriority(defaults.priority ?? 0, 'defaults.priority') ??
-      checkOnMissing(defaults.onMissing ?? 'error', 'defaults.onMissing'),
-  );
+/** `fetch` itself says no more than that it failed. */
+function whyNoAnswer(failure: unknown): string {
+  const seen = failure instanceof Error && failure.cause instanceof Error ? failure.cause : failure;
+  if (!(seen instanceof Error)) return String(seen);
+  // Where a name has several addresses, the error of all of them has a code but no message.
+  return seen.message || String('code' in seen ? seen.code : seen.name);
 }
 
-/** `checkMs`, of a value that was given in seconds. */
-function inSeconds(checkMs: Check, seconds: number, field: string, range: string): Problem | undefined {
-  const isAllowed = typeof seconds === 'number' && !checkMs(Math.round(seconds * 1_000), field);
-  return isAllowed ? undefined : { field, reason: `must be a number ${range}, but was ${String(seconds)}` };
-}
+const checkConnectOptions = checkOptions({
+  apiKey: checkShortText,
+  label: checkShortText,
+  ttlSeconds: checkNumber(TTL_MIN_MS / 1_000, TTL_MAX_MS / 1_000),
+  connectTimeoutSeconds: checkSeconds,
+  defaults: checkFields(
+    { timeoutSeconds: checkTimeoutSeconds, priority: checkPriority, onMissing: checkOnMissing },
+    'optional',
+  ),
+  onStatus: checkFunction,
+  onWarning: checkFunction,
+});

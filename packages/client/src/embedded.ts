@@ -1,6 +1,9 @@
 /** The engine in this process: `embedded:` in memory, `embedded:./file.db` in a file. */
+import { existsSync } from 'node:fs';
+import { dirname, resolve } from 'node:path';
 import type { Channel, ChannelEvents } from '@slotkeeper/protocol';
-import { InvalidRequestError } from './errors.ts';
+import { ConflictError, InvalidRequestError, ServerUnreachableError } from './errors.ts';
+import { refuse } from './refuse.ts';
 
 /** What `@slotkeeper/server` has for us. */
 export interface Embedded {
@@ -12,10 +15,32 @@ interface ServerPackage {
   openEmbedded(options: { readonly file?: string }): Promise<Embedded>;
 }
 
-/** Rejects with `INVALID_REQUEST` if `@slotkeeper/server` is not installed, with what it says if it cannot open the file. */
+/**
+ * Rejects with `INVALID_REQUEST` if `@slotkeeper/server` is not installed or the file's folder does not exist, with `CONFLICT` if
+ * another process has the file, with `SERVER_UNREACHABLE` if it cannot be opened for another reason.
+ */
 export async function openEmbedded(file: string | undefined): Promise<Embedded> {
   const server = await loadServer();
-  return server.openEmbedded(file === undefined ? {} : { file });
+  if (file === undefined) return server.openEmbedded({});
+  const folder = dirname(resolve(file));
+  if (!existsSync(folder))
+    refuse({
+      field: 'url',
+      reason: `names the file '${file}', but its folder does not exist: make '${folder}', or name another`,
+    });
+  try {
+    return await server.openEmbedded({ file });
+  } catch (error) {
+    throw cannotOpen(file, error);
+  }
+}
+
+/** A `JournalError` says in a sentence what is wrong with which file, and what to do. */
+function cannotOpen(file: string, error: unknown): unknown {
+  if (!(error instanceof Error && error.name === 'JournalError' && 'code' in error)) return error;
+  const details = { address: `embedded:${file}`, reason: error.code };
+  const errorClass = error.code === 'IN_USE' ? ConflictError : ServerUnreachableError;
+  return new errorClass(error.message, details, { cause: error });
 }
 
 async function loadServer(): Promise<ServerPackage> {

@@ -192,6 +192,23 @@ function hasInstance(this: unknown, value: unknown): boolean {
 
 Object.defineProperty(SlotkeeperError, Symbol.hasInstance, { value: hasInstance });
 
+/** The same error, made anew with the stack of a call: one refusal may end many calls, and comes in a turn of its own. */
+export function withStack(error: SlotkeeperError, frames: string): SlotkeeperError {
+  const options = error.cause === undefined ? undefined : { cause: error.cause };
+  const copy = new classes[error.code](error.message, error.details, options);
+  copy.stack = `${copy.name}: ${copy.message}${frames}`;
+  return copy;
+}
+
+/** Nobody of ours answers at `address`. `reason`: what was seen instead. */
+export function unreachable(address: string, reason: string, options?: ErrorOptions): ServerUnreachableError {
+  return new ServerUnreachableError(
+    `The Slotkeeper server at ${address} cannot be reached: ${reason}. Start one there (npx @slotkeeper/server serve, or slotkeeper serve where it is installed), or name another (connect(url), SLOTKEEPER_URL).`,
+    { address, reason },
+    options,
+  );
+}
+
 /** The error that the server told. */
 export function errorOf({ code, message, details }: WireError): SlotkeeperError {
   return new classes[code](message, details);

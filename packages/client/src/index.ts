@@ -1,3 +1,5 @@
+import './node-version.ts';
+
 export { type ConnectOptions, connect } from './connect.ts';
 export { acquire, close, concurrency, tryAcquire } from './default-keeper.ts';
 export {

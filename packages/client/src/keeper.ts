@@ -1,7 +1,8 @@
 /** What a program has in hand: acquires, limits and who is about, over one session. */
 import { AsyncLocalStorage } from 'node:async_hooks';
 import { randomUUID } from 'node:crypto';
-import { type Clock, checkName } from '@slotkeeper/protocol';
+import { type Clock, checkName, type Method, type Methods } from '@slotkeeper/protocol';
+import { fromCaller } from './call-stack.ts';
 import { ConflictError, InvalidRequestError, LeaseLostError, SlotkeeperError } from './errors.ts';
 import { LeakWatch } from './leak-watch.ts';
 import { HeldLease, Lease, type LeaseKeeper } from './lease.ts';
@@ -10,7 +11,14 @@ import { refuse } from './refuse.ts';
 import type { Declared, LimitName, Limits, NamesIn } from './register.ts';
 import type { Session, Status } from './session.ts';
 import { type Holder, readHolder, readWaiter, type Waiter } from './views.ts';
-import { type AcquireOptions, readWish, type TryOptions, type Wish, type WishDefaults } from './wish.ts';
+import {
+  type AcquireOptions,
+  checkTryOptions,
+  readWish,
+  type TryOptions,
+  type Wish,
+  type WishDefaults,
+} from './wish.ts';
 
 /** Something that a program should know, and that is no error. */
 export interface Warning {
@@ -46,7 +54,7 @@ const running = new AsyncLocalStorage<Running>();
 /** Made by `connect`. All calls reject with `INVALID_REQUEST`, and a message that names the field, before anything is sent that is not allowed. */
 export class Keeper {
   /** What limits there are, and how they are set. */
-  readonly limits = new LimitCatalog(async (method, params) => (await this.#connected()).session.call(method, params));
+  readonly limits = new LimitCatalog((method, params) => this.#call(method, params));
   readonly #open: () => Promise<Connection>;
   readonly #options: KeeperOptions;
   #connection: Connection | undefined;
@@ -64,7 +72,7 @@ export class Keeper {
     this.#leaks = new LeakWatch(
       options.clock,
       () => this.#connection?.session.leases ?? [],
-      (held) => options.warn(leakWarning(held)),
+      (held) => this.#warn(leakWarning(held)),
     );
   }
 
@@ -92,21 +100,22 @@ export class Keeper {
     ...rest: [Body<T, N>] | [AcquireOptions | undefined, Body<T, N>]
   ): Promise<T> {
     const body = rest.length > 1 ? rest[1] : rest[0];
-    const options = rest.length > 1 ? (rest[0] as AcquireOptions | undefined) : undefined;
+    const options = rest.length > 1 && rest[0] !== undefined ? (rest[0] as AcquireOptions) : {};
     if (typeof body !== 'function')
       throw new InvalidRequestError(
         'body must be a function, which concurrency() runs while it holds the slots. To hold them beyond one, call acquire().',
         { field: 'body' },
       );
-    const held = await this.#hold(readWish(limits, options ?? {}, this.#options.defaults));
-    return this.#run(held, body);
+    const wish = readWish(limits, options, this.#options.defaults);
+    return this.#run(await fromCaller(() => this.#hold(wish)), body);
   }
 
   /**
    * Takes slots, to be given back by `release()` or at the end of the scope (`await using`). Rejects as `concurrency` does.
    */
   async acquire<const L extends Limits>(limits: Declared<L>, options: AcquireOptions = {}): Promise<Lease<NamesIn<L>>> {
-    return this.#lease(await this.#hold(readWish(limits, options, this.#options.defaults)));
+    const wish = readWish(limits, options, this.#options.defaults);
+    return this.#lease(await fromCaller(() => this.#hold(wish)));
   }
 
   /** Takes slots if they are free at once: never queues. Resolves to undefined when they are not. */
@@ -114,8 +123,7 @@ export class Keeper {
     limits: Declared<L>,
     options: TryOptions = {},
   ): Promise<Lease<NamesIn<L>> | undefined> {
-    if ('timeoutSeconds' in options)
-      refuse({ field: 'timeoutSeconds', reason: 'must be left out of a try, which does not wait' });
+    refuse(checkTryOptions(options));
     try {
       return await this.acquire(limits, { ...options, timeoutSeconds: 0 });
     } catch (error) {
@@ -127,16 +135,14 @@ export class Keeper {
   /** Who holds slots now, of one limit or of any, in the order of their grants. */
   async holders(name?: LimitName): Promise<Holder[]> {
     if (name !== undefined) refuse(checkName(name, 'name'));
-    const { session } = await this.#connected();
-    const views = pages((after) => session.call('holders', { limit: name ?? null, after }));
+    const views = pages((after) => this.#call('holders', { limit: name ?? null, after }));
     return (await gathered(views)).map(readHolder);
   }
 
   /** Who waits, for one limit or for any, in the order of the line. */
   async waiters(name?: LimitName): Promise<Waiter[]> {
     if (name !== undefined) refuse(checkName(name, 'name'));
-    const { session } = await this.#connected();
-    const views = pages((after) => session.call('waiters', { limit: name ?? null, after }));
+    const views = pages((after) => this.#call('waiters', { limit: name ?? null, after }));
     return (await gathered(views)).map(readWaiter);
   }
 
@@ -189,6 +195,10 @@ export class Keeper {
     }
   }
 
+  #call<M extends Method>(method: M, params: Methods[M]['params']): Promise<Methods[M]['value']> {
+    return fromCaller(async () => (await this.#connected()).session.call(method, params));
+  }
+
   async #hold(wish: Wish): Promise<HeldLease> {
     if (this.#closing) throw closedError();
     if (wish.amounts.length === 0) {
@@ -203,8 +213,13 @@ export class Keeper {
       throw closedError();
     }
     for (const { code, limit } of held.grant.warnings)
-      this.#options.warn({ code, message: WARNINGS[code](limit), details: { limit } });
+      this.#warn({ code, message: WARNINGS[code](limit), details: { limit } });
     return held;
+  }
+
+  /** In a turn of its own: what it throws is not the acquire's, which would lose its lease. */
+  #warn(warning: Warning): void {
+    this.#options.clock.soon(() => this.#options.warn(warning));
   }
 
   #leaseKeeper(held: HeldLease): LeaseKeeper {

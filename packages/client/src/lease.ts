@@ -1,6 +1,7 @@
 /** A lease as its holder has it, and as the session keeps it alive. */
 import type { Grant } from '@slotkeeper/protocol';
 import { describe } from './amounts.ts';
+import { fromCaller } from './call-stack.ts';
 import type { LeaseLostError, LeaseRevokedError, SlotkeeperError } from './errors.ts';
 import type { LimitName } from './register.ts';
 
@@ -131,7 +132,7 @@ export class Lease<N extends string = LimitName> {
    * `SERVER_UNREACHABLE` if the server cannot be asked.
    */
   check(): Promise<boolean> {
-    return this.#keeper.check(this.#held);
+    return fromCaller(() => this.#keeper.check(this.#held));
   }
 
   [Symbol.asyncDispose](): Promise<void> {

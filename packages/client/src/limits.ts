@@ -1,6 +1,15 @@
 /** `keeper.limits`: what limits there are, and how they are set. */
-import { checkLimitSpec, checkName, checkNewLimit, type Method, type Methods, type Page } from '@slotkeeper/protocol';
-import { refuse, refuseUnknown } from './refuse.ts';
+import {
+  checkBoolean,
+  checkLimitSpec,
+  checkName,
+  checkNewLimit,
+  checkShortText,
+  type Method,
+  type Methods,
+  type Page,
+} from '@slotkeeper/protocol';
+import { checkOptions, refuse } from './refuse.ts';
 import type { LimitName } from './register.ts';
 import type { Limit } from './views.ts';
 
@@ -17,6 +26,9 @@ export interface LimitSpec {
   /** 1,000 characters at the most. */
   readonly description?: string | null | undefined;
 }
+
+const checkListOptions = checkOptions({ prefix: checkShortText });
+const checkDeleteOptions = checkOptions({ force: checkBoolean });
 
 export type Call = <M extends Method>(method: M, params: Methods[M]['params']) => Promise<Methods[M]['value']>;
 
@@ -49,15 +61,14 @@ export class LimitCatalog {
 
   /** All limits, or those whose names begin with `prefix`. */
   async *list(options: { readonly prefix?: string | undefined } = {}): AsyncIterableIterator<Limit> {
-    refuseUnknown(options, ['prefix'], 'options');
+    refuse(checkListOptions(options));
     const { prefix = '' } = options;
     yield* pages((after) => this.#call('limits.list', { prefix, after }));
   }
 
   /** Rejects with `CONFLICT` while somebody holds it, unless forced: then their leases are revoked. */
   async delete(name: LimitName, options: { readonly force?: boolean | undefined } = {}): Promise<void> {
-    refuse(checkName(name, 'name'));
-    refuseUnknown(options, ['force'], 'options');
+    refuse(checkName(name, 'name') ?? checkDeleteOptions(options));
     await this.#call('limits.delete', { name, force: options.force ?? false });
   }
 

@@ -2,17 +2,24 @@
 
 /** How long a server may take to say what it is. */
 const ANSWER_MS_MAX = 10_000;
+const AWAY_STATUSES: ReadonlySet<number> = new Set([502, 503, 504]);
 
 /**
- * Asks the server at `origin` whether it is Slotkeeper.
+ * Asks the server at `origin` what it is.
  *
  * @param origin where the server's own paths begin, such as `http://127.0.0.1:4230`, without a slash at its end
- * @returns true if `GET {origin}/healthz` answers JSON with `"server": "slotkeeper"`; false if it answers anything else
+ * @returns `slotkeeper` if `GET {origin}/healthz` answers JSON with `"server": "slotkeeper"`; `away` if a proxy says that its
+ *   server is not there; `another` if it answers anything else
  * @param answerMsMax how long it may take to answer
  * @throws what `fetch` throws, if nobody answers there in time
  */
-export async function isSlotkeeper(origin: string, answerMsMax = ANSWER_MS_MAX): Promise<boolean> {
+export async function recognise(
+  origin: string,
+  answerMsMax = ANSWER_MS_MAX,
+): Promise<'slotkeeper' | 'away' | 'another'> {
   const answer = await fetch(`${origin}/healthz`, { signal: AbortSignal.timeout(Math.ceil(answerMsMax)) });
   const body: unknown = await answer.json().catch(() => undefined);
-  return typeof body === 'object' && body !== null && 'server' in body && body.server === 'slotkeeper';
+  if (typeof body === 'object' && body !== null && 'server' in body && body.server === 'slotkeeper')
+    return 'slotkeeper';
+  return AWAY_STATUSES.has(answer.status) ? 'away' : 'another';
 }

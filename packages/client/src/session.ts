@@ -24,16 +24,19 @@ import {
   ProtocolError,
   type ServerMessage,
   type Timer,
+  type WireError,
 } from '@slotkeeper/protocol';
 import { describe } from './amounts.ts';
 import { Calls } from './calls.ts';
 import {
   AcquireTimeoutError,
+  AuthError,
   errorOf,
   InvalidRequestError,
   LeaseLostError,
-  ServerUnreachableError,
+  type ServerUnreachableError,
   type SlotkeeperError,
+  unreachable,
 } from './errors.ts';
 import { HeldLease } from './lease.ts';
 import { Link } from './link.ts';
@@ -162,8 +165,8 @@ export class Session {
     this.#acquires.set(acquire.id, acquire);
     acquire.watch(
       () => this.#mode === 'connected',
-      () => this.#giveUp(acquire, this.#timeoutError(acquire)),
-      (reason) => this.#giveUp(acquire, reason),
+      () => this.#giveUpAcquire(acquire, this.#timeoutError(acquire)),
+      (reason) => this.#giveUpAcquire(acquire, reason),
     );
     if (this.#mode === 'connected') this.#ask(acquire);
     this.#tellBusy();
@@ -206,7 +209,7 @@ export class Session {
   /** Takes nothing new, gives up what waits, and tells the holders to stop. */
   refuse(refusal: SlotkeeperError, abortReason: (held: HeldLease) => SlotkeeperError): void {
     this.#refusal ??= refusal;
-    for (const acquire of [...this.#acquires.values()]) this.#giveUp(acquire, this.#refusal);
+    for (const acquire of [...this.#acquires.values()]) this.#giveUpAcquire(acquire, this.#refusal);
     for (const held of this.#leases.values()) held.abort(abortReason(held));
   }
 
@@ -222,6 +225,11 @@ export class Session {
       this.#end();
     }
     return this.#ended.promise;
+  }
+
+  /** Whoever answers is no server of ours: to try again is of no use, unless it was one before. */
+  giveUp(error: SlotkeeperError): void {
+    if (!this.#wasConnected && this.#mode !== 'ended') this.#end(error);
   }
 
   #enter(mode: Mode): void {
@@ -291,7 +299,7 @@ export class Session {
       return;
     }
     const wasConnected = this.#mode === 'connected';
-    this.#lostBecause = reason;
+    this.#lostBecause = reason.replace(/\.$/, '');
     this.#enter('waiting');
     this.#dropLink();
     for (const held of [...this.#leases.values()]) if (held.state === 'releasing') this.#leaveToTheNextConnection(held);
@@ -392,7 +400,7 @@ export class Session {
         return;
       case 'goodbye':
         if (message.retry) this.#lose(message.error.message);
-        else this.#end(errorOf(message.error));
+        else this.#end(this.#turnedAway(message.error));
         return;
     }
   }
@@ -418,7 +426,7 @@ export class Session {
     return acquire;
   }
 
-  #giveUp(acquire: WaitingAcquire, reason: unknown): void {
+  #giveUpAcquire(acquire: WaitingAcquire, reason: unknown): void {
     this.#acquires.delete(acquire.id);
     acquire.failed(reason);
     if (acquire.askedOn === this.#connection) this.#post({ type: 'cancel', lease: acquire.id });
@@ -536,11 +544,15 @@ export class Session {
   // ── Errors
 
   #unreachable(): ServerUnreachableError {
-    const { address } = this.#settings;
-    return new ServerUnreachableError(
-      `The Slotkeeper server at ${address} cannot be reached: ${this.#lostBecause}. Start one there (npx @slotkeeper/server serve, or slotkeeper serve where it is installed), or name another (connect(url), SLOTKEEPER_URL).`,
-      { address, reason: this.#lostBecause },
-    );
+    return unreachable(this.#settings.address, this.#lostBecause);
+  }
+
+  #turnedAway(error: WireError): SlotkeeperError {
+    if (error.code !== 'AUTH') return errorOf(error);
+    const { address, apiKey } = this.#settings;
+    const reason = apiKey === null ? 'it asks for an API key' : 'the API key given is not its own';
+    const message = `The Slotkeeper server at ${address} does not let us in: ${reason}. Give its key as apiKey to connect, or in SLOTKEEPER_API_KEY.`;
+    return new AuthError(message, { address, reason });
   }
 
   #timeoutError(acquire: WaitingAcquire): SlotkeeperError {
@@ -557,7 +569,7 @@ export class Session {
 
 function lost(held: HeldLease, why: string, cause?: SlotkeeperError): LeaseLostError {
   return new LeaseLostError(
-    `Lease ${held.id} on ${held.text} is not safely ours any more: ${why}. Stop what it guards, and acquire again to go on.`,
+    `Lease ${held.id} on ${held.text} is not safely ours any more: ${why.replace(/\.$/, '')}. Stop what it guards, and acquire again to go on.`,
     { lease: held.id },
     cause && { cause },
   );

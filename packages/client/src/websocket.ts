@@ -13,11 +13,17 @@ const OPTIONS = {
   },
 };
 
-/** What is sent before the socket is open waits. It does not keep the process alive, nor does the attempt to open it. */
-export function dialWebSocket(url: string, events: ChannelEvents): Channel {
+/** Busy, or not there at the moment: as of a proxy whose server is being started again. */
+const isPassing = (status: number): boolean => status >= 500 || status === 429 || status === 408;
+
+/**
+ * What is sent before the socket is open waits. It does not keep the process alive, nor does the attempt to open it.
+ * `refused` is called if it is opened no session, and with which HTTP status, before the channel is closed.
+ */
+export function dialWebSocket(url: string, events: ChannelEvents, refused: (status: number) => void): Channel {
   const socket = new WebSocket(url, OPTIONS);
   let unsent: string[] = [];
-  let reason = 'the connection was closed';
+  let reason: string | undefined;
   socket.on('open', () => {
     for (const frame of unsent) socket.send(frame);
     unsent = [];
@@ -25,9 +31,14 @@ export function dialWebSocket(url: string, events: ChannelEvents): Channel {
   socket.on('message', (data) => events.frame(String(data)));
   socket.on('error', (error: Error & { code?: string }) => {
     // Where a name has several addresses, the error of all of them has a code but no message.
-    reason = error.message || error.code || reason;
+    reason ??= error.message || error.code;
   });
-  socket.on('close', () => events.closed(reason));
+  socket.on('unexpected-response', (_request, { statusCode: status = 0 }) => {
+    reason = `it answers with HTTP status ${status}`;
+    if (!isPassing(status)) refused(status);
+    socket.terminate();
+  });
+  socket.on('close', () => events.closed(reason ?? 'the connection was closed'));
   return {
     send: (frame) => {
       if (socket.readyState === WebSocket.OPEN) socket.send(frame);

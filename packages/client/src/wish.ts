@@ -1,16 +1,18 @@
 /** What is asked for in an acquire: read from what the caller gave, checked before anything is sent. */
 import {
-  checkLabel,
+  type Check,
+  checkFields,
   checkOnMissing,
   checkPriority,
-  checkTimeout,
-  type Problem,
+  checkShortText,
+  checkSlots,
+  seen,
   type WireAcquire,
   type LimitSpec as WireLimitSpec,
 } from '@slotkeeper/protocol';
 import { type Amounts, readAmounts } from './amounts.ts';
 import type { LimitSpec } from './limits.ts';
-import { refuse, refuseUnknown } from './refuse.ts';
+import { checkOptions, checkSignal, checkTimeoutSeconds, refuse } from './refuse.ts';
 import type { Limits } from './register.ts';
 
 export interface AcquireOptions {
@@ -57,55 +59,42 @@ export interface Wish {
   readonly signal: AbortSignal | undefined;
 }
 
-const OPTIONS = ['slots', 'timeoutSeconds', 'signal', 'label', 'holder', 'priority', 'onMissing', 'onLost'];
+const checkOnLost: Check = (onLost, field) =>
+  onLost === 'abort' || onLost === 'continue'
+    ? undefined
+    : { field, reason: `must be 'abort' or 'continue', but was ${seen(onLost)}` };
+
+const checks = {
+  slots: checkSlots,
+  timeoutSeconds: checkTimeoutSeconds,
+  signal: checkSignal,
+  label: checkShortText,
+  holder: checkFields({ type: checkShortText, id: checkShortText }, 'optional'),
+  priority: checkPriority,
+  onMissing: checkOnMissing,
+  onLost: checkOnLost,
+};
+const checkAcquireOptions = checkOptions(checks);
+
+export const checkTryOptions = checkOptions({
+  ...checks,
+  timeoutSeconds: (_, field) => ({ field, reason: 'must be left out of a try, which does not wait' }),
+});
 
 /** Throws `InvalidRequestError`, which names the field. */
 export function readWish(limits: Limits, options: AcquireOptions, defaults: WishDefaults): Wish {
-  refuseUnknown(options, OPTIONS, 'options');
-  const { signal, onLost = 'abort', holder = {} } = options;
-  refuseUnknown(holder, ['type', 'id'], 'holder');
+  refuse(checkAcquireOptions(options));
+  const { slots, signal, onLost = 'abort', holder = {} } = options;
   const seconds = options.timeoutSeconds ?? defaults.timeoutSeconds;
   const label = options.label ?? defaults.label ?? null;
-  const priority = options.priority ?? defaults.priority ?? 0;
   const onMissing = options.onMissing ?? defaults.onMissing ?? 'error';
-  const wish: Wish = {
-    amounts: readAmounts(limits, options.slots),
-    timeoutMs: readTimeout(seconds),
-    priority,
+  return {
+    amounts: readAmounts(limits, slots),
+    timeoutMs: seconds === undefined ? null : seconds * 1_000,
+    priority: options.priority ?? defaults.priority ?? 0,
     holder: { type: holder.type ?? null, id: holder.id ?? null, label, host: defaults.host, pid: defaults.pid },
     onMissing: onMissing as 'error' | 'allow' | (WireLimitSpec & { slots: number }),
     onLost,
     signal,
   };
-  refuse(
-    checkPriority(priority, 'priority') ??
-      checkLabel(label, 'label') ??
-      checkLabel(wish.holder.type, 'holder.type') ??
-      checkLabel(wish.holder.id, 'holder.id') ??
-      checkOnMissing(onMissing, 'onMissing') ??
-      checkOnLost(onLost) ??
-      checkSignal(signal),
-  );
-  return wish;
-}
-
-function readTimeout(seconds: unknown): number | null {
-  if (seconds === undefined) return null;
-  const problem = checkTimeout(typeof seconds === 'number' ? seconds * 1_000 : Number.NaN, 'timeoutSeconds');
-  if (problem)
-    refuse({
-      field: 'timeoutSeconds',
-      reason: `must be a number from 0 to 2147483647 (left out: wait for ever), but was ${String(seconds)}`,
-    });
-  return (seconds as number) * 1_000;
-}
-
-function checkOnLost(onLost: unknown): Problem | undefined {
-  if (onLost === 'abort' || onLost === 'continue') return undefined;
-  return { field: 'onLost', reason: `must be 'abort' or 'continue', but was ${String(onLost)}` };
-}
-
-function checkSignal(signal: unknown): Problem | undefined {
-  if (signal === undefined || (typeof signal === 'object' && signal !== null && 'aborted' in signal)) return undefined;
-  return { field: 'signal', reason: `must be an AbortSignal, but was ${String(signal)}` };
 }

@@ -19,6 +19,21 @@ test.each([
   expect(readAddress(url)).toEqual({ type: 'embedded', file });
 });
 
+test.each(['http://user:secret@127.0.0.1', 'http://secret@127.0.0.1', 'htp://user:secret@127.0.0.1'])(
+  'a password in a URL is refused and not repeated: %s',
+  (url) => {
+    expect(() => readAddress(url)).toThrow(
+      expect.objectContaining({ code: 'INVALID_REQUEST', message: expect.not.stringContaining('secret') }),
+    );
+  },
+);
+
+test.each([5, null, {}])('%j is no URL', (url) => {
+  expect(() => readAddress(url as string)).toThrow(
+    expect.objectContaining({ code: 'INVALID_REQUEST', details: expect.objectContaining({ field: 'url' }) }),
+  );
+});
+
 test.each(['', 'localhost:4230', 'ws://127.0.0.1:4230', 'http://'])(
   '%j is refused, and the error says what it may be',
   (url) => {

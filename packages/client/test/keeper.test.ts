@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import type { Keeper } from '../src/keeper.ts';
+import { Keeper } from '../src/keeper.ts';
 import type { AcquireOptions } from '../src/wish.ts';
 import { connected, holding, soFar, type World } from './world.ts';
 
@@ -116,9 +116,61 @@ describe('a lease', () => {
     const [request] = it.server.last.acquires;
     it.server.last.grant(request!.lease, { amounts: [['db', 1]], warnings: [{ code: 'LIMIT_MISSING', limit: 'gpu' }] });
     expect((await acquired).limits).toEqual([{ name: 'db', slots: 1 }]);
+    await it.clock.settle();
     expect(it.warnings).toEqual([
       { code: 'LIMIT_MISSING', message: expect.stringContaining("no limit named 'gpu'"), details: { limit: 'gpu' } },
     ]);
+  });
+});
+
+test('a warning that cannot be told costs no lease', async () => {
+  const it = await connected();
+  const warn = (): never => {
+    throw new Error('nobody to tell');
+  };
+  const keeper = new Keeper(
+    { session: it.session, ttlMs: 15_000, close: async () => {} },
+    { clock: it.clock, defaults: { host: null, pid: null }, warn },
+  );
+  const acquired = keeper.acquire('db');
+  await it.clock.settle();
+  it.server.last.grant(it.server.last.acquires[0]!.lease, { warnings: [{ code: 'LIMIT_INACTIVE', limit: 'db' }] });
+  await expect(it.clock.settle()).rejects.toThrow('nobody to tell');
+  expect(await soFar(acquired)).toMatchObject({ value: { token: 7 } });
+});
+
+describe('an error that comes later has the stack of its call', () => {
+  const error = { code: 'CONFLICT', message: "Limit 'db' is draining.", details: {} } as const;
+
+  test('of an acquire', async () => {
+    const it = await connected();
+    const theImport = (): Promise<unknown> => it.keeper.concurrency('db', () => 'not to be run');
+    const refused = theImport().catch((error: unknown) => error);
+    await it.clock.settle();
+    it.server.last.say({ type: 'refused', lease: it.server.last.acquires[0]!.lease, error });
+    expect((await refused) as Error).toMatchObject({
+      code: 'CONFLICT',
+      stack: expect.stringMatching(/^ConflictError: Limit 'db' is draining\.\n.*theImport/s),
+    });
+  });
+
+  test('of a call', async () => {
+    const it = await connected();
+    const theDashboard = (): Promise<unknown> => it.keeper.limits.drain('db');
+    const failed = theDashboard().catch((error: unknown) => error);
+    await it.clock.settle();
+    it.server.last.say({ type: 'failed', id: it.server.last.of('call')[0]!.id, error });
+    expect(await failed).toMatchObject({ code: 'CONFLICT', stack: expect.stringContaining('theDashboard') });
+  });
+
+  test('also where one refusal ends them all', async () => {
+    const it = await connected();
+    const first = (): Promise<unknown> => it.keeper.acquire('db');
+    const second = (): Promise<unknown> => it.keeper.acquire('db');
+    const ends = Promise.all([first, second].map((call) => call().catch(({ stack }: Error) => stack)));
+    await it.clock.settle();
+    it.server.last.say({ type: 'goodbye', retry: false, error });
+    expect(await ends).toEqual([expect.stringContaining('at first'), expect.stringContaining('at second')]);
   });
 });
 
@@ -275,7 +327,10 @@ describe('what is not allowed is refused by its field before anything is sent', 
       { db: slots },
       {},
     ]),
-    ["limits: slots of 'db'", 'db', { slots: 0 }],
+    ['slots', 'db', { slots: 0 }],
+    ['options', 'db', null],
+    ['options', 'db', 5],
+    ['options', 'db', []],
     ['slots', { db: 1 }, { slots: 2 }],
     ['timeoutSeconds', 'db', { timeoutSeconds: -1 }],
     ['timeoutSeconds', 'db', { timeoutSeconds: Number.NaN }],
@@ -283,12 +338,16 @@ describe('what is not allowed is refused by its field before anything is sent', 
     ['priority', 'db', { priority: 86_401 }],
     ['label', 'db', { label: 'x'.repeat(256) }],
     ['holder.type', 'db', { holder: { type: 5 } }],
-    ['host', 'db', { holder: { host: 'box' } }],
+    ['holder.host', 'db', { holder: { host: 'box' } }],
     ['onMissing', 'db', { onMissing: 'create' }],
     ['onMissing.slots', 'db', { onMissing: {} }],
     ['onLost', 'db', { onLost: 'ignore' }],
     ['signal', 'db', { signal: 'stop' }],
     ['timeout', 'db', { timeout: 5 }],
+    ...['slots', 'timeoutSeconds', 'signal', 'label', 'holder', 'priority', 'onMissing', 'onLost'].map(
+      (name): [string, unknown, unknown] => [name, 'db', { [name]: null }],
+    ),
+    ['holder.type', 'db', { holder: { type: null } }],
   ];
   test.each(cases)('%s of %j with %j', async (field, limits, options) => {
     const { keeper, server, clock } = await connected();
@@ -306,6 +365,13 @@ describe('what is not allowed is refused by its field before anything is sent', 
     ['name', ({ limits }) => limits.get('a%b')],
     ['name', (keeper) => keeper.holders('a/b')],
     ['timeoutSeconds', (keeper) => keeper.tryAcquire('db', { timeoutSeconds: 5 } as object)],
+    ...[null, 5, 'x'].map((options): [string, (keeper: Keeper) => Promise<unknown>] => [
+      'options',
+      (keeper) => keeper.tryAcquire('db', options as unknown as object),
+    ]),
+    ['options', (keeper) => keeper.concurrency('db', null as unknown as object, () => 'not to be run')],
+    ['force', ({ limits }) => limits.delete('db', { force: null as unknown as boolean })],
+    ['prefix', ({ limits }) => limits.list({ prefix: null as unknown as string }).next()],
   ];
   test.each(calls)('%s in %s', async (field, call) => {
     const { keeper, server, clock } = await connected();

@@ -46,7 +46,11 @@ describe('connecting', () => {
     const { session, server, clock } = world();
     const started = session.start().catch((error: unknown) => error);
     server.last.say({ type: 'goodbye', retry: false, error: { code: 'AUTH', message: 'Wrong key.', details: {} } });
-    expect(await started).toMatchObject({ code: 'AUTH', message: 'Wrong key.' });
+    expect(await started).toMatchObject({
+      code: 'AUTH',
+      details: { address: 'http://127.0.0.1:4230' },
+      message: expect.stringMatching(/127\.0\.0\.1:4230 .* asks for an API key.*SLOTKEEPER_API_KEY/),
+    });
     await clock.pass(60_000);
     expect(server.connections).toHaveLength(1);
   });
@@ -455,6 +459,8 @@ describe('coming back', () => {
     const it = await connected();
     const lease = await holding(it);
     it.server.last.say({ type: 'goodbye', retry: true, error: leaving });
+    const tried = it.keeper.tryAcquire('db').catch(({ message }: Error) => message);
+    expect(await tried).toMatch(/cannot be reached: The server is closing\. Start one/);
     await it.clock.pass(100);
     expect(it.server.connections).toHaveLength(2);
     expect(it.server.last.of('claim')).toHaveLength(1);

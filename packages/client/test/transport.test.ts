@@ -26,13 +26,20 @@ async function listen(server: Server): Promise<string> {
   return `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
 }
 
-/** Welcomes every session, acknowledges every frame, and grants nothing but the limit `free`. */
-async function greeter(health: object = { server: 'slotkeeper' }): Promise<string> {
+/** Welcomes every session, acknowledges every frame, and grants nothing but the limit `free`. `upgrade`: the HTTP status of an upgrade. */
+async function greeter(health: object = { server: 'slotkeeper' }, upgrade = () => 101): Promise<string> {
   const server = createServer((request, response) => {
     if (request.url === '/healthz') response.end(JSON.stringify(health));
     else response.writeHead(404).end();
   });
-  const sockets = new WebSocketServer({ server, path: '/session' });
+  const sockets = new WebSocketServer({
+    server,
+    path: '/session',
+    verifyClient: (_, verified) => {
+      const status = upgrade();
+      verified(status === 101, status);
+    },
+  });
   sockets.on('connection', (socket) => {
     socket.on('message', (data) => {
       const { number, messages } = decodeClientFrame(String(data));
@@ -65,16 +72,13 @@ test('frames that are sent before the socket is open arrive in order', async () 
   const url = await greeter();
   const acks = await new Promise<string[]>((resolve, reject) => {
     const heard: string[] = [];
-    const channel = dialWebSocket(`${url.replace('http', 'ws')}/session`, {
-      frame: (text) => {
-        heard.push(text);
-        if (heard.length === 3) {
-          channel.close();
-          resolve(heard);
-        }
-      },
-      closed: reject,
-    });
+    const frame = (text: string): void => {
+      heard.push(text);
+      if (heard.length < 3) return;
+      channel.close();
+      resolve(heard);
+    };
+    const channel = dialWebSocket(`${url.replace('http', 'ws')}/session`, { frame, closed: reject }, reject);
     for (const number of [1, 2, 3]) channel.send(`[${number}]`);
   });
   expect(acks).toEqual(['[1]', '[2]', '[3]']);
@@ -107,10 +111,27 @@ test('nobody at the address is an error that names it, with the reason', async (
   expect((error as Error).message).toContain('npx @slotkeeper/server serve');
 });
 
-test('a server of another kind at the address is an error with what it answered', async () => {
+test('a server of another kind at the address is an error at once, with what it answered', async () => {
   const url = await listen(createServer((_, response) => response.writeHead(404).end()));
-  const error = await connect(url, { connectTimeoutSeconds: 0.1 }).catch((error: unknown) => error);
-  expect(error).toMatchObject({ code: 'SERVER_UNREACHABLE', message: expect.stringContaining('404') });
+  await expect(connect(url)).rejects.toMatchObject({
+    code: 'SERVER_UNREACHABLE',
+    details: { address: url },
+    message: expect.stringMatching(/404.*no Slotkeeper server.*without a path/),
+  });
+});
+
+test('a proxy that says to come back is asked again', async () => {
+  const upgrades = [503, 502, 101];
+  const keeper = await connect(await greeter(undefined, () => upgrades.shift()!));
+  expect(upgrades).toEqual([]);
+  await keeper.close();
+});
+
+test('an error of connect has the stack of its call', async () => {
+  const url = await nobody();
+  const theProgram = (): Promise<unknown> => connect(url, { connectTimeoutSeconds: 0.1 });
+  const error = await theProgram().catch((error: unknown) => error);
+  expect((error as Error).stack).toContain('theProgram');
 });
 
 test('behind the address of a Prefect API a Slotkeeper server is recognised', async () => {
@@ -126,7 +147,32 @@ test('any other Prefect API is refused, and the error says what works there', as
     details: { field: 'url' },
     message: expect.stringContaining('slotkeeper/v1'),
   });
-  await expect(connect(`${await nobody()}/api`)).rejects.toMatchObject({ code: 'SERVER_UNREACHABLE' });
+});
+
+test('behind the address of a Prefect API nobody is an error that names the address, with the reason', async () => {
+  const url = `${await nobody()}/api`;
+  await expect(connect(url, { connectTimeoutSeconds: 0.1 })).rejects.toMatchObject({
+    code: 'SERVER_UNREACHABLE',
+    details: { address: url },
+    message: expect.stringMatching(/\/api cannot be reached: .*ECONNREFUSED/),
+  });
+});
+
+test('behind the address of a Prefect API it is asked again until a server is there', async () => {
+  const origin = await greeter();
+  let asked = 0;
+  const proxy = createServer(async (request, response) => {
+    asked += 1;
+    if (asked === 1) request.socket.destroy();
+    else if (asked === 2) response.writeHead(503).end();
+    else response.end(await (await fetch(origin + request.url)).text());
+  });
+  const url = await listen(proxy);
+  proxy.on('upgrade', (request, socket) => {
+    socket.end(`HTTP/1.1 404 for ${request.url}\r\n\r\n`);
+  });
+  await expect(connect(`${url}/api`)).rejects.toMatchObject({ message: expect.stringContaining('404') });
+  expect(asked).toBe(3);
 });
 
 test.each([
@@ -138,11 +184,23 @@ test.each([
   [{ defaults: { onMissing: { slots: -1 } } }, 'defaults.onMissing.slots'],
   [{ label: 'x'.repeat(256) }, 'label'],
   [{ heartbeat: 'worker' } as object, 'heartbeat'],
+  [{ onStatus: 5 } as object, 'onStatus'],
+  [{ onWarning: 'x' } as object, 'onWarning'],
+  [{ defaults: { timeout: 5 } } as object, 'defaults.timeout'],
+  [{ defaults: { timeoutSeconds: null } } as object, 'defaults.timeoutSeconds'],
+  ...['apiKey', 'label', 'ttlSeconds', 'connectTimeoutSeconds', 'defaults', 'onStatus', 'onWarning'].map(
+    (name): [object, string] => [{ [name]: null }, name],
+  ),
+  [null as unknown as object, 'options'],
 ])('options that are not allowed are refused by their field: %j', async (options, field) => {
   await expect(connect('http://127.0.0.1:9', options)).rejects.toMatchObject({
     code: 'INVALID_REQUEST',
     details: { field },
   });
+});
+
+test.each([5, null, ''])('%j is no address', async (url) => {
+  await expect(connect(url as string)).rejects.toMatchObject({ code: 'INVALID_REQUEST', details: { field: 'url' } });
 });
 
 /** Runs a program that has `connect` and the greeter's address; resolves to what it printed once it has ended by itself. */
@@ -193,6 +251,21 @@ test('a lease that is dropped and not released is warned of', async () => {
     setInterval(gc, 10);`;
   const { output } = await run(program, await greeter());
   expect(output).toContain('SlotkeeperWarning LEASE_COLLECTED true');
+});
+
+test('what limits nothing is told to the process, once of each limit and code, where the program does not listen', async () => {
+  const program = `
+    process.on('warning', ({ code, message }) => console.log(code, /'(.*?)'/.exec(message)[1]));
+    const keeper = await slotkeeper.connect('embedded:');
+    await keeper.limits.ensure('off', { slots: 1, active: false });
+    for (const limit of ['off', 'none', 'off', 'none']) await keeper.concurrency(limit, { onMissing: 'allow' }, () => {});
+    await keeper.close();`;
+  const { output, code } = await run(program, '');
+  expect(output.split('\n').filter((line) => line.startsWith('LIMIT'))).toEqual([
+    'LIMIT_INACTIVE off',
+    'LIMIT_MISSING none',
+  ]);
+  expect(code).toBe(0);
 });
 
 test('the default keeper connects at first use, asks for nothing where nothing is wanted, and connects again after close', async () => {

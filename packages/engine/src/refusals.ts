@@ -19,10 +19,11 @@ export interface Refusal {
 }
 
 export function timedOut(timeoutMs: number, explanation: Explanation): Refusal {
-  const when = timeoutMs === 0 ? 'was not free at once' : `was not granted within ${timeoutMs / 1000} s`;
+  const when =
+    timeoutMs === 0 ? 'The slots were not free at once' : `The slots were not granted within ${timeoutMs / 1000} s`;
   return {
     code: 'ACQUIRE_TIMEOUT',
-    message: `The acquire ${when}: ${explanation.text} Wait longer, or look at who holds it.`,
+    message: `${when}: ${explanation.text} Wait longer, or look at who holds it.`,
     details: { timeoutMs, explanation },
   };
 }
@@ -31,7 +32,10 @@ export function notFound(names: readonly string[]): Refusal {
   const list = names.map((name) => `'${name}'`).join(', ');
   return {
     code: 'LIMIT_NOT_FOUND',
-    message: `There is no limit named ${list}. Create it (limits.ensure), or tell onMissing what to do without it.`,
+    message:
+      names.length === 1
+        ? `There is no limit named ${list}. Create it (limits.ensure), or tell onMissing what to do without it.`
+        : `There are no limits named ${list}. Create them (limits.ensure), or tell onMissing what to do without them.`,
     details: { names },
   };
 }

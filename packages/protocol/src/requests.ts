@@ -22,7 +22,7 @@ const TIMEOUT_MAX_MS = (2 ** 31 - 1) * 1_000;
 const NAME_BANS = /[\0/%&><]/;
 const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;
 
-const checkShortText = checkText(TEXT_MAX);
+export const checkShortText = checkText(TEXT_MAX);
 
 export const checkName: Check = (name, field) => {
   const problem = checkShortText(name, field);
@@ -147,12 +147,16 @@ export function checkCall(method: string, value: unknown): Problem | undefined {
   return params[method as Method](value, '');
 }
 
-/** An object with these fields and no other. */
-function checkFields(checks: Readonly<Record<string, Check>>, presence: 'required' | 'optional' = 'required'): Check {
+/** An object with these fields and no other. `whole`: what it is called where it is no part of another. */
+export function checkFields(
+  checks: Readonly<Record<string, Check>>,
+  presence: 'required' | 'optional' = 'required',
+  whole = 'params',
+): Check {
   return (value, field) => {
     const path = field === '' ? '' : `${field}.`;
     if (typeof value !== 'object' || value === null || Array.isArray(value))
-      return { field: field || 'params', reason: `must be an object, but was ${seen(value)}` };
+      return { field: field || whole, reason: `must be an object, but was ${seen(value)}` };
     for (const key of Object.keys(value))
       if (!Object.hasOwn(checks, key))
         return { field: `${path}${key}`, reason: `is unknown here; there are ${Object.keys(checks).join(', ')}` };
@@ -183,14 +187,14 @@ function checkInteger(min: number, max: number): Check {
       : { field, reason: `must be a whole number from ${min} to ${max}, but was ${seen(value)}` };
 }
 
-function checkNumber(min: number, max: number): Check {
+export function checkNumber(min: number, max: number): Check {
   return (value, field) =>
     typeof value === 'number' && value >= min && value <= max
       ? undefined
       : { field, reason: `must be a number from ${min} to ${max}, but was ${seen(value)}` };
 }
 
-function checkBoolean(value: unknown, field: string): Problem | undefined {
+export function checkBoolean(value: unknown, field: string): Problem | undefined {
   return typeof value === 'boolean' ? undefined : { field, reason: `must be true or false, but was ${seen(value)}` };
 }
 

@@ -1,4 +1,6 @@
 /** The seed's `concurrency`: take slots, run the body, give them back, whatever happens. */
+import { type Check, checkName, type Problem, seen } from '@slotkeeper/protocol';
+import { checkFunction, checkOptions, checkSignal, checkTimeoutSeconds, refuse } from '../refuse.ts';
 import { ConcurrencyContext } from './context.ts';
 import { AcquireConcurrencySlotTimeoutError, ConcurrencySlotAcquisitionError, pythonList } from './errors.ts';
 import { Patience } from './patience.ts';
@@ -20,6 +22,7 @@ export interface ConcurrencyOptions {
  * @param taskRunId who holds them, a UUID
  * @param body what to do meanwhile; its own way of being cancelled is its own affair
  * @returns what the body resolves to; rejects with what it throws. The slots are given back by then
+ * @throws {InvalidRequestError} if an argument is not what it must be; the message names it, and nothing was asked
  * @throws {AcquireConcurrencySlotTimeoutError} if they were not free within `timeoutSeconds`
  * @throws {ConcurrencySlotAcquisitionError} if they cannot be taken; `cause` says why
  * @throws the signal's reason, if that aborts while it waits
@@ -41,6 +44,12 @@ export async function concurrency<T>(
   options: ConcurrencyOptions = {},
   body?: () => T | PromiseLike<T>,
 ): Promise<AsyncDisposable | T> {
+  refuse(
+    checkNames(names) ??
+      checkTaskRunId(taskRunId, 'taskRunId') ??
+      checkConcurrencyOptions(options) ??
+      (body === undefined ? undefined : checkFunction(body, 'body')),
+  );
   const scope = await Scope.enter(namesOf(names), taskRunId, options);
   if (body === undefined) return scope;
   let value: T;
@@ -52,6 +61,27 @@ export async function concurrency<T>(
   }
   await scope.exit();
   return value;
+}
+
+const checkConcurrencyOptions = checkOptions({ timeoutSeconds: checkTimeoutSeconds, signal: checkSignal });
+
+/** As Python takes them; a Prefect server refuses all else. */
+const UUID = /^[0-9a-f]{8}-?([0-9a-f]{4}-?){3}[0-9a-f]{12}$/i;
+
+const checkTaskRunId: Check = (id, field) =>
+  typeof id === 'string' && UUID.test(id) ? undefined : { field, reason: `must be a UUID, but was ${seen(id)}` };
+
+function checkNames(names: unknown): Problem | undefined {
+  // The seed takes an empty text for no names.
+  if (names === '') return undefined;
+  if (typeof names === 'string') return checkName(names, 'names');
+  if (!Array.isArray(names))
+    return { field: 'names', reason: `must be a name or a list of names, but was ${seen(names)}` };
+  for (const name of names) {
+    const problem = checkName(name, 'names');
+    if (problem) return problem;
+  }
+  return undefined;
 }
 
 class Scope implements AsyncDisposable {

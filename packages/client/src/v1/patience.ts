@@ -14,9 +14,6 @@ export class Patience {
   readonly #timer: NodeJS.Timeout | undefined;
 
   constructor(timeoutSeconds: number | undefined, signal: AbortSignal | undefined) {
-    if (timeoutSeconds !== undefined && !(timeoutSeconds >= 0)) {
-      throw new RangeError(`timeoutSeconds must be 0 or more, or left out to wait for ever; it is ${timeoutSeconds}.`);
-    }
     this.timeoutSeconds = timeoutSeconds;
     this.callersSignal = signal;
     const timeout = new AbortController();

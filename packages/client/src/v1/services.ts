@@ -1,7 +1,7 @@
 /** Which server is meant, and by which of the transports it is reached. One service an address, opened at first use. */
 import { DEFAULT_URL, readAddress } from '../address.ts';
 import { connect } from '../connect.ts';
-import { isSlotkeeper } from '../recognise.ts';
+import { recognise } from '../recognise.ts';
 import type { Status } from '../session.ts';
 import { KeeperService } from './keeper-service.ts';
 import { noAnswer } from './no-answer.ts';
@@ -48,12 +48,14 @@ async function open(url: string, ended: () => void): Promise<SlotService> {
   };
   const address = readAddress(url);
   const isPrefects = address.type === 'server' && address.isApi && !(await isSlotkeeperAt(address.origin));
-  return isPrefects ? new PrefectService(url) : new KeeperService(await connect(url, { onStatus }));
+  // That a tag has no limit is as it should be.
+  const onWarning = (): void => undefined;
+  return isPrefects ? new PrefectService(url) : new KeeperService(await connect(url, { onStatus, onWarning }));
 }
 
 async function isSlotkeeperAt(origin: string): Promise<boolean> {
   try {
-    return await isSlotkeeper(origin);
+    return (await recognise(origin)) === 'slotkeeper';
   } catch (error) {
     throw noAnswer(origin, error, false);
   }

@@ -2,7 +2,7 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterEach, beforeEach, expect, test, vi } from 'vitest';
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { connect } from '../../src/index.ts';
 import {
   AcquireConcurrencySlotTimeoutError,
@@ -38,12 +38,43 @@ async function areFree(...tags: string[]): Promise<boolean> {
   return concurrency(tags, OTHER_RUN, { timeoutSeconds: 0 }, () => true).catch(() => false);
 }
 
-test('the tag T is the limit named tag:T; a tag without a limit limits nothing', async () => {
+test('the tag T is the limit named tag:T; a tag without a limit limits nothing, and nobody is warned of it', async () => {
+  const warned = vi.spyOn(process, 'emitWarning');
   await concurrency(['db', 'a tag without a limit'], RUN, {}, async () => {
     expect(await areFree('db')).toBe(false);
     expect(await areFree('gpu')).toBe(true);
   });
   expect(await areFree('db')).toBe(true);
+  expect(warned.mock.calls.filter(([, options]) => Object(options).type === 'SlotkeeperWarning')).toEqual([]);
+  warned.mockRestore();
+});
+
+describe('what is not allowed is refused by its field, and nothing is taken', () => {
+  const untyped = concurrency as unknown as (...args: unknown[]) => Promise<unknown>;
+  test.each<[field: string, ...args: unknown[]]>([
+    ['names', 5, RUN],
+    ['names', undefined, RUN],
+    ['names', [5], RUN],
+    ['names', [''], RUN],
+    ['names', 'a/b', RUN],
+    ['taskRunId', 'db', undefined],
+    ['taskRunId', 'db', 'nightly'],
+    ['options', 'db', RUN, () => 'not to be run'],
+    ['options', 'db', RUN, null],
+    ['timeoutSecond', 'db', RUN, { timeoutSecond: 1 }],
+    ['timeoutSeconds', 'db', RUN, { timeoutSeconds: null }],
+    ['signal', 'db', RUN, { signal: null }],
+    ['body', 'db', RUN, {}, 5],
+    ['body', 'db', RUN, {}, null],
+  ])('%s', async (field, ...args) => {
+    await expect(untyped(...args)).rejects.toMatchObject({ code: 'INVALID_REQUEST', details: { field } });
+    expect(await areFree('db')).toBe(true);
+  });
+});
+
+test('a task run may be told in any form of a UUID', async () => {
+  for (const id of [RUN.toUpperCase(), RUN.replaceAll('-', '')])
+    expect(await concurrency('db', id, {}, () => 'done')).toBe('done');
 });
 
 test('a waiter has the slot once it is given back', async () => {

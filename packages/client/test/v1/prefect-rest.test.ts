@@ -173,7 +173,10 @@ describe('refusals', () => {
   });
 
   test.each([-1, Number.NaN])('a timeout of %s is refused', async (timeoutSeconds) => {
-    await expect(concurrency('db', RUN, { timeoutSeconds })).rejects.toThrow(RangeError);
+    await expect(concurrency('db', RUN, { timeoutSeconds })).rejects.toMatchObject({
+      code: 'INVALID_REQUEST',
+      details: { field: 'timeoutSeconds' },
+    });
   });
 });
 

@@ -15,7 +15,7 @@ function words({ code, message, details }: SlotkeeperError): string {
   if (code === 'CONFLICT' && holders !== undefined)
     return `Limit '${name}' is held (holders: ${holders}). Wait for them (slotkeeper limit drain ${name}), or delete it with --force: they lose their slots and are told so.`;
   if (code === 'SERVER_UNREACHABLE' && reason !== undefined)
-    return `The Slotkeeper server at ${address} cannot be reached: ${reason}. Start one (slotkeeper serve), or name another with --url (SLOTKEEPER_URL).`;
+    return `The Slotkeeper server at ${address} cannot be reached: ${reason}. Name another with --url (SLOTKEEPER_URL), or start one (slotkeeper serve).`;
   if (code === 'AUTH' && reason !== undefined)
     return `The Slotkeeper server at ${address} does not let us in: ${reason}. Give its key with --api-key (SLOTKEEPER_API_KEY).`;
   return code === 'INVALID_REQUEST' ? refused(message, details) : message;

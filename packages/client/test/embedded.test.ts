@@ -1,0 +1,50 @@
+/** The engine in this process, over a file that cannot be opened. */
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, expect, test } from 'vitest';
+import { connect } from '../src/index.ts';
+
+let folder: string;
+
+beforeEach(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'slotkeeper-embedded-'));
+});
+
+afterEach(() => rm(folder, { recursive: true, force: true }));
+
+test('a file that another has is a conflict', async () => {
+  const url = `embedded:${join(folder, 'slots.db')}`;
+  await using _keeper = await connect(url);
+  await expect(connect(url)).rejects.toMatchObject({
+    code: 'CONFLICT',
+    details: { address: url, reason: 'IN_USE' },
+    message: expect.stringContaining('in use'),
+    cause: { name: 'JournalError' },
+  });
+});
+
+test('a file of another kind cannot be opened', async () => {
+  const file = join(folder, 'slots.db');
+  await writeFile(file, 'x'.repeat(5_000));
+  await expect(connect(`embedded:${file}`)).rejects.toMatchObject({
+    code: 'SERVER_UNREACHABLE',
+    details: { reason: 'DAMAGED' },
+    message: expect.stringContaining(file),
+    cause: { name: 'JournalError' },
+  });
+});
+
+test('a folder that does not exist is told as such', async () => {
+  await expect(connect(`embedded:${join(folder, 'none', 'slots.db')}`)).rejects.toMatchObject({
+    code: 'INVALID_REQUEST',
+    details: { field: 'url' },
+    message: expect.stringContaining('its folder does not exist'),
+  });
+});
+
+test('limits that are missing are told as one, or as several', async () => {
+  await using keeper = await connect('embedded:');
+  await expect(keeper.acquire('a')).rejects.toThrow("There is no limit named 'a'. Create it");
+  await expect(keeper.acquire(['a', 'b'])).rejects.toThrow("There are no limits named 'a', 'b'. Create them");
+});
