@@ -30,10 +30,16 @@ export interface ReplicaEvents {
   log(level: 'info' | 'warn' | 'error', message: string): void;
 }
 
+/** To the connection that the session had as it was decided: a later one has told what it knows, and is answered anew. */
+interface ToSession {
+  readonly notice: Notice;
+  readonly sink: Sink | undefined;
+}
+
 interface Batch {
   readonly facts: Fact[];
   /** Notices and callbacks, in the order in which they are to be told. */
-  readonly told: (Notice | (() => void))[];
+  readonly told: (ToSession | (() => void))[];
 }
 
 export class Replica {
@@ -101,18 +107,22 @@ export class Replica {
   /**
    * Decides now, and returns why it was refused, which is not to be told before `done` is called: once it is durable.
    * If the replica fails before that, be it at this very command, `done` is never called, and listeners hear `failed`.
-   * Throws unless `ready`.
+   * `sink` is attached to the session that the command opens, unless it is refused. Throws unless `ready`.
    */
-  submit(command: Command, done?: (refusal: Refusal | undefined) => void): Refusal | undefined {
+  submit(command: Command, done?: (refusal: Refusal | undefined) => void, sink?: Sink): Refusal | undefined {
     const engine = this.#running();
-    const step = this.#step(engine, command);
+    this.#noticeStall(engine);
+    const step = engine === this.#engine ? this.#step(engine, command) : undefined;
     if (!step) return undefined;
     // Not by spreading: a step may have more facts than a call can have arguments.
     for (const fact of step.facts) this.#batch.facts.push(fact);
     for (const notice of step.notices) {
       // That a connection is to be closed needs no journal, and must not wait: what comes over it counts no more.
       if (notice.type === 'disconnect') this.#sinks.get(notice.session)?.(notice);
-      else this.#batch.told.push(notice);
+    }
+    if (sink && command.type === 'session.open' && !step.refusal) this.attach(command.session, sink);
+    for (const notice of step.notices) {
+      if (notice.type !== 'disconnect') this.#batch.told.push({ notice, sink: this.#sinks.get(notice.session) });
     }
     if (done) this.#batch.told.push(() => done(step.refusal));
     if (this.#drains.size > 0) this.#lookAtDrains(engine);
@@ -214,7 +224,7 @@ export class Replica {
   #deliver(told: Batch['told']): void {
     for (const entry of told) {
       if (typeof entry === 'function') entry();
-      else this.#sinks.get(entry.session)?.(entry);
+      else entry.sink?.(entry.notice);
     }
     for (const listener of this.#listeners) listener.flushed?.();
   }
@@ -304,27 +314,38 @@ export class Replica {
     const dueMs = Math.min(Math.max(wakeAtMs, nowMs), nowMs + PULSE_MS);
     if (this.#timer && this.#timer.dueMs <= dueMs) return;
     this.#timer?.timer.cancel();
-    this.#timer = { dueMs, timer: this.#clock.setTimer(dueMs - nowMs, () => this.#wake(dueMs)) };
+    this.#timer = { dueMs, timer: this.#clock.setTimer(dueMs - nowMs, () => this.#wake()) };
   }
 
-  #wake(dueMs: number): void {
-    this.#timer = null;
-    const lateMs = this.#nowMs() - dueMs;
-    if (lateMs < STALL_MS) {
+  #wake(): void {
+    if (!this.ready) return;
+    if (this.#noticeStall(this.#running())) {
+      // Deadlines have moved; what has arrived meanwhile is read before any is acted on.
+      this.#clock.soon(() => this.#tick());
+    } else {
+      this.#timer = null;
       this.#tick();
-      return;
     }
-    // First what has arrived meanwhile: the server's own downtime counts against no lease.
-    this.#clock.soon(() => this.#tick({ type: 'stalled', byMs: lateMs }));
   }
 
-  #tick(...first: Command[]): void {
+  #tick(): void {
     if (!this.ready) return;
     const isDue = (this.#running().wakeAtMs ?? Number.POSITIVE_INFINITY) <= this.#nowMs();
-    for (const command of first) if (this.ready) this.submit(command);
-    if (!this.ready) return;
     if (isDue) this.submit({ type: 'tick' });
     else this.#setTimer();
+  }
+
+  /**
+   * The timer is long overdue: the host could not run. The server's own downtime counts against no lease, so all deadlines
+   * move; before anything that was heard since moves one further.
+   */
+  #noticeStall(engine: Engine): boolean {
+    const lateMs = this.#timer ? this.#nowMs() - this.#timer.dueMs : 0;
+    if (lateMs < STALL_MS) return false;
+    this.#timer?.timer.cancel();
+    this.#timer = null;
+    this.#step(engine, { type: 'stalled', byMs: lateMs });
+    return true;
   }
 
   #lookAtDrains(engine: Engine): void {

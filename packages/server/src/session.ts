@@ -274,10 +274,10 @@ class Connection implements ChannelEvents {
         else this.#outbox.unshift({ type: 'welcome', server: version, ttlMs });
         this.#face.markDirty(this);
       },
+      this.#sink,
     );
     if (refusal || this.#mode === 'closed') return;
     this.#mode = 'open';
-    replica.attach(session, this.#sink);
   }
 
   #serve(message: ClientMessage, hello: Hello): void {

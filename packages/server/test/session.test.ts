@@ -140,6 +140,18 @@ describe('a client that comes back', () => {
     expect(first.of('goodbye')).toMatchObject([{ error: { code: 'CONFLICT' }, retry: false }]);
   });
 
+  it('hears nothing of what was decided for its earlier connection: it is answered anew', async () => {
+    const holder = await connected();
+    holder.acquire([['db', 1]]);
+    world.replica.submit({ type: 'limit.set', name: 'db', id: '', patch: { maxWaiters: 0 } });
+    const first = await connected();
+    const request = wait([['db', 1]]);
+    first.say({ type: 'acquire', request });
+    const second = await connected(first.session, { connection: 2, waits: [request] });
+    expect(second.of('refused')).toMatchObject([{ lease: request.lease, error: { code: 'QUEUE_FULL' } }]);
+    expect(second.heard[0]).toMatchObject({ type: 'welcome' });
+  });
+
   it('is refused with a connection number that is not greater than the last', async () => {
     const first = await connected();
     const stale = await connected(first.session, { connection: 1 });
@@ -194,6 +206,24 @@ describe('a server that starts again', () => {
     await world.time.pass(0);
     expect(b.grantOf(waiting)).toBeUndefined();
     expect(world.replica.engine.isValid(held, 2)).toBe(true);
+  });
+});
+
+describe('a client that dies while the server stands still', () => {
+  it('has its time to live from when it was heard last, and no more', async () => {
+    const [a, b] = [await connected(), await connected()];
+    a.acquire([['db', 1]]);
+    const waiting = b.acquire([['db', 1]]);
+    await world.time.pass(100);
+    world.time.stall(3 * TTL_MS);
+    a.say();
+    b.say();
+    for (let passedMs = 0; passedMs < TTL_MS; passedMs += 1_000) {
+      await world.time.pass(1_000);
+      b.say();
+    }
+    await world.time.pass(1);
+    expect(b.grantOf(waiting)).toBeDefined();
   });
 });
 
