@@ -5,10 +5,10 @@ import { connected, holding, soFar, type World } from './world.ts';
 
 /** Grants the acquire that was asked for last. */
 async function grantLast({ clock, server }: World): Promise<string> {
-  await clock.settle();
+  await clock.pass(0);
   const { lease } = server.last.acquires.at(-1)!;
   server.last.grant(lease);
-  await clock.settle();
+  await clock.pass(0);
   return lease;
 }
 
@@ -20,7 +20,7 @@ describe('concurrency', () => {
     const lease = await grantLast(it);
     expect(it.server.last.of('release')).toEqual([]);
     inBody.resolve('rows');
-    await it.clock.settle();
+    await it.clock.pass(0);
     expect(it.server.last.of('release')).toEqual([{ type: 'release', lease, token: 7 }]);
     expect(await soFar(done)).toBe('pending');
     it.server.last.say();
@@ -45,7 +45,7 @@ describe('concurrency', () => {
     expect(await keeper.concurrency([], ({ limits, signal }) => [limits, signal.aborted])).toEqual([[], false]);
     await using lease = await keeper.acquire({});
     expect(await lease.check()).toBe(true);
-    await clock.settle();
+    await clock.pass(0);
     expect(server.last.frames).toBe(frames);
   });
 
@@ -102,7 +102,7 @@ describe('a lease', () => {
     const it = await connected();
     const lease = await holding(it);
     const checked = lease.check();
-    await it.clock.settle();
+    await it.clock.pass(0);
     const [call] = it.server.last.of('call');
     expect(call).toMatchObject({ method: 'check', params: { lease: lease.id, token: lease.token } });
     it.server.last.say({ type: 'reply', id: call!.id, value: { valid: false } });
@@ -112,11 +112,11 @@ describe('a lease', () => {
   test('what limits nothing is warned of', async () => {
     const it = await connected();
     const acquired = it.keeper.acquire(['db', 'gpu'], { onMissing: 'allow' });
-    await it.clock.settle();
+    await it.clock.pass(0);
     const [request] = it.server.last.acquires;
     it.server.last.grant(request!.lease, { amounts: [['db', 1]], warnings: [{ code: 'LIMIT_MISSING', limit: 'gpu' }] });
     expect((await acquired).limits).toEqual([{ name: 'db', slots: 1 }]);
-    await it.clock.settle();
+    await it.clock.pass(0);
     expect(it.warnings).toEqual([
       { code: 'LIMIT_MISSING', message: expect.stringContaining("no limit named 'gpu'"), details: { limit: 'gpu' } },
     ]);
@@ -133,9 +133,9 @@ test('a warning that cannot be told costs no lease', async () => {
     { clock: it.clock, defaults: { host: null, pid: null }, warn },
   );
   const acquired = keeper.acquire('db');
-  await it.clock.settle();
+  await it.clock.pass(0);
   it.server.last.grant(it.server.last.acquires[0]!.lease, { warnings: [{ code: 'LIMIT_INACTIVE', limit: 'db' }] });
-  await expect(it.clock.settle()).rejects.toThrow('nobody to tell');
+  await expect(it.clock.pass(0)).rejects.toThrow('nobody to tell');
   expect(await soFar(acquired)).toMatchObject({ value: { token: 7 } });
 });
 
@@ -146,7 +146,7 @@ describe('an error that comes later has the stack of its call', () => {
     const it = await connected();
     const theImport = (): Promise<unknown> => it.keeper.concurrency('db', () => 'not to be run');
     const refused = theImport().catch((error: unknown) => error);
-    await it.clock.settle();
+    await it.clock.pass(0);
     it.server.last.say({ type: 'refused', lease: it.server.last.acquires[0]!.lease, error });
     expect((await refused) as Error).toMatchObject({
       code: 'CONFLICT',
@@ -158,7 +158,7 @@ describe('an error that comes later has the stack of its call', () => {
     const it = await connected();
     const theDashboard = (): Promise<unknown> => it.keeper.limits.drain('db');
     const failed = theDashboard().catch((error: unknown) => error);
-    await it.clock.settle();
+    await it.clock.pass(0);
     it.server.last.say({ type: 'failed', id: it.server.last.of('call')[0]!.id, error });
     expect(await failed).toMatchObject({ code: 'CONFLICT', stack: expect.stringContaining('theDashboard') });
   });
@@ -168,7 +168,7 @@ describe('an error that comes later has the stack of its call', () => {
     const first = (): Promise<unknown> => it.keeper.acquire('db');
     const second = (): Promise<unknown> => it.keeper.acquire('db');
     const ends = Promise.all([first, second].map((call) => call().catch(({ stack }: Error) => stack)));
-    await it.clock.settle();
+    await it.clock.pass(0);
     it.server.last.say({ type: 'goodbye', retry: false, error });
     expect(await ends).toEqual([expect.stringContaining('at first'), expect.stringContaining('at second')]);
   });
@@ -178,13 +178,13 @@ test('a keeper that waits for something or holds something keeps the process ali
   const it = await connected();
   expect(it.isBusy()).toBe(false);
   const acquired = it.keeper.acquire('db');
-  await it.clock.settle();
+  await it.clock.pass(0);
   expect(it.isBusy()).toBe(true);
   await grantLast(it);
   const lease = await acquired;
   expect(it.isBusy()).toBe(true);
   const released = lease.release();
-  await it.clock.settle();
+  await it.clock.pass(0);
   expect(it.isBusy()).toBe(true);
   it.server.last.say();
   await released;
@@ -198,11 +198,11 @@ test('lists are read page by page', async () => {
     for await (const { name } of it.keeper.limits.list({ prefix: 'd' })) all.push(name);
     return all;
   })();
-  await it.clock.settle();
+  await it.clock.pass(0);
   const first = it.server.last.of('call')[0]!;
   expect(first).toMatchObject({ method: 'limits.list', params: { prefix: 'd', after: null } });
   it.server.last.say({ type: 'reply', id: first.id, value: { items: [{ name: 'da' }, { name: 'db' }], next: 'db' } });
-  await it.clock.settle();
+  await it.clock.pass(0);
   const second = it.server.last.of('call')[1]!;
   expect(second).toMatchObject({ params: { after: 'db' } });
   it.server.last.say({ type: 'reply', id: second.id, value: { items: [{ name: 'dc' }], next: null } });
@@ -220,7 +220,7 @@ describe('close', () => {
     });
     await grantLast(it);
     const waits = it.keeper.acquire('gpu').catch((error: unknown) => error);
-    await it.clock.settle();
+    await it.clock.pass(0);
 
     const closed = it.keeper.close();
     expect(it.keeper.status).toBe('closed');
@@ -228,12 +228,12 @@ describe('close', () => {
     expect(lease.signal.reason).toMatchObject({ code: 'LEASE_LOST', details: { reason: 'closed' } });
     await expect(it.keeper.acquire('db')).rejects.toMatchObject({ code: 'CONFLICT' });
     await expect(it.keeper.limits.get('db')).rejects.toMatchObject({ code: 'CONFLICT' });
-    await it.clock.settle();
+    await it.clock.pass(0);
     it.server.last.say();
     expect(await done).toBe('closed');
-    await it.clock.settle();
+    await it.clock.pass(0);
     it.server.last.say();
-    await it.clock.settle();
+    await it.clock.pass(0);
     expect(it.server.last.of('cancel')).toHaveLength(1);
     expect(it.server.last.of('release')).toHaveLength(2);
     expect(it.server.last.messages.at(-1)).toEqual({ type: 'bye' });
@@ -252,7 +252,7 @@ describe('close', () => {
     });
     await grantLast(it);
     it.server.last.say();
-    await it.clock.settle();
+    await it.clock.pass(0);
     it.server.last.drop('goodbye');
     expect(await done).toBe('closed');
   });
@@ -353,7 +353,7 @@ describe('what is not allowed is refused by its field before anything is sent', 
     const { keeper, server, clock } = await connected();
     const error = await keeper.acquire(limits as string, options as AcquireOptions).catch((error: unknown) => error);
     expect(error).toMatchObject({ code: 'INVALID_REQUEST', details: { field } });
-    await clock.settle();
+    await clock.pass(0);
     expect(server.last.acquires).toEqual([]);
   });
 
@@ -376,7 +376,7 @@ describe('what is not allowed is refused by its field before anything is sent', 
   test.each(calls)('%s in %s', async (field, call) => {
     const { keeper, server, clock } = await connected();
     await expect(call(keeper)).rejects.toMatchObject({ code: 'INVALID_REQUEST', details: { field } });
-    await clock.settle();
+    await clock.pass(0);
     expect(server.last.of('call')).toEqual([]);
   });
 });

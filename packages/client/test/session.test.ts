@@ -79,7 +79,7 @@ describe('frames', () => {
     const { keeper, server, clock } = await connected();
     const frames = server.last.frames;
     for (let i = 0; i < 100; i += 1) void keeper.acquire(`limit-${i}`);
-    await clock.settle();
+    await clock.pass(0);
     expect(server.last.frames).toBe(frames + 1);
     expect(server.last.acquires).toHaveLength(100);
   });
@@ -195,7 +195,7 @@ describe('the trust window', () => {
   test('a grant that lay unread until it was too late is not handed out, but asked for again', async () => {
     const { keeper, server, clock } = await connected();
     const acquired = keeper.acquire('db');
-    await clock.settle();
+    await clock.pass(0);
     const [{ lease } = { lease: '' }] = server.last.acquires;
     server.last.say({ type: 'queued', lease, place: { atMs: 5, number: 1 } });
     clock.stall(TTL_MS);
@@ -225,7 +225,7 @@ describe('what is lost here and still counts there', () => {
     await it.clock.pass(0);
     expect(lease.signal.aborted).toBe(true);
     it.server.last.say();
-    await it.clock.settle();
+    await it.clock.pass(0);
     expect(it.server.connections).toHaveLength(1);
     expect(it.server.last.of('release')).toEqual([{ type: 'release', lease: lease.id, token: lease.token }]);
   });
@@ -242,7 +242,7 @@ describe('what is lost here and still counts there', () => {
     await it.clock.pass(250);
     expect(lease.signal.aborted).toBe(true);
     it.server.last.welcome();
-    await it.clock.settle();
+    await it.clock.pass(0);
     expect(it.server.last.of('release')).toHaveLength(1);
   });
 
@@ -277,7 +277,7 @@ describe('clocks that drift apart', () => {
     await clock.pass(10);
     const [{ lease } = { lease: '' }] = server.last.acquires;
     const { frames } = server.last;
-    clock.jumpWall(3_600_000);
+    clock.stepWall(3_600_000);
     server.last.sayUpTo(frames, granted(lease));
     expect(await soFar(acquired)).toBe('pending');
     await clock.pass(100);
@@ -290,7 +290,7 @@ describe('clocks that drift apart', () => {
     const it = await connected();
     const lease = await holding(it);
     for (let second = 0; second < 6; second += 1) {
-      it.clock.jumpWall(10_000);
+      it.clock.stepWall(10_000);
       await it.clock.pass(1_000);
     }
     expect(lease.signal.aborted).toBe(true);
@@ -300,7 +300,7 @@ describe('clocks that drift apart', () => {
     const it = await connected();
     const lease = await holding(it);
     const { frames } = it.server.last;
-    it.clock.jumpWall(3_600_000);
+    it.clock.stepWall(3_600_000);
     await it.clock.pass(1_000);
     expect(it.server.last.frames).toBe(frames + 1);
     it.server.last.say();
@@ -313,7 +313,7 @@ describe('clocks that drift apart', () => {
     const lease = await holding(it);
     await it.clock.pass(TTL_MS / 4);
     const { frames } = it.server.last;
-    it.clock.jumpWall(TTL_MS);
+    it.clock.stepWall(TTL_MS);
     await it.clock.pass(1_000);
     expect(it.server.last.frames).toBe(frames + 1);
     // What was sent before may have been answered before the machine slept: it proves nothing.
@@ -328,7 +328,7 @@ describe('clocks that drift apart', () => {
     const it = await connected();
     await holding(it);
     const { frames } = it.server.last;
-    it.clock.jumpWall(-999);
+    it.clock.stepWall(-999);
     await it.clock.pass(1_000);
     expect(it.server.last.frames).toBe(frames);
   });
@@ -352,7 +352,7 @@ describe('coming back', () => {
     const lease = await holding(it);
     void it.keeper.acquire({ gpu: 2 }, { timeoutSeconds: 10 });
     void it.keeper.acquire('cpu');
-    await it.clock.settle();
+    await it.clock.pass(0);
     const [, gpu, cpu] = it.server.last.acquires;
     it.server.last.say({ type: 'queued', lease: gpu!.lease, place: { atMs: 5, number: 1 } });
     const [first] = it.server.last.of('hello');
@@ -372,7 +372,7 @@ describe('coming back', () => {
     expect(waitsUnplaced).toMatchObject({ request: { lease: cpu!.lease, timeoutMs: null, place: null } });
     expect(ready).toEqual({ type: 'ready' });
     it.server.last.welcome();
-    await it.clock.settle();
+    await it.clock.pass(0);
     expect(it.server.last.acquires).toHaveLength(2);
     expect(it.statuses).toEqual(['connected', 'reconnecting', 'connected']);
   });
@@ -382,21 +382,21 @@ describe('coming back', () => {
     server.last.drop();
     await clock.pass(100);
     void keeper.acquire('db');
-    await clock.settle();
+    await clock.pass(0);
     expect(server.last.acquires).toEqual([]);
     server.last.welcome();
-    await clock.settle();
+    await clock.pass(0);
     expect(server.last.acquires).toHaveLength(1);
   });
 
   test('calls that were not answered are made again', async () => {
     const { keeper, server, clock } = await connected();
     const got = keeper.limits.get('db');
-    await clock.settle();
+    await clock.pass(0);
     server.last.drop();
     await clock.pass(100);
     server.last.welcome();
-    await clock.settle();
+    await clock.pass(0);
     const [call] = server.last.of('call');
     expect(call).toMatchObject({ method: 'limits.get', params: { name: 'db' } });
     server.last.say({ type: 'reply', id: call!.id, value: { name: 'db' } });
@@ -407,15 +407,15 @@ describe('coming back', () => {
     const { keeper, server, clock } = await connected();
     const notFound: WireError = { code: 'LIMIT_NOT_FOUND', message: 'There is none.', details: {} };
     const once = keeper.limits.delete('db');
-    await clock.settle();
+    await clock.pass(0);
     server.last.say({ type: 'failed', id: server.last.of('call')[0]!.id, error: notFound });
     await expect(once).rejects.toMatchObject({ code: 'LIMIT_NOT_FOUND' });
     const twice = keeper.limits.delete('db');
-    await clock.settle();
+    await clock.pass(0);
     server.last.drop();
     await clock.pass(100);
     server.last.welcome();
-    await clock.settle();
+    await clock.pass(0);
     server.last.say({ type: 'failed', id: server.last.of('call')[0]!.id, error: notFound });
     expect(await twice).toBeUndefined();
   });
@@ -441,7 +441,7 @@ describe('coming back', () => {
     it.server.last.drop();
     await it.clock.pass(100);
     it.server.last.welcome();
-    await it.clock.settle();
+    await it.clock.pass(0);
     expect(await soFar(drained)).toBe('pending');
     expect(it.server.last.of('call')).toMatchObject([{ method: 'limits.drain' }]);
   });
@@ -471,7 +471,7 @@ describe('coming back', () => {
     const it = await connected();
     const lease = await holding(it, { onLost: 'continue' });
     const waits = it.keeper.acquire('gpu').catch((error: unknown) => error);
-    await it.clock.settle();
+    await it.clock.pass(0);
     it.server.last.say({ type: 'goodbye', retry: false, error: conflict });
     expect(lease.signal.reason).toMatchObject({ code: 'LEASE_LOST' });
     expect(await waits).toMatchObject({ code: 'CONFLICT' });
@@ -488,7 +488,7 @@ describe('releasing', () => {
     const it = await connected();
     const lease = await holding(it);
     const released = lease.release();
-    await it.clock.settle();
+    await it.clock.pass(0);
     expect(it.server.last.of('release')).toEqual([{ type: 'release', lease: lease.id, token: lease.token }]);
     it.server.last.sayUpTo(it.server.last.frames - 1);
     expect(await soFar(released)).toBe('pending');
@@ -501,10 +501,10 @@ describe('releasing', () => {
     const it = await connected();
     const lease = await holding(it);
     const released = [lease.release(), lease.release()];
-    await it.clock.settle();
+    await it.clock.pass(0);
     it.server.last.say();
     await Promise.all([...released, lease.release()]);
-    await it.clock.settle();
+    await it.clock.pass(0);
     expect(it.server.last.of('release')).toHaveLength(1);
   });
 
@@ -512,7 +512,7 @@ describe('releasing', () => {
     const it = await connected();
     const lease = await holding(it);
     const released = lease.release();
-    await it.clock.settle();
+    await it.clock.pass(0);
     it.server.last.drop();
     await it.clock.pass(100);
     expect(it.server.last.of('claim')).toEqual([]);
@@ -528,10 +528,10 @@ describe('releasing', () => {
     await it.clock.pass(100);
     expect(it.server.last.of('claim')).toHaveLength(1);
     const released = lease.release();
-    await it.clock.settle();
+    await it.clock.pass(0);
     expect(it.server.last.of('release')).toEqual([]);
     it.server.last.welcome();
-    await it.clock.settle();
+    await it.clock.pass(0);
     expect(it.server.last.of('release')).toHaveLength(1);
     expect(await soFar(released)).toBe('pending');
     it.server.last.say();
@@ -556,10 +556,10 @@ describe('giving up', () => {
     const { keeper, server, clock, isBusy } = await connected();
     const controller = new AbortController();
     const acquired = keeper.acquire('db', { signal: controller.signal }).catch((error: unknown) => error);
-    await clock.settle();
+    await clock.pass(0);
     controller.abort('enough');
     expect(await acquired).toBe('enough');
-    await clock.settle();
+    await clock.pass(0);
     expect(server.last.of('cancel')).toEqual([{ type: 'cancel', lease: server.last.acquires[0]!.lease }]);
     expect(isBusy()).toBe(false);
   });
@@ -567,7 +567,7 @@ describe('giving up', () => {
   test('an acquire whose signal has aborted before asks for nothing', async () => {
     const { keeper, server, clock } = await connected();
     await expect(keeper.acquire('db', { signal: AbortSignal.abort('never') })).rejects.toBe('never');
-    await clock.settle();
+    await clock.pass(0);
     expect(server.last.acquires).toEqual([]);
   });
 
@@ -575,12 +575,12 @@ describe('giving up', () => {
     const { keeper, server, clock } = await connected();
     const controller = new AbortController();
     const acquired = keeper.acquire('db', { signal: controller.signal }).catch((error: unknown) => error);
-    await clock.settle();
+    await clock.pass(0);
     controller.abort('enough');
     await acquired;
     const [{ lease } = { lease: '' }] = server.last.acquires;
     server.last.grant(lease, { token: 12 });
-    await clock.settle();
+    await clock.pass(0);
     expect(server.last.of('release')).toEqual([{ type: 'release', lease, token: 12 }]);
   });
 
@@ -588,7 +588,7 @@ describe('giving up', () => {
     const { keeper, server, clock } = await connected();
     const controller = new AbortController();
     const acquired = keeper.acquire('db', { signal: controller.signal }).catch((error: unknown) => error);
-    await clock.settle();
+    await clock.pass(0);
     server.last.drop();
     controller.abort('enough');
     expect(await acquired).toBe('enough');
@@ -601,7 +601,7 @@ describe('running out of time', () => {
   test('the server says why', async () => {
     const { keeper, server, clock } = await connected();
     const acquired = keeper.acquire('db', { timeoutSeconds: 2 }).catch((error: unknown) => error);
-    await clock.settle();
+    await clock.pass(0);
     const [{ lease, timeoutMs } = { lease: '', timeoutMs: 0 }] = server.last.acquires;
     expect(timeoutMs).toBe(2_000);
     await clock.pass(2_010);
@@ -648,14 +648,14 @@ describe('running out of time', () => {
     expect(await soFar(acquired)).toBe('pending');
     await clock.pass(1);
     expect(await acquired).toMatchObject({ code: 'ACQUIRE_TIMEOUT' });
-    await clock.settle();
+    await clock.pass(0);
     expect(server.last.of('cancel')).toHaveLength(1);
   });
 
   test('a try that the server refuses is undefined; one that it cannot be asked for is an error', async () => {
     const { keeper, server, clock } = await connected();
     const busy = keeper.tryAcquire('db');
-    await clock.settle();
+    await clock.pass(0);
     const [{ lease, timeoutMs } = { lease: '', timeoutMs: null }] = server.last.acquires;
     expect(timeoutMs).toBe(0);
     server.last.say({ type: 'refused', lease, error: { code: 'ACQUIRE_TIMEOUT', message: 'Busy.', details: {} } });

@@ -1,14 +1,14 @@
 /** A keeper over a scripted server in virtual time. */
 import { randomUUID } from 'node:crypto';
+import { VirtualTime } from '../../../test/virtual-time.ts';
 import { Keeper, type Warning } from '../src/keeper.ts';
 import type { Lease } from '../src/lease.ts';
 import { Session, type Status } from '../src/session.ts';
 import type { AcquireOptions } from '../src/wish.ts';
 import { ScriptedServer } from './scripted-server.ts';
-import { VirtualClock } from './virtual-clock.ts';
 
 export interface World {
-  readonly clock: VirtualClock;
+  readonly clock: VirtualTime;
   readonly server: ScriptedServer;
   readonly session: Session;
   readonly keeper: Keeper;
@@ -19,7 +19,7 @@ export interface World {
 }
 
 export function world(ttlMs: number | null = 15_000): World {
-  const clock = new VirtualClock();
+  const clock = new VirtualTime();
   const server = new ScriptedServer();
   const statuses: Status[] = [];
   const warnings: Warning[] = [];
@@ -52,7 +52,7 @@ export async function connected(ttlMs: number | null = 15_000): Promise<World> {
 /** An acquire of one slot of `db` that the server has granted. */
 export async function holding({ keeper, clock, server }: World, options: AcquireOptions = {}): Promise<Lease> {
   const acquired = keeper.acquire('db', options);
-  await clock.settle();
+  await clock.pass(0);
   const { lease } = server.last.acquires.at(-1)!;
   server.last.grant(lease, { token: 6 + server.last.acquires.length });
   return acquired;
