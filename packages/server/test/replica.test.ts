@@ -1,6 +1,17 @@
 import { randomUUID } from 'node:crypto';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { canonical } from '@slotkeeper/engine';
-import { type Journal, JournalError, MemoryJournal, MemoryStore, replay } from '@slotkeeper/journal';
+import {
+  type Journal,
+  JournalError,
+  MemoryJournal,
+  MemoryStore,
+  type Opened,
+  replay,
+  SqliteJournal,
+} from '@slotkeeper/journal';
 import { describe, expect, it } from 'vitest';
 import { VirtualTime } from '../../../test/virtual-time.ts';
 import { Replica } from '../src/replica.ts';
@@ -36,6 +47,12 @@ async function start(
 ): Promise<{ replica: Replica; store: MemoryStore; time: VirtualTime }> {
   const replica = await Replica.start(() => new FailingJournal(store), time);
   return { replica, store, time };
+}
+
+/** A disk that does not answer. */
+function* silent(): Generator<never> {
+  yield* [];
+  throw new JournalError('IO', 'The disk did not answer.');
 }
 
 async function stateIn(store: MemoryStore): Promise<string> {
@@ -97,6 +114,55 @@ describe('a replica', () => {
     expect(replica.ready).toBe(true);
     expect(log.filter((message) => message.includes('The disk is gone.'))).toHaveLength(3);
     expect(log.at(-1)).toBe('Running again.');
+  });
+
+  it('that failed to read its file once can open it again: it does not lock itself out', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'slotkeeper-replica-'));
+    let unreadable = 0;
+    class OnceUnreadable extends SqliteJournal {
+      override async open(): Promise<Opened> {
+        const opened = await super.open();
+        if (unreadable === 0) return opened;
+        unreadable -= 1;
+        return { ...opened, facts: silent() };
+      }
+    }
+    try {
+      const time = new VirtualTime();
+      const replica = await Replica.start(() => new OnceUnreadable({ folder }), time);
+      const log: string[] = [];
+      replica.on({ log: (_level, message) => log.push(message) });
+      replica.submit(ensure('a'));
+      await time.pass(0);
+      unreadable = 1;
+      // A command that no host gives: the engine finds it broken, and the replica starts again.
+      replica.submit({ type: 'acquire', session: 'nobody', request: undefined as never });
+      await time.pass(3_000);
+      expect(log.at(-1)).toBe('Running again.');
+      expect(replica.engine.limitView('a')).toBeDefined();
+      await replica.stop();
+    } finally {
+      rmSync(folder, { recursive: true });
+    }
+  });
+
+  it('that cannot write a snapshot says so, and goes on', async () => {
+    class NoSnapshots extends MemoryJournal {
+      override async saveSnapshot(): Promise<void> {
+        throw new JournalError('IO', 'The disk is full.');
+      }
+    }
+    const time = new VirtualTime();
+    const store = new MemoryStore();
+    const replica = await Replica.start(() => new NoSnapshots(store), time);
+    const log: string[] = [];
+    replica.on({ log: (_level, message) => log.push(message) });
+    for (let i = 0; i < 50_000; i += 1) replica.submit(ensure(`l${i}`));
+    await time.pass(0);
+    replica.submit(ensure('one more'));
+    await time.pass(0);
+    expect(log).toEqual(['No snapshot was kept: The disk is full.']);
+    expect(store.position).toBe(50_001);
   });
 
   it('whose engine finds an invariant broken starts again from the journal', async () => {
