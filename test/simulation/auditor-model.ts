@@ -1,0 +1,141 @@
+/**
+ * The auditor's own picture of what the journal's facts come to. It knows them as plain JSON and shares no code with the
+ * engine; what does not fit is a violation.
+ */
+
+/** A fact, as plain JSON. */
+export type PlainFact = { readonly type: string; readonly at: number } & Readonly<Record<string, unknown>>;
+
+export interface PlainSettings {
+  readonly kind: string;
+  readonly slots: number;
+  readonly active: boolean;
+  readonly mode: string;
+  readonly overtakes: number;
+  readonly maxWaiters: number | null;
+  readonly description: string | null;
+}
+
+export interface PlainLimit {
+  readonly name: string;
+  readonly id: string;
+  readonly createdAt: number;
+  updatedAt: number;
+  settings: PlainSettings;
+  held: number;
+  grants: number;
+}
+
+export interface PlainLease {
+  readonly id: string;
+  readonly token: number;
+  readonly fact: PlainFact;
+  ttlMs: number | null;
+  readonly amounts: Map<string, number>;
+}
+
+export class PlainState {
+  position = 0;
+  at = 0;
+  readonly limits = new Map<string, PlainLimit>();
+  readonly leases = new Map<string, PlainLease>();
+
+  /** Returns what is wrong with the fact, if something is. */
+  apply(fact: PlainFact): string | undefined {
+    this.position += 1;
+    if (fact.at < this.at) return `its time ${fact.at} is before ${this.at}`;
+    this.at = fact.at;
+    switch (fact.type) {
+      case 'limit.set':
+        this.#set(fact);
+        return undefined;
+      case 'limit.deleted':
+        return this.#delete(fact.name as string);
+      case 'lease.granted':
+        return this.#grant(fact);
+      case 'lease.renewed': {
+        const lease = this.leases.get(fact.lease as string);
+        if (lease) lease.ttlMs = fact.ttlMs as number | null;
+        return lease ? undefined : 'there is no such lease';
+      }
+      case 'lease.released':
+      case 'lease.expired':
+      case 'lease.revoked':
+        return this.#end(fact);
+      default:
+        return 'it is of an unknown type';
+    }
+  }
+
+  /** As snapshots have it: the same for equal states. */
+  canonical(): string {
+    const limits = [...this.limits.values()].sort((a, b) => (a.name < b.name ? -1 : 1));
+    const leases = [...this.leases.values()].sort((a, b) => a.token - b.token);
+    return JSON.stringify([
+      this.position,
+      this.at,
+      limits.map(({ name, id, createdAt, updatedAt, settings: s }) => [
+        ...[name, id, createdAt, updatedAt],
+        ...[s.kind, s.slots, s.active, s.mode, s.overtakes, s.maxWaiters, s.description],
+      ]),
+      leases.map(({ id, token, fact, ttlMs, amounts }) => {
+        const h = fact.holder as Readonly<Record<string, unknown>>;
+        const holder = [h.type, h.id, h.label, h.host, h.pid];
+        return [id, token, fact.session, fact.lifeline, ttlMs, fact.at, holder, [...amounts]];
+      }),
+    ]);
+  }
+
+  #set(fact: PlainFact): void {
+    const name = fact.name as string;
+    const settings = fact.settings as PlainSettings;
+    const limit = this.limits.get(name);
+    if (limit) {
+      limit.settings = settings;
+      limit.updatedAt = fact.at;
+    } else {
+      const id = fact.id as string;
+      this.limits.set(name, { name, id, createdAt: fact.at, updatedAt: fact.at, settings, held: 0, grants: 0 });
+    }
+  }
+
+  #delete(name: string): string | undefined {
+    const limit = this.limits.get(name);
+    if (!limit) return 'there is no such limit';
+    if (limit.held > 0) return `${limit.held} slots of it are held`;
+    this.limits.delete(name);
+    return undefined;
+  }
+
+  #grant(fact: PlainFact): string | undefined {
+    const id = fact.lease as string;
+    if (this.leases.has(id)) return 'the lease is held already';
+    const amounts = new Map(fact.amounts as readonly (readonly [string, number])[]);
+    this.leases.set(id, { id, token: this.position, fact, ttlMs: fact.ttlMs as number | null, amounts });
+    for (const [name, slots] of amounts) {
+      const limit = this.limits.get(name);
+      if (!limit) return `there is no limit '${name}'`;
+      limit.held += slots;
+      limit.grants += 1;
+      const { active, mode, slots: all } = limit.settings;
+      if (active && limit.held > all) return `it makes ${limit.held} slots of '${name}' held, which has ${all}`;
+      if (mode !== 'open') return `'${name}' is ${mode}`;
+    }
+    return undefined;
+  }
+
+  #end(fact: PlainFact): string | undefined {
+    const lease = this.leases.get(fact.lease as string);
+    if (!lease) return 'there is no such lease';
+    const names = (fact.names as readonly string[] | null | undefined) ?? [...lease.amounts.keys()];
+    for (const name of names) {
+      const limit = this.limits.get(name);
+      const slots = lease.amounts.get(name);
+      if (!limit || slots === undefined) return `it gives back '${name}', which it does not hold`;
+      limit.held -= slots;
+      lease.amounts.delete(name);
+    }
+    if (lease.amounts.size === 0) this.leases.delete(lease.id);
+    return undefined;
+  }
+}

@@ -1,0 +1,292 @@
+/** Bugs to plant: each a small patch of a real line. `find` occurs exactly once in its file, or planting fails. */
+
+export interface Mutant {
+  readonly name: string;
+  /** Below `packages/`. */
+  readonly file: string;
+  readonly find: string;
+  readonly replace: string;
+}
+
+const engine = 'engine/src/engine.ts';
+const line = 'engine/src/line.ts';
+const leases = 'engine/src/leases.ts';
+const limits = 'engine/src/limits.ts';
+const sessions = 'engine/src/sessions.ts';
+const tickets = 'engine/src/tickets.ts';
+const replica = 'server/src/replica.ts';
+const session = 'client/src/session.ts';
+
+export const mutants: readonly Mutant[] = [
+  {
+    name: 'room is one slot too much',
+    file: 'engine/src/semaphore.ts',
+    find: 'limit.settings.slots - limit.held + lapsedSlots : Number',
+    replace: 'limit.settings.slots - limit.held + lapsedSlots + 1 : Number',
+  },
+  {
+    name: 'room that is gained wakes nobody',
+    file: line,
+    find: '    this.#tryFirst(this.gate(name));',
+    replace: '    this.gate(name);',
+  },
+  {
+    name: 'who stood behind one that left is not tried',
+    file: line,
+    find: '      this.#tryLater(lane);\n      if (lane.parkedOn) this.#tryFirst(lane.parkedOn);',
+    replace: '',
+  },
+  {
+    name: 'whoever joins is not tried, so parks nowhere',
+    file: line,
+    find: '      this.#headChanged(lane);\n      this.#tryLater(lane);\n    }\n  }\n\n  /** To be granted or refused',
+    replace: '      this.#headChanged(lane);\n    }\n  }\n\n  /** To be granted or refused',
+  },
+  {
+    name: 'a reservation is not withdrawn',
+    file: line,
+    find: '  reserving.splice(reserving.indexOf(reservation), 1);',
+    replace: '',
+  },
+  {
+    name: 'the first in line is passed without count',
+    file: line,
+    find: '      gate.grants += 1;',
+    replace: '',
+  },
+  {
+    name: 'a limit that is raised, resumed or switched off wakes nobody',
+    file: line,
+    find: '      this.#tryLater(lane);\n      // The setting',
+    replace: '      // The setting',
+  },
+  {
+    name: 'who comes later passes those who are parked',
+    file: line,
+    find: '  if (firstParked && isBefore(head(firstParked).place, place)) return true;',
+    replace: '  if (firstParked && isBefore(head(firstParked).place, place)) void 0;',
+  },
+  {
+    name: 'a try is granted on a paused limit',
+    file: line,
+    find: "gate.limit.settings.mode === 'paused' || lacks(",
+    replace: 'lacks(',
+  },
+  {
+    name: 'waiters are granted on a paused limit',
+    file: line,
+    find: "if (lane.gates.some((gate) => gate.limit.settings.mode === 'paused')) {",
+    replace: 'if (lane.gates.length === 0) {',
+  },
+  {
+    name: 'a priority puts back',
+    file: engine,
+    find: 'const latestMs = this.nowMs - priority * 1_000;',
+    replace: 'const latestMs = this.nowMs + priority * 1_000;',
+  },
+  {
+    name: 'an acquire that was granted is granted again as it is repeated',
+    file: engine,
+    find: 'if (!lease && !ticket) return false;',
+    replace: 'if (!ticket) return false;',
+  },
+  {
+    name: 'what a client that comes back does not know of is kept',
+    file: engine,
+    find: '!awaited.has(lease.id)) this.#leases.release(lease);',
+    replace: '!awaited.has(lease.id)) void 0;',
+  },
+  {
+    name: 'a session that is back counts as lapsed',
+    file: engine,
+    find: '    session.lapsed = false;\n    for (const [id, token] of claims)',
+    replace: '    for (const [id, token] of claims)',
+  },
+  {
+    name: 'a heartbeat does not move the deadline',
+    file: engine,
+    find: "if (session?.connected && session.connection === connection && session.lifeline === 'heartbeat') {",
+    replace: 'if (session?.connected && session.connection > connection) {',
+  },
+  {
+    name: 'leases of a dead client are never ended',
+    file: engine,
+    find: '      for (const lease of leases) this.#leases.expire(lease);',
+    replace: '',
+  },
+  {
+    name: 'grants are held back for ever after a start',
+    file: engine,
+    find: '      this.#line.heldBack = false;',
+    replace: '',
+  },
+  {
+    name: 'a resume forgets that its waiters left the line',
+    file: engine,
+    find: '    for (const ticket of [...session.waiters]) this.#tickets.remove(ticket);\n    session.connection = connection;',
+    replace: '    session.connection = connection;',
+  },
+  {
+    name: 'a connection that is displaced is not closed',
+    file: engine,
+    find: "    if (session.connected) this.#tellDisconnect(session, 'displaced');",
+    replace: '',
+  },
+  {
+    name: 'what is dead after its time to live lapses again and again',
+    file: engine,
+    find: 'if (session.lapsed || leases.length === 0) {',
+    replace: 'if (leases.length === 0) {',
+  },
+  {
+    name: 'expiry is not re-checked',
+    file: sessions,
+    find: '      if (next.deadlineMs !== null && next.deadlineMs <= clock) {',
+    replace: '      if (next.deadlineMs !== null) {',
+  },
+  {
+    name: 'the time to live is counted thrice',
+    file: sessions,
+    find: 'this.#leaseClock(nowMs) + inMs;',
+    replace: 'this.#leaseClock(nowMs) + inMs * 3;',
+  },
+  {
+    name: 'the timeout of a waiter that left is not cancelled',
+    file: tickets,
+    find: '    if (this.#timeouts.has(ticket)) this.#timeouts.remove(ticket);',
+    replace: '',
+  },
+  {
+    name: 'lapsed slots are counted one too many',
+    file: leases,
+    find: '      gate.lapsedSlots += slots;',
+    replace: '      gate.lapsedSlots += slots + 1;',
+  },
+  {
+    name: 'a lapsed lease that is made whole stays on offer',
+    file: leases,
+    find: '    for (const name of lease.amounts.keys()) this.#takeOffLapsed(name, lease);',
+    replace: '',
+  },
+  {
+    name: 'a session remembers leases that are over',
+    file: leases,
+    find: '    if (lease.amounts.size === 0) this.#sessions.get(lease.session)?.leases.delete(lease.id);',
+    replace: '',
+  },
+  {
+    name: 'of many slots one is given back',
+    file: 'engine/src/state.ts',
+    find: '  limit.held -= known(lease.amounts, name, fact);',
+    replace: '  limit.held -= Math.min(1, known(lease.amounts, name, fact));',
+  },
+  {
+    name: 'tokens are counted anew',
+    file: 'engine/src/state.ts',
+    find: '        token: state.position,',
+    replace: '        token: state.leases.size + 1,',
+  },
+  {
+    name: 'who wants more than a limit has now is not told',
+    file: limits,
+    find: '      else if (active && wanted > slots) this.#hands.refuse(ticket, tooLarge(name, wanted, slots));',
+    replace: '',
+  },
+  {
+    name: 'waiters of a draining limit stay',
+    file: limits,
+    find: "      if (mode === 'draining') this.#hands.refuse(ticket, draining(name));\n      else if",
+    replace: '      if',
+  },
+  {
+    name: 'a missing limit is taken as allowed',
+    file: 'engine/src/admission.ts',
+    find: "if (onMissing === 'error' && missing.length > 0)",
+    replace: "if (onMissing === 'error' && missing.length > 1)",
+  },
+  {
+    name: 'answers leave while the write is under way',
+    file: replica,
+    find: '        await journal.append(batch.facts,',
+    replace: '        void journal.append(batch.facts,',
+  },
+  {
+    name: 'grants are told as they are decided',
+    file: replica,
+    find: "      if (notice.type !== 'disconnect') this.#batch.told.push(",
+    replace:
+      "      if (notice.type === 'granted') this.#sinks.get(notice.session)?.(notice);\n      else if (notice.type !== 'disconnect') this.#batch.told.push(",
+  },
+  {
+    name: 'after a failed write it goes on with what it has in memory',
+    file: replica,
+    find: '      if (engine === this.#engine) this.#fail((error as Error).message);\n    }\n  }\n\n  #deliver',
+    replace: '      this.#deliver(batch.told);\n      void error;\n    }\n  }\n\n  #deliver',
+  },
+  {
+    name: 'a snapshot is read without its last lease',
+    file: 'journal/src/snapshot.ts',
+    find: 'for (const lease of list(leases)) addLease',
+    replace: 'for (const lease of list(leases).slice(0, -1)) addLease',
+  },
+  {
+    name: 'a replay stops before the last fact',
+    file: 'journal/src/memory.ts',
+    find: 'facts: store.after(snapshot?.position ?? 0, position) }',
+    replace: 'facts: store.after(snapshot?.position ?? 0, position - 1) }',
+  },
+  {
+    name: 'a frame is acknowledged as it is read',
+    file: 'server/src/session.ts',
+    find: "      replica.submit({ type: 'session.heard', session, connection }, done);",
+    replace: "      replica.submit({ type: 'session.heard', session, connection });\n      done();",
+  },
+  {
+    name: 'who waits as its client comes back is forgotten',
+    file: 'server/src/session.ts',
+    find: "else if (message.type === 'acquire') this.#waits.push(message.request);",
+    replace: "else if (message.type === 'acquire') void 0;",
+  },
+  {
+    name: 'the trust window is measured from receipt',
+    file: session,
+    find: "if (this.#mode === 'connected') this.#trust.confirm(frame.sentAtMs);",
+    replace: "if (this.#mode === 'connected') this.#trust.confirm(this.#world.clock.monotonicMs());",
+  },
+  {
+    name: 'the trust window ends after the time to live',
+    file: 'client/src/trust-window.ts',
+    find: 'this.#ttlMs * (1 - MARGIN);',
+    replace: 'this.#ttlMs * (1 + 2 * MARGIN);',
+  },
+  {
+    name: 'a lease that is being released is claimed',
+    file: session,
+    find: "[...this.#leases.values()].filter(({ state }) => state === 'held')",
+    replace: '[...this.#leases.values()]',
+  },
+  {
+    name: 'what was asked while the connection was opened is not asked again',
+    file: session,
+    find: '      if (acquire.askedOn !== this.#connection) this.#ask(acquire);',
+    replace: '      void acquire;',
+  },
+  {
+    name: 'an acquire that is given up keeps its place',
+    file: session,
+    find: "    if (acquire.askedOn === this.#connection) this.#post({ type: 'cancel', lease: acquire.id });",
+    replace: '',
+  },
+  {
+    name: 'the timer of an acquire that was granted is not cancelled',
+    file: 'client/src/waiting-acquire.ts',
+    find: '    this.#timer?.cancel();\n',
+    replace: '',
+  },
+  {
+    name: 'a frame too many counts as acknowledged',
+    file: 'client/src/link.ts',
+    find: '.number <= ack)',
+    replace: '.number <= ack + 1)',
+  },
+];

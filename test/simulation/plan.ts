@@ -1,0 +1,284 @@
+/**
+ * What one simulation does, drawn from a seed: which clients, which work, which faults and when. Swarm style: each seed
+ * has some of the kinds of faults and work and not others, so that rare combinations come up. A plan is plain JSON: it
+ * can be kept, made smaller, and run again.
+ */
+import { Random } from '../random.ts';
+
+export interface Plan {
+  readonly seed: number;
+  readonly hours: number;
+  readonly latencyMs: readonly [min: number, max: number];
+  /** How long the journal takes to make a batch durable, when nothing is wrong with it. */
+  readonly appendMs: number;
+  readonly limits: readonly { readonly name: string; readonly slots: number }[];
+  readonly clients: readonly ClientPlan[];
+  readonly faults: readonly Fault[];
+  readonly changes: readonly Change[];
+}
+
+export interface ClientPlan {
+  /** Its own source of chance, whatever becomes of the others. */
+  readonly seed: number;
+  readonly ttlMs: number;
+  readonly connectTimeoutMs: number;
+  readonly clockRate: number;
+  readonly work: Work;
+}
+
+/** How a client works; chances are from 0 to 1. */
+export interface Work {
+  /** Between two acquires. */
+  readonly everyMs: number;
+  readonly holdMs: number;
+  /** Of holding forty times as long. */
+  readonly holdsLong: number;
+  readonly slotsMax: number;
+  readonly severalLimits: number;
+  readonly priority: number;
+  readonly timeout: number;
+  readonly aTry: number;
+  readonly cancel: number;
+  /** Of `concurrency(…, body)` instead of `acquire`. */
+  readonly body: number;
+  readonly keepsOn: number;
+  readonly allowsMissing: number;
+  readonly createsMissing: number;
+  readonly check: number;
+}
+
+export type Fault = { readonly atMs: number } & (
+  | { readonly kind: 'server killed' | 'server stopped'; readonly forMs: number; readonly silently: boolean }
+  | { readonly kind: 'server stalled'; readonly forMs: number }
+  | { readonly kind: 'all cut' | 'cut' | 'reply lost'; readonly client: number }
+  /** The server is cut off: nothing arrives, either way, and nobody is told. */
+  | { readonly kind: 'all silent'; readonly forMs: number }
+  | {
+      readonly kind: 'silent';
+      readonly client: number;
+      readonly direction: 'to server' | 'to client' | 'both';
+      /** Slower by so much for a while before: answers are under way as it begins. */
+      readonly slowMs: number;
+      readonly forMs: number;
+    }
+  | { readonly kind: 'slow network'; readonly client: number; readonly extraMs: number; readonly forMs: number }
+  | { readonly kind: 'left behind'; readonly client: number; readonly forMs: number; readonly afterMs: number }
+  | { readonly kind: 'slow journal'; readonly appendMs: number; readonly forMs: number }
+  | { readonly kind: 'append fails'; readonly when: 'before' | 'after' }
+  | {
+      readonly kind: 'crash';
+      readonly step: 'opened' | 'before the write' | 'after the write' | 'before the snapshot' | 'after the snapshot';
+      readonly forMs: number;
+    }
+  | { readonly kind: 'client killed'; readonly client: number; readonly forMs: number; readonly silently: boolean }
+  | { readonly kind: 'client closed'; readonly client: number; readonly forMs: number }
+  | { readonly kind: 'client paused' | 'client suspended'; readonly client: number; readonly forMs: number }
+  | { readonly kind: 'wall jumps'; readonly client: number | null; readonly byMs: number }
+);
+export type FaultKind = Fault['kind'];
+
+/** What an operator does to a limit. */
+export type Change = { readonly atMs: number; readonly limit: number } & (
+  | { readonly kind: 'resize'; readonly slots: number }
+  | { readonly kind: 'off' | 'pause' | 'drain' | 'delete'; readonly forMs: number }
+  | { readonly kind: 'settings'; readonly overtakes: number; readonly maxWaiters: number | null }
+);
+
+const FAULTS: { readonly [K in FaultKind]: (random: Random, atMs: number, clients: number) => Fault } = {
+  'server killed': (random, atMs) => ({
+    atMs,
+    kind: 'server killed',
+    forMs: spread(random, 50, 20_000),
+    silently: random.next() < 0.2,
+  }),
+  'server stopped': (random, atMs) => ({
+    atMs,
+    kind: 'server stopped',
+    forMs: spread(random, 50, 5_000),
+    silently: false,
+  }),
+  'server stalled': (random, atMs) => ({ atMs, kind: 'server stalled', forMs: spread(random, 50, 40_000) }),
+  'all cut': (_, atMs) => ({ atMs, kind: 'all cut', client: 0 }),
+  cut: (random, atMs, clients) => ({ atMs, kind: 'cut', client: random.integer(0, clients - 1) }),
+  'reply lost': (random, atMs, clients) => ({ atMs, kind: 'reply lost', client: random.integer(0, clients - 1) }),
+  silent: (random, atMs, clients) => ({
+    atMs,
+    kind: 'silent',
+    client: random.integer(0, clients - 1),
+    direction: random.pick(['to server', 'to server', 'to client', 'both']),
+    slowMs: random.next() < 0.7 ? spread(random, 300, 4_000) : 0,
+    forMs: spread(random, 500, 60_000),
+  }),
+  'slow network': (random, atMs, clients) => ({
+    atMs,
+    kind: 'slow network',
+    client: random.integer(0, clients - 1),
+    extraMs: spread(random, 50, 15_000),
+    forMs: spread(random, 1_000, 60_000),
+  }),
+  'all silent': (random, atMs) => ({ atMs, kind: 'all silent', forMs: spread(random, 1_000, 40_000) }),
+  'left behind': (random, atMs, clients) => ({
+    atMs,
+    kind: 'left behind',
+    client: random.integer(0, clients - 1),
+    forMs: spread(random, 50, 10_000),
+    afterMs: spread(random, 50, 10_000),
+  }),
+  'slow journal': (random, atMs) => ({
+    atMs,
+    kind: 'slow journal',
+    appendMs: spread(random, 20, 10_000),
+    forMs: spread(random, 1_000, 60_000),
+  }),
+  'append fails': (random, atMs) => ({ atMs, kind: 'append fails', when: random.pick(['before', 'after']) }),
+  crash: (random, atMs) => ({
+    atMs,
+    kind: 'crash',
+    step: random.pick(['opened', 'before the write', 'after the write', 'before the snapshot', 'after the snapshot']),
+    forMs: spread(random, 50, 20_000),
+  }),
+  'client killed': (random, atMs, clients) => ({
+    atMs,
+    kind: 'client killed',
+    client: random.integer(0, clients - 1),
+    forMs: spread(random, 100, 30_000),
+    silently: random.next() < 0.5,
+  }),
+  'client closed': (random, atMs, clients) => ({
+    atMs,
+    kind: 'client closed',
+    client: random.integer(0, clients - 1),
+    forMs: spread(random, 100, 10_000),
+  }),
+  'client paused': (random, atMs, clients) => ({
+    atMs,
+    kind: 'client paused',
+    client: random.integer(0, clients - 1),
+    forMs: spread(random, 50, 60_000),
+  }),
+  'client suspended': (random, atMs, clients) => ({
+    atMs,
+    kind: 'client suspended',
+    client: random.integer(0, clients - 1),
+    forMs: spread(random, 1_000, 60_000),
+  }),
+  'wall jumps': (random, atMs, clients) => ({
+    atMs,
+    kind: 'wall jumps',
+    client: random.next() < 0.5 ? null : random.integer(0, clients - 1),
+    byMs: spread(random, 100, 3_600_000) * (random.next() < 0.5 ? 1 : -1),
+  }),
+};
+
+const CHANGES: {
+  readonly [K in Change['kind']]: (random: Random, at: { atMs: number; limit: number }, slots: number) => Change;
+} = {
+  resize: (random, at, slots) => ({
+    ...at,
+    kind: 'resize',
+    slots: random.integer(random.next() < 0.1 ? 0 : 1, slots * 2),
+  }),
+  off: (random, at) => ({ ...at, kind: 'off', forMs: spread(random, 100, 20_000) }),
+  pause: (random, at) => ({ ...at, kind: 'pause', forMs: spread(random, 100, 20_000) }),
+  drain: (random, at) => ({ ...at, kind: 'drain', forMs: spread(random, 100, 10_000) }),
+  delete: (random, at) => ({ ...at, kind: 'delete', forMs: spread(random, 1, 10_000) }),
+  settings: (random, at) => ({
+    ...at,
+    kind: 'settings',
+    overtakes: random.pick([0, 1, 4, 16]),
+    maxWaiters: random.pick([null, null, 5, 20]),
+  }),
+};
+
+/** The plan of a seed. */
+export function draw(seed: number, hours: number, clients = 50): Plan {
+  const random = new Random(seed);
+  const limits = Array.from({ length: random.integer(1, 6) }, (_, i) => ({
+    name: `limit-${i}`,
+    slots: random.pick([1, 1, 2, 3, 4, 8, 16]),
+  }));
+  const work = drawWork(random, clients, limits);
+  const clocksDrift = random.next() < 0.3;
+  const ttls = random.pick([[2_000], [5_000], [15_000], [2_000, 5_000, 15_000, 30_000]]);
+  return {
+    seed,
+    hours,
+    latencyMs: random.pick([
+      [0, 0],
+      [0, 2],
+      [1, 20],
+      [5, 200],
+    ] as const),
+    appendMs: random.pick([0, 0.1, 1, 5]),
+    limits,
+    clients: Array.from({ length: clients }, () => ({
+      seed: random.integer(0, 2 ** 32 - 1),
+      ttlMs: random.pick(ttls),
+      connectTimeoutMs: random.pick([10_000, 3_600_000]),
+      clockRate: clocksDrift ? 1 + (random.next() - 0.5) / 50 : 1,
+      work,
+    })),
+    faults: drawFaults(random, hours, clients),
+    changes: drawChanges(random, hours, limits),
+  };
+}
+
+function drawWork(random: Random, clients: number, limits: Plan['limits']): Work {
+  const sometimes = (chance: number, most: number): number => (random.next() < chance ? random.next() * most : 0);
+  const slotsMax = random.pick([1, 1, 2, 4]);
+  const severalLimits = sometimes(0.6, 0.6);
+  const capacity = limits.reduce((sum, { slots }) => sum + slots, 0);
+  const load = 0.4 + random.next() * 0.8;
+  const slotsAnAcquire = ((1 + slotsMax) / 2) * (1 + severalLimits);
+  return {
+    everyMs: 1_000,
+    holdMs: Math.min(3_000, (load * capacity * 1_000) / (clients * slotsAnAcquire)),
+    holdsLong: sometimes(0.4, 0.02),
+    slotsMax,
+    severalLimits,
+    priority: sometimes(0.4, 0.5),
+    timeout: 0.3 + random.next() * 0.7,
+    aTry: sometimes(0.5, 0.3),
+    cancel: sometimes(0.5, 0.2),
+    body: sometimes(0.5, 0.5),
+    keepsOn: sometimes(0.4, 0.3),
+    allowsMissing: sometimes(0.4, 0.3),
+    createsMissing: sometimes(0.4, 0.3),
+    check: sometimes(0.3, 0.1),
+  };
+}
+
+function drawFaults(random: Random, hours: number, clients: number): Fault[] {
+  const kinds = Object.values(FAULTS).filter(() => random.next() < 0.4);
+  return kinds
+    .flatMap((fault) => times(random, hours, [2, 120]).map((atMs) => fault(random, atMs, clients)))
+    .sort(byTime);
+}
+
+function drawChanges(random: Random, hours: number, limits: Plan['limits']): Change[] {
+  const kinds = Object.values(CHANGES).filter(() => random.next() < 0.4);
+  return kinds
+    .flatMap((change) =>
+      times(random, hours, [2, 60]).map((atMs) => {
+        const limit = random.integer(0, limits.length - 1);
+        return change(random, { atMs, limit }, (limits[limit] as Plan['limits'][number]).slots);
+      }),
+    )
+    .sort(byTime);
+}
+
+/** Moments of the run, between so many and so many an hour. */
+function times(random: Random, hours: number, [least, most]: readonly [number, number]): number[] {
+  const anHour = spread(random, least, most);
+  const count = Math.round(anHour * hours + random.next());
+  return Array.from({ length: count }, () => Math.round(random.next() * hours * 3_600_000));
+}
+
+/** From `min` to `max`, each order of magnitude as likely as another. */
+export function spread(random: Random, min: number, max: number): number {
+  return Math.round(min * (max / min) ** random.next());
+}
+
+function byTime(a: { readonly atMs: number }, b: { readonly atMs: number }): number {
+  return a.atMs - b.atMs;
+}

@@ -1,0 +1,156 @@
+/** What the auditor looks at from time to time: all limits, holders and waiters, beside what clients and the journal have told. */
+import type { PlainLease, PlainState } from './auditor-model.ts';
+import { OvertakingWatch } from './overtaking-watch.ts';
+import { couldBeGranted, type View } from './plain-scan.ts';
+import { type Acquire, CALM_MS, type Standing } from './standing.ts';
+
+/** What is over is remembered so long, since requests may still be under way. */
+const MEMORY_MS = 600_000;
+/** Where the auditor keeps what it knows, and what it says of it. */
+export interface Books {
+  readonly nowMs: () => number;
+  readonly state: PlainState;
+  readonly acquires: Map<string, Acquire>;
+  readonly standing: Standing;
+  readonly violation: (rule: string, text: string) => void;
+}
+
+export class Rounds {
+  readonly overtaking = new OvertakingWatch();
+  readonly #books: Books;
+  /** Acquires of which the server knew nothing at the last look. */
+  readonly #unknown = new Set<string>();
+
+  constructor(books: Books) {
+    this.#books = books;
+  }
+
+  /** All limits, holders and waiters, as of one moment. */
+  look(view: View): void {
+    const nowMs = this.#books.nowMs();
+    for (const limit of view.limits) {
+      const held = view.holders.reduce(
+        (sum, { limits }) => sum + (limits.find(({ name }) => name === limit.name)?.slots ?? 0),
+        0,
+      );
+      if (held !== limit.taken)
+        this.#books.violation('views agree', `'${limit.name}' says ${limit.taken} are taken; its holders have ${held}`);
+    }
+    if (this.#books.standing.serverIsCalm(1_000)) {
+      const isSurelyGone = (lease: string): boolean => this.#isSurelyLapsed(lease);
+      for (const waiter of couldBeGranted(view, isSurelyGone))
+        this.#books.violation(
+          'nobody waits who could be granted',
+          `${waiter.ticket} waits for ${JSON.stringify(waiter.limits)} in ${JSON.stringify(view.limits)}`,
+        );
+    }
+    this.#lookAtTheLine(view);
+    for (const lease of this.#books.state.leases.values()) this.#lookForLeak(lease);
+    for (const client of this.#books.standing.clients)
+      for (const acquire of client.acquires) this.#lookForOverdue(acquire);
+    this.#forgetOld(nowMs);
+    this.overtaking.look(view, this.#books.state, nowMs, (id) => {
+      const acquire = this.#books.acquires.get(id);
+      return acquire?.state === 'waiting' && this.#books.standing.isCalm(acquire.client, nowMs - acquire.calledAtMs);
+    });
+  }
+
+  /** Who stands in line is who waits, and each could be granted some day. */
+  #lookAtTheLine({ limits, holders, waiters }: View): void {
+    const slotsOf = new Map(limits.map(({ name, active, slots }) => [name, active ? slots : Number.POSITIVE_INFINITY]));
+    for (const { ticket, limits: wanted } of waiters) {
+      const tooMuch = wanted.find(({ name, slots }) => slots > (slotsOf.get(name) ?? 0));
+      if (tooMuch)
+        this.#books.violation(
+          'who can never be granted is told',
+          `${ticket} waits for ${tooMuch.slots} of '${tooMuch.name}'`,
+        );
+      const acquire = this.#books.acquires.get(ticket);
+      if (!acquire) continue;
+      const { client, state, sinceMs } = acquire;
+      const goneForMs = this.#books.nowMs() - Math.max(client.goneAtMs, this.#books.standing.serverDisturbedUntilMs);
+      const isLeft = client.isGone
+        ? goneForMs > client.ttlMs + 2 * CALM_MS
+        : state !== 'waiting' &&
+          this.#books.nowMs() - sinceMs > CALM_MS &&
+          this.#books.standing.isCalm(client, CALM_MS);
+      if (isLeft)
+        this.#books.violation(
+          'nobody stands in line without a caller',
+          `${ticket}, which ${client.name} has as ${state}, stands in line`,
+        );
+    }
+    const known = new Set([...waiters.map(({ ticket }) => ticket), ...holders.map(({ leaseId }) => leaseId)]);
+    const before = new Set(this.#unknown);
+    this.#unknown.clear();
+    for (const client of this.#books.standing.clients) {
+      if (!this.#books.standing.isCalm(client, CALM_MS)) continue;
+      for (const { id, state, calledAtMs } of client.acquires) {
+        if (state !== 'waiting' || known.has(id) || this.#books.nowMs() - calledAtMs <= CALM_MS) continue;
+        this.#unknown.add(id);
+        // At the first look its answer may be under way.
+        if (before.has(id))
+          this.#books.violation(
+            'who waits stands in line',
+            `${client.name} waits for ${id}, of which the server knows nothing`,
+          );
+      }
+    }
+  }
+
+  /** A lease of a client that is gone for so long that its slots must be free for others. */
+  #isSurelyLapsed(id: string): boolean {
+    const client = this.#books.acquires.get(id)?.client;
+    if (!client?.isGone) return false;
+    return (
+      this.#books.nowMs() - Math.max(client.goneAtMs, this.#books.standing.serverDisturbedUntilMs) >
+      client.ttlMs + CALM_MS
+    );
+  }
+
+  #lookForLeak(lease: PlainLease): void {
+    const acquire = this.#books.acquires.get(lease.id);
+    if (!acquire) {
+      this.#books.violation('nothing is held without a holder', `nobody has ${lease.id}`);
+      return;
+    }
+    const { client, state, sinceMs } = acquire;
+    const nowMs = this.#books.nowMs();
+    if (client.isGone) {
+      const forMs = nowMs - Math.max(client.goneAtMs, this.#books.standing.serverDisturbedUntilMs, acquire.grantedAtMs);
+      if (!this.#books.standing.serverIsDown && forMs > 2 * client.ttlMs + 2 * CALM_MS)
+        this.#books.violation('nothing leaks', `${lease.id} is held by ${client.name}, which is gone for ${forMs} ms`);
+    } else if (
+      state !== 'held' &&
+      this.#books.standing.isCalm(client, CALM_MS) &&
+      nowMs - Math.max(sinceMs, acquire.grantedAtMs) > CALM_MS
+    ) {
+      this.#books.violation(
+        'nothing is held without a holder',
+        `${lease.id}, which ${client.name} has as ${state} for ${nowMs - sinceMs} ms, is held`,
+      );
+    }
+  }
+
+  #forgetOld(nowMs: number): void {
+    // In the order of their calls.
+    for (const [id, { calledAtMs, state, sinceMs }] of this.#books.acquires) {
+      if (nowMs - calledAtMs <= MEMORY_MS) break;
+      if (state === 'over' && nowMs - sinceMs > MEMORY_MS && !this.#books.state.leases.has(id))
+        this.#books.acquires.delete(id);
+    }
+    for (const client of this.#books.standing.clients) {
+      if (client.isGone && nowMs - client.goneAtMs > MEMORY_MS) this.#books.standing.clients.delete(client);
+    }
+  }
+
+  #lookForOverdue({ id, client, timeoutMs, calledAtMs, state }: Acquire): void {
+    if (state !== 'waiting' || timeoutMs === null || client.isGone || client.isPaused) return;
+    const lateMs = this.#books.nowMs() - calledAtMs - client.suspendedMs - timeoutMs * 1.02;
+    if (lateMs > 2 * CALM_MS && this.#books.nowMs() - client.resumedAtMs > CALM_MS)
+      this.#books.violation(
+        'timeouts are kept',
+        `${id} of ${client.name} waits ${lateMs} ms longer than its ${timeoutMs} ms`,
+      );
+  }
+}

@@ -1,0 +1,235 @@
+/** A client: the shipped session and keeper in a simulated process, and the work that its owner does with it. */
+import { Keeper } from '../../packages/client/src/keeper.ts';
+import type { Lease } from '../../packages/client/src/lease.ts';
+import { Session } from '../../packages/client/src/session.ts';
+import type { AcquireOptions } from '../../packages/client/src/wish.ts';
+import { Random } from '../random.ts';
+import type { VirtualTime } from '../virtual-time.ts';
+import type { Auditor } from './auditor.ts';
+import { type ClockFaults, SimulatedProcess } from './host.ts';
+import { type Network, Route } from './network.ts';
+import type { ClientPlan } from './plan.ts';
+import type { Acquire, Client } from './standing.ts';
+
+export interface World {
+  readonly time: VirtualTime;
+  readonly network: Network;
+  readonly auditor: Auditor;
+  readonly names: readonly { readonly name: string; readonly slots: number }[];
+  readonly note: (text: string) => void;
+  /** False once nothing new is to be begun. */
+  readonly isBusy: () => boolean;
+}
+
+/** A client does not begin more while so many of its acquires are not over. */
+const UNDER_WAY_MAX = 6;
+const HOLDS_LONG = 40;
+const HOLD_MS_MAX = 120_000;
+
+/** One life of a client: from its start to its end as a process. */
+export class SimulatedClient {
+  readonly process: SimulatedProcess;
+  readonly route: Route;
+  readonly audit: Client;
+  readonly #world: World;
+  readonly #plan: ClientPlan;
+  readonly #random: Random;
+  readonly #keeper: Keeper;
+  readonly #ended: () => void;
+  #lastId = '';
+  #underWay = 0;
+  #isClosing = false;
+
+  /** `ended`: its session has ended, and it did not close it. */
+  constructor(world: World, name: string, plan: ClientPlan, life: number, clocks: ClockFaults, ended: () => void) {
+    this.#world = world;
+    this.#plan = plan;
+    this.#random = new Random(plan.seed + life);
+    this.#ended = ended;
+    this.process = new SimulatedProcess(world.time, this.#random, clocks);
+    this.route = new Route(world.network);
+    this.audit = world.auditor.standing.client(name, plan.ttlMs);
+    const session = new Session(
+      {
+        clock: this.process,
+        dial: (events) => this.route.dial(this.process, events),
+        newId: () => this.#newId(),
+        random: () => this.#random.next(),
+      },
+      { ttlMs: plan.ttlMs, connectTimeoutMs: plan.connectTimeoutMs, apiKey: null, address: 'simulated' },
+      { status: (status) => this.#status(status), busy: () => {} },
+    );
+    this.audit.session = this.#lastId;
+    const connection = { session, ttlMs: plan.ttlMs, close: async () => {} };
+    const defaults = { host: null, pid: null };
+    this.#keeper = new Keeper(connection, { clock: this.process, defaults, warn: () => {} });
+    session.start().catch(() => {});
+    this.#workLater();
+  }
+
+  get keeper(): Keeper {
+    return this.#keeper;
+  }
+
+  kill(): void {
+    this.process.kill();
+    this.#world.auditor.gone(this.audit);
+  }
+
+  /** Goes away in order. */
+  async close(): Promise<void> {
+    this.#isClosing = true;
+    for (const acquire of [...this.audit.acquires]) {
+      this.#world.auditor.gaveUp(acquire);
+      this.#world.auditor.releasing(acquire);
+    }
+    await this.#keeper.close();
+    this.#world.auditor.gone(this.audit);
+    this.process.kill();
+  }
+
+  #newId(): string {
+    const hex = (digits: number): string =>
+      Math.floor(this.#random.next() * 16 ** digits)
+        .toString(16)
+        .padStart(digits, '0');
+    this.#lastId = `${hex(8)}-${hex(4)}-${hex(4)}-${hex(4)}-${hex(8)}${hex(4)}`;
+    return this.#lastId;
+  }
+
+  #status(status: 'connected' | 'reconnecting' | 'closed'): void {
+    this.#world.auditor.standing.status(this.audit, status === 'connected');
+    this.#world.note(`${this.audit.name} is ${status}`);
+    if (status !== 'closed' || this.#isClosing) return;
+    // Not within the call: the session is in the midst of its end.
+    this.process.soon(() => {
+      this.kill();
+      this.#ended();
+    });
+  }
+
+  // Work
+
+  #workLater(): void {
+    const { everyMs } = this.#plan.work;
+    this.process.setTimer(-Math.log(1 - this.#random.next()) * everyMs, () => {
+      if (this.#isClosing || !this.#world.isBusy()) return;
+      this.#workLater();
+      if (this.#underWay < UNDER_WAY_MAX && this.#keeper.status !== 'closed') this.#work();
+    });
+  }
+
+  #chance(chance: number): boolean {
+    return chance > 0 && this.#random.next() < chance;
+  }
+
+  #work(): void {
+    const { work } = this.#plan;
+    const amounts = this.#amounts();
+    const controller = this.#chance(work.cancel) ? new AbortController() : undefined;
+    const options = this.#options(controller?.signal);
+    const isLong = this.#chance(options.onLost === 'continue' ? 0.2 : work.holdsLong);
+    const holdMs = Math.min(HOLD_MS_MAX, -Math.log(1 - this.#random.next()) * work.holdMs * (isLong ? HOLDS_LONG : 1));
+    this.#underWay += 1;
+    const isTry = this.#chance(work.aTry);
+    const isBody = !isTry && this.#chance(work.body);
+    const timeoutMs = isTry ? 0 : options.timeoutSeconds === undefined ? null : options.timeoutSeconds * 1_000;
+    let acquire: Acquire | undefined;
+    const hold = async (lease: Lease<string>): Promise<void> => {
+      this.#granted(acquire as Acquire, lease, options.onLost === 'continue');
+      await new Promise<void>((resolve) => this.process.setTimer(holdMs, resolve));
+      if (this.#chance(work.check)) await this.#check(acquire as Acquire, lease);
+      this.#world.auditor.releasing(acquire as Acquire);
+      if (!isBody) await lease.release();
+    };
+    const idBefore = this.#lastId;
+    const call = isBody
+      ? this.#keeper.concurrency(amounts, options, hold)
+      : this.#keeper.acquire(amounts, isTry ? { ...options, timeoutSeconds: 0 } : options).then(hold);
+    if (this.#lastId !== idBefore) acquire = this.#called(amounts, options, timeoutMs);
+    if (controller && acquire) this.#cancelLater(controller, acquire);
+    call.then(
+      () => this.#settled(acquire, undefined),
+      (error: unknown) => this.#settled(acquire, error),
+    );
+  }
+
+  #amounts(): Record<string, number> {
+    const { work } = this.#plan;
+    const { names } = this.#world;
+    const amounts: Record<string, number> = {};
+    const count = this.#chance(work.severalLimits) ? this.#random.integer(2, 4) : 1;
+    for (let i = 0; i < count; i += 1) {
+      const { name, slots } = this.#random.pick(names);
+      amounts[name] = Math.min(slots, this.#random.integer(1, work.slotsMax));
+    }
+    return amounts;
+  }
+
+  #options(signal: AbortSignal | undefined): AcquireOptions {
+    const { work } = this.#plan;
+    const { names } = this.#world;
+    return {
+      timeoutSeconds: this.#chance(work.timeout) ? this.#random.integer(1, 300) / 10 : undefined,
+      priority: this.#chance(work.priority) ? this.#random.integer(-20, 60) : undefined,
+      onLost: this.#chance(work.keepsOn) ? 'continue' : 'abort',
+      onMissing: this.#chance(work.allowsMissing)
+        ? 'allow'
+        : this.#chance(work.createsMissing)
+          ? { slots: Math.max(...names.map(({ slots }) => slots)) }
+          : 'error',
+      signal,
+    };
+  }
+
+  #called(amounts: Record<string, number>, options: AcquireOptions, timeoutMs: number | null): Acquire {
+    const { auditor, note } = this.#world;
+    const { onMissing = 'error', priority = 0 } = options;
+    note(
+      `${this.audit.name} asks for ${JSON.stringify(amounts)} ${JSON.stringify({ timeoutMs, priority, onMissing })} as ${this.#lastId}`,
+    );
+    return auditor.called({
+      id: this.#lastId,
+      client: this.audit,
+      amounts: Object.entries(amounts),
+      priority,
+      timeoutMs,
+      onMissing: typeof onMissing === 'object' ? 'create' : onMissing,
+    });
+  }
+
+  #granted(acquire: Acquire, lease: Lease<string>, keepsOn: boolean): void {
+    this.#world.note(`${this.audit.name} has ${acquire.id}, token ${lease.token}`);
+    this.#world.auditor.granted(acquire, { token: lease.token, amounts: lease.limits }, () => {
+      return !lease.signal.aborted && (!keepsOn || this.#keeper.status === 'connected');
+    });
+  }
+
+  async #check(acquire: Acquire, lease: Lease<string>): Promise<void> {
+    try {
+      this.#world.auditor.checked(acquire, await lease.check());
+    } catch {
+      // The server could not be asked.
+    }
+  }
+
+  #cancelLater(controller: AbortController, acquire: Acquire): void {
+    this.process.setTimer(this.#random.next() * 2_000, () => {
+      if (acquire.state === 'waiting') this.#world.note(`${this.audit.name} cancels ${acquire.id}`);
+      controller.abort(new Error('cancelled'));
+    });
+  }
+
+  #settled(acquire: Acquire | undefined, error: unknown): void {
+    this.#underWay -= 1;
+    if (!acquire || !this.process.isAlive) return;
+    if (error === undefined) {
+      this.#world.note(`${this.audit.name} has given ${acquire.id} back`);
+      this.#world.auditor.released(acquire);
+      return;
+    }
+    const code = (error as { code?: string }).code ?? (acquire.state === 'waiting' ? 'ABORTED' : String(error));
+    this.#world.note(`${this.audit.name} is told ${code} for ${acquire.id}`);
+    this.#world.auditor.failed(acquire, code);
+  }
+}

@@ -1,0 +1,148 @@
+/** The shipped replica and session face in a simulated process, over a disk that outlives it; started again when it dies. */
+import { canonical, type LimitView } from '@slotkeeper/engine';
+import { Replica } from '../../packages/server/src/replica.ts';
+import { SessionFace } from '../../packages/server/src/session.ts';
+import type { Random } from '../random.ts';
+import type { VirtualTime } from '../virtual-time.ts';
+import type { Auditor, PlainFacts } from './auditor.ts';
+import { Disk } from './faulty-journal.ts';
+import { type ClockFaults, SimulatedProcess } from './host.ts';
+import type { Network } from './network.ts';
+import type { View } from './plain-scan.ts';
+
+const START_AGAIN_MS = 1_000;
+
+export class SimulatedServer {
+  readonly disk: Disk;
+  readonly clocks: ClockFaults = { rate: 1, wallOffsetMs: 0 };
+  readonly #time: VirtualTime;
+  readonly #random: Random;
+  readonly #network: Network;
+  readonly #auditor: Auditor;
+  readonly #note: (text: string) => void;
+  /** Called as it dies: what its connections are to hear of it. */
+  readonly #died: (silently: boolean) => void;
+  #process: SimulatedProcess | null = null;
+  #replica: Replica | null = null;
+  #face: SessionFace | null = null;
+  /** How long it stays away after its next crash. */
+  crashForMs = 0;
+  crashes = 0;
+
+  constructor(
+    world: { time: VirtualTime; random: Random; network: Network; auditor: Auditor; note: (text: string) => void },
+    died: (silently: boolean) => void,
+  ) {
+    this.#time = world.time;
+    this.#random = world.random;
+    this.#network = world.network;
+    this.#auditor = world.auditor;
+    this.#note = world.note;
+    this.#died = died;
+    this.disk = new Disk(
+      (after, facts) => this.#auditor.wrote(after, facts as unknown as PlainFacts),
+      () => this.kill(this.crashForMs, false),
+    );
+  }
+
+  start(): void {
+    if (this.#process) return;
+    const process = new SimulatedProcess(this.#time, this.#random, this.clocks);
+    this.#process = process;
+    this.#start(process).catch((error: unknown) => {
+      if (!process.isAlive) return;
+      this.#note(`the server cannot start: ${error}`);
+      process.kill();
+      this.#process = null;
+      this.#time.setTimer(START_AGAIN_MS, () => this.start());
+    });
+  }
+
+  /** As kill -9; a new one starts after `forMs`. */
+  kill(forMs: number, silently: boolean): void {
+    if (!this.#process) return;
+    this.crashes += 1;
+    this.#note('the server dies');
+    this.#process.kill();
+    this.#gone(silently);
+    this.#time.setTimer(forMs, () => this.start());
+  }
+
+  /** In order, as with SIGTERM. */
+  async stop(forMs: number): Promise<void> {
+    const [process, face, replica] = [this.#process, this.#face, this.#replica];
+    if (!process || !face || !replica) return;
+    this.#note('the server stops');
+    this.#auditor.standing.server(false);
+    this.#network.listener = null;
+    this.#face = null;
+    face.close();
+    await replica.stop();
+    if (process !== this.#process) return;
+    process.kill();
+    this.#gone(false);
+    this.#time.setTimer(forMs, () => this.start());
+  }
+
+  /** It does not run for so long. */
+  stall(forMs: number): void {
+    const process = this.#process;
+    if (!process || process.isPaused) return;
+    this.#note(`the server stalls for ${forMs} ms`);
+    this.#auditor.standing.disturbed('server', this.#time.monotonicMs() + forMs + 1_000);
+    process.pause();
+    this.#time.setTimer(forMs, () => process.resume());
+  }
+
+  /** Its state and what the journal comes to are the same. */
+  compare(): void {
+    const replica = this.#replica;
+    if (!replica?.ready || this.#process?.isPaused) return;
+    const { state } = replica.engine;
+    this.#auditor.compare(state.position, () => canonical(state));
+  }
+
+  /** What an observer is shown, as of this moment; undefined while it does not run. */
+  view(): View | undefined {
+    const replica = this.#replica;
+    if (!replica?.ready || this.#process?.isPaused) return undefined;
+    const { engine } = replica;
+    return {
+      limits: [...engine.state.limits.keys()].map((name) => engine.limitView(name) as LimitView),
+      holders: [...engine.holders(null)],
+      waiters: engine.waiters(null),
+    };
+  }
+
+  async #start(process: SimulatedProcess): Promise<void> {
+    const replica = await Replica.start(() => this.disk.journal(process), process);
+    const face = new SessionFace({ replica, clock: process, version: 'simulated', apiKey: null });
+    replica.on({
+      failed: () => this.#auditor.standing.server(false),
+      log: (level, message) => {
+        this.#note(`the server says: ${message}`);
+        if (message.includes('invariant')) this.#auditor.broken(message);
+        if (level === 'info') this.#running();
+      },
+    });
+    this.#replica = replica;
+    this.#face = face;
+    this.#network.listener = { process, accept: (open) => face.accept(open) };
+    this.#note('the server runs');
+    this.#running();
+  }
+
+  #running(): void {
+    this.#auditor.standing.server(true);
+    this.compare();
+  }
+
+  #gone(silently: boolean): void {
+    this.#process = null;
+    this.#replica = null;
+    this.#face = null;
+    this.#network.listener = null;
+    this.#auditor.standing.server(false);
+    this.#died(silently);
+  }
+}
