@@ -290,6 +290,8 @@ export class Session {
     this.#started.resolve();
     this.#listener.status('connected');
     this.#loseIfTooLate();
+    // From now on heartbeats are due.
+    this.#pulseLater();
   }
 
   /** The connection is of no more use. */

@@ -96,6 +96,14 @@ describe('frames', () => {
     expect(server.last.frames).toBe(3);
   });
 
+  test('the first heartbeat after a welcome is no later than the others', async () => {
+    const { clock, server } = await connected(2_000);
+    await clock.pass(499);
+    expect(server.last.frames).toBe(1);
+    await clock.pass(1);
+    expect(server.last.frames).toBe(2);
+  });
+
   test('a frame that asks for something is a heartbeat, too', async () => {
     const { keeper, server, clock } = await connected();
     await clock.pass(3_000);
