@@ -29,6 +29,15 @@ describe('README', () => {
     expect(ended).toEqual({ code: 0, output: '40 answers, at most 10 queries at once in this process\n' });
   });
 
+  it('the command is there as it is written', async () => {
+    await using server = await ServerProcess.start();
+    const made = await runProgram('npx', ['slotkeeper', 'limit', 'set', 'tag:etl', '--slots', '2'], {
+      SLOTKEEPER_URL: server.url,
+    });
+    expect(made.code).toBe(0);
+    expect(readme).toContain('npx slotkeeper limit set tag:etl --slots 2');
+  });
+
   it('names files that are there, and scripts that npm knows', () => {
     const links = [...readme.matchAll(/\]\(([^)#:]+)\)/g)].map((match) => match[1] as string);
     expect(links.length).toBeGreaterThan(4);
