@@ -31,7 +31,7 @@ export interface Work {
   /** Between two acquires. */
   readonly everyMs: number;
   readonly holdMs: number;
-  /** Of holding forty times as long. */
+  /** Of holding for about twice the time to live. */
   readonly holdsLong: number;
   readonly slotsMax: number;
   readonly severalLimits: number;
@@ -51,10 +51,9 @@ export type Fault = { readonly atMs: number } & (
   | { readonly kind: 'server killed' | 'server stopped'; readonly forMs: number; readonly silently: boolean }
   | { readonly kind: 'server stalled'; readonly forMs: number }
   | { readonly kind: 'all cut' | 'cut' | 'reply lost'; readonly client: number }
-  /** The server is cut off: nothing arrives, either way, and nobody is told. */
-  | { readonly kind: 'all silent'; readonly forMs: number }
   | {
-      readonly kind: 'silent';
+      /** Nothing arrives, and nobody is told. */
+      readonly kind: 'silent' | 'all silent';
       readonly client: number;
       readonly direction: 'to server' | 'to client' | 'both';
       /** Slower by so much for a while before: answers are under way as it begins. */
@@ -101,14 +100,7 @@ const FAULTS: { readonly [K in FaultKind]: (random: Random, atMs: number, client
   'all cut': (_, atMs) => ({ atMs, kind: 'all cut', client: 0 }),
   cut: (random, atMs, clients) => ({ atMs, kind: 'cut', client: random.integer(0, clients - 1) }),
   'reply lost': (random, atMs, clients) => ({ atMs, kind: 'reply lost', client: random.integer(0, clients - 1) }),
-  silent: (random, atMs, clients) => ({
-    atMs,
-    kind: 'silent',
-    client: random.integer(0, clients - 1),
-    direction: random.pick(['to server', 'to server', 'to client', 'both']),
-    slowMs: random.next() < 0.7 ? spread(random, 300, 4_000) : 0,
-    forMs: spread(random, 500, 60_000),
-  }),
+  silent: (random, atMs, clients) => ({ ...silence(random, atMs, clients), kind: 'silent' }),
   'slow network': (random, atMs, clients) => ({
     atMs,
     kind: 'slow network',
@@ -116,7 +108,7 @@ const FAULTS: { readonly [K in FaultKind]: (random: Random, atMs: number, client
     extraMs: spread(random, 50, 15_000),
     forMs: spread(random, 1_000, 60_000),
   }),
-  'all silent': (random, atMs) => ({ atMs, kind: 'all silent', forMs: spread(random, 1_000, 40_000) }),
+  'all silent': (random, atMs, clients) => ({ ...silence(random, atMs, clients), kind: 'all silent' }),
   'left behind': (random, atMs, clients) => ({
     atMs,
     kind: 'left behind',
@@ -190,6 +182,20 @@ const CHANGES: {
   }),
 };
 
+function silence(
+  random: Random,
+  atMs: number,
+  clients: number,
+): Omit<Extract<Fault, { readonly kind: 'silent' | 'all silent' }>, 'kind'> {
+  return {
+    atMs,
+    client: random.integer(0, clients - 1),
+    direction: random.pick(['to server', 'to server', 'to client', 'both']),
+    slowMs: random.next() < 0.7 ? spread(random, 300, 4_000) : 0,
+    forMs: spread(random, 500, 60_000),
+  };
+}
+
 /** The plan of a seed. */
 export function draw(seed: number, hours: number, clients = 50): Plan {
   const random = new Random(seed);
@@ -230,10 +236,12 @@ function drawWork(random: Random, clients: number, limits: Plan['limits']): Work
   const capacity = limits.reduce((sum, { slots }) => sum + slots, 0);
   const load = 0.4 + random.next() * 0.8;
   const slotsAnAcquire = ((1 + slotsMax) / 2) * (1 + severalLimits);
+  const holdMs = Math.min(3_000, (load * capacity * 1_000) / (clients * slotsAnAcquire));
   return {
     everyMs: 1_000,
-    holdMs: Math.min(3_000, (load * capacity * 1_000) / (clients * slotsAnAcquire)),
-    holdsLong: sometimes(0.4, 0.02),
+    holdMs,
+    // So seldom that it takes no more than half of all slots.
+    holdsLong: sometimes(0.6, holdMs / 20_000),
     slotsMax,
     severalLimits,
     priority: sometimes(0.4, 0.5),

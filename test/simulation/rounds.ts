@@ -5,7 +5,7 @@ import { couldBeGranted, type View } from './plain-scan.ts';
 import { type Acquire, CALM_MS, type Standing } from './standing.ts';
 
 /** What is over is remembered so long, since requests may still be under way. */
-const MEMORY_MS = 600_000;
+const MEMORY_MS = 300_000;
 /** Where the auditor keeps what it knows, and what it says of it. */
 export interface Books {
   readonly nowMs: () => number;
@@ -68,7 +68,7 @@ export class Rounds {
       const acquire = this.#books.acquires.get(ticket);
       if (!acquire) continue;
       const { client, state, sinceMs } = acquire;
-      const goneForMs = this.#books.nowMs() - Math.max(client.goneAtMs, this.#books.standing.serverDisturbedUntilMs);
+      const goneForMs = this.#books.nowMs() - this.#books.standing.lastHeardAtMs(client);
       const isLeft = client.isGone
         ? goneForMs > client.ttlMs + 2 * CALM_MS
         : state !== 'waiting' &&
@@ -102,10 +102,7 @@ export class Rounds {
   #isSurelyLapsed(id: string): boolean {
     const client = this.#books.acquires.get(id)?.client;
     if (!client?.isGone) return false;
-    return (
-      this.#books.nowMs() - Math.max(client.goneAtMs, this.#books.standing.serverDisturbedUntilMs) >
-      client.ttlMs + CALM_MS
-    );
+    return this.#books.nowMs() - this.#books.standing.lastHeardAtMs(client) > client.ttlMs + CALM_MS;
   }
 
   #lookForLeak(lease: PlainLease): void {
@@ -117,7 +114,7 @@ export class Rounds {
     const { client, state, sinceMs } = acquire;
     const nowMs = this.#books.nowMs();
     if (client.isGone) {
-      const forMs = nowMs - Math.max(client.goneAtMs, this.#books.standing.serverDisturbedUntilMs, acquire.grantedAtMs);
+      const forMs = nowMs - Math.max(this.#books.standing.lastHeardAtMs(client), acquire.grantedAtMs);
       if (!this.#books.standing.serverIsDown && forMs > 2 * client.ttlMs + 2 * CALM_MS)
         this.#books.violation('nothing leaks', `${lease.id} is held by ${client.name}, which is gone for ${forMs} ms`);
     } else if (

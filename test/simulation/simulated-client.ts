@@ -23,7 +23,6 @@ export interface World {
 
 /** A client does not begin more while so many of its acquires are not over. */
 const UNDER_WAY_MAX = 6;
-const HOLDS_LONG = 40;
 const HOLD_MS_MAX = 120_000;
 
 /** One life of a client: from its start to its end as a process. */
@@ -79,10 +78,8 @@ export class SimulatedClient {
   /** Goes away in order. */
   async close(): Promise<void> {
     this.#isClosing = true;
-    for (const acquire of [...this.audit.acquires]) {
-      this.#world.auditor.gaveUp(acquire);
-      this.#world.auditor.releasing(acquire);
-    }
+    // What it holds is given back by the end of that, at the latest after its time to live; the signals are aborted now.
+    for (const acquire of [...this.audit.acquires]) this.#world.auditor.gaveUp(acquire);
     await this.#keeper.close();
     this.#world.auditor.gone(this.audit);
     this.process.kill();
@@ -128,8 +125,10 @@ export class SimulatedClient {
     const amounts = this.#amounts();
     const controller = this.#chance(work.cancel) ? new AbortController() : undefined;
     const options = this.#options(controller?.signal);
-    const isLong = this.#chance(options.onLost === 'continue' ? 0.2 : work.holdsLong);
-    const holdMs = Math.min(HOLD_MS_MAX, -Math.log(1 - this.#random.next()) * work.holdMs * (isLong ? HOLDS_LONG : 1));
+    // Who keeps on is worth a longer look.
+    const isLong = this.#chance(work.holdsLong * (options.onLost === 'continue' ? 20 : 1));
+    const meanMs = isLong ? 2 * this.#plan.ttlMs : work.holdMs;
+    const holdMs = Math.min(HOLD_MS_MAX, -Math.log(1 - this.#random.next()) * meanMs);
     this.#underWay += 1;
     const isTry = this.#chance(work.aTry);
     const isBody = !isTry && this.#chance(work.body);
@@ -200,8 +199,10 @@ export class SimulatedClient {
 
   #granted(acquire: Acquire, lease: Lease<string>, keepsOn: boolean): void {
     this.#world.note(`${this.audit.name} has ${acquire.id}, token ${lease.token}`);
-    this.#world.auditor.granted(acquire, { token: lease.token, amounts: lease.limits }, () => {
-      return !lease.signal.aborted && (!keepsOn || this.#keeper.status === 'connected');
+    const { auditor } = this.#world;
+    auditor.granted(acquire, { token: lease.token, amounts: lease.limits }, () => {
+      // One who keeps on regardless of what it cannot know counts while it can.
+      return !lease.signal.aborted && (!keepsOn || auditor.standing.isCalm(this.audit, 1_000));
     });
   }
 

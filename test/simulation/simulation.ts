@@ -23,7 +23,7 @@ export interface Outcome extends Progress {
   readonly history: readonly string[];
 }
 
-const LOOK_EVERY_MS = 7_000;
+const LOOK_EVERY_MS = 3_000;
 const SLOW_BEFORE_MS = 8_000;
 const HISTORY_MAX = 5_000;
 /** After the faults: time for whatever lasted to be over; longer than anybody holds. */
@@ -240,7 +240,7 @@ export class Simulation {
         return;
       case 'all silent':
         this.#cuts += 1;
-        for (const client of this.#all) this.#silence(client, 'both', fault.forMs);
+        for (const client of this.#all) this.#silenceAfter(client, fault);
         return;
       case 'wall jumps': {
         const clocks = fault.client === null ? this.#server.clocks : this.#seats[fault.client]?.clocks;
@@ -268,12 +268,7 @@ export class Simulation {
         return;
       case 'silent':
         this.#cuts += 1;
-        this.#auditor.standing.disturbed(audit, nowMs + SLOW_BEFORE_MS + fault.forMs + 2 * fault.slowMs);
-        route.extraMs += fault.slowMs;
-        this.#time.setTimer(fault.slowMs && SLOW_BEFORE_MS, () => {
-          this.#silence(client, fault.direction, fault.forMs);
-          route.extraMs -= fault.slowMs;
-        });
+        this.#silenceAfter(client, fault);
         return;
       case 'left behind': {
         this.#cuts += 1;
@@ -319,6 +314,18 @@ export class Simulation {
     this.#auditor.standing.disturbed('server', this.#time.monotonicMs() + forMs + 2 * appendMs);
     this.#time.setTimer(forMs, () => {
       disk.appendMs = () => this.#plan.appendMs;
+    });
+  }
+
+  /** Answers are under way as the silence begins, if it was slow for a while before. */
+  #silenceAfter(client: SimulatedClient, fault: Extract<Fault, { readonly kind: 'silent' | 'all silent' }>): void {
+    const { direction, forMs, slowMs } = fault;
+    const { audit, route } = client;
+    this.#auditor.standing.disturbed(audit, this.#time.monotonicMs() + SLOW_BEFORE_MS + forMs + 2 * slowMs);
+    route.extraMs += slowMs;
+    this.#time.setTimer(slowMs && SLOW_BEFORE_MS, () => {
+      this.#silence(client, direction, forMs);
+      route.extraMs -= slowMs;
     });
   }
 

@@ -121,6 +121,11 @@ export class Standing {
 
   // Judgement
 
+  /** When a client that is gone can have been heard of for the last time, by a server that could listen. */
+  lastHeardAtMs(client: Client): number {
+    return Math.max(client.goneAtMs, client.disturbedUntilMs, this.#serverDisturbedUntilMs);
+  }
+
   /** Whether the client works on with it, and may. */
   believes(acquire: Acquire): boolean {
     const { client } = acquire;
