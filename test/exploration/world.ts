@@ -44,6 +44,8 @@ export class World {
       heardAtMs: 0,
       wish: null,
       place: null,
+      ratesOnly: false,
+      refunds: false,
       token: null,
       askedAtMs: 0,
       grantsSeen: new Map(),

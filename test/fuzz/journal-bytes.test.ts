@@ -30,7 +30,7 @@ const HOLDER = { type: 'run', id: 'r', label: 'x'.repeat(200), host: null, pid: 
 /** Limits, leases that come and go; some batches are several pages long. */
 function history(): Fact[][] {
   const settings = {
-    kind: 'semaphore',
+    slotDecayPerSecond: null,
     slots: 5,
     active: true,
     mode: 'open',
@@ -52,11 +52,18 @@ function history(): Fact[][] {
         ttlMs: 15_000,
         amounts: [['db', 1]],
         holder: HOLDER,
+        refunds: false,
       };
     });
-    const released = granted
-      .slice(1)
-      .map((fact): Fact => ({ type: 'lease.released', at, lease: (fact as { lease: string }).lease, names: null }));
+    const released = granted.slice(1).map(
+      (fact): Fact => ({
+        type: 'lease.released',
+        at,
+        lease: (fact as { lease: string }).lease,
+        names: null,
+        how: 'returned',
+      }),
+    );
     batches.push([...granted, ...released]);
   }
   return batches;

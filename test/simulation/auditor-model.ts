@@ -7,8 +7,8 @@
 export type PlainFact = { readonly type: string; readonly at: number } & Readonly<Record<string, unknown>>;
 
 export interface PlainSettings {
-  readonly kind: string;
   readonly slots: number;
+  readonly slotDecayPerSecond: number | null;
   readonly active: boolean;
   readonly mode: string;
   readonly overtakes: number;
@@ -23,6 +23,9 @@ export interface PlainLimit {
   updatedAt: number;
   settings: PlainSettings;
   held: number;
+  /** What counts as taken, at `levelAt`. */
+  level: number;
+  levelAt: number;
   grants: number;
 }
 
@@ -32,6 +35,8 @@ export interface PlainLease {
   readonly fact: PlainFact;
   ttlMs: number | null;
   readonly amounts: Map<string, number>;
+  /** What it took of rates and does not hold. */
+  readonly spent: readonly (readonly [string, number])[];
 }
 
 export class PlainState {
@@ -74,14 +79,14 @@ export class PlainState {
     return JSON.stringify([
       this.position,
       this.at,
-      limits.map(({ name, id, createdAt, updatedAt, settings: s }) => [
-        ...[name, id, createdAt, updatedAt],
-        ...[s.kind, s.slots, s.active, s.mode, s.overtakes, s.maxWaiters, s.description],
+      limits.map(({ name, id, createdAt, updatedAt, level, levelAt, settings: s }) => [
+        ...[name, id, createdAt, updatedAt, level, levelAt],
+        ...[s.slots, s.slotDecayPerSecond, s.active, s.mode, s.overtakes, s.maxWaiters, s.description],
       ]),
-      leases.map(({ id, token, fact, ttlMs, amounts }) => {
+      leases.map(({ id, token, fact, ttlMs, amounts, spent }) => {
         const h = fact.holder as Readonly<Record<string, unknown>>;
         const holder = [h.type, h.id, h.label, h.host, h.pid];
-        return [id, token, fact.session, fact.lifeline, ttlMs, fact.at, holder, [...amounts]];
+        return [id, token, fact.session, fact.lifeline, ttlMs, fact.at, holder, [...amounts], spent];
       }),
     ]);
   }
@@ -91,11 +96,15 @@ export class PlainState {
     const settings = fact.settings as PlainSettings;
     const limit = this.limits.get(name);
     if (limit) {
+      const wasRate = limit.settings.slotDecayPerSecond !== null;
+      decay(limit, fact.at);
+      if (wasRate && settings.slotDecayPerSecond === null) limit.level = limit.held;
       limit.settings = settings;
       limit.updatedAt = fact.at;
     } else {
-      const id = fact.id as string;
-      this.limits.set(name, { name, id, createdAt: fact.at, updatedAt: fact.at, settings, held: 0, grants: 0 });
+      const [id, at] = [fact.id as string, fact.at];
+      const counts = { held: 0, level: 0, levelAt: at, grants: 0 };
+      this.limits.set(name, { name, id, createdAt: at, updatedAt: at, settings, ...counts });
     }
   }
 
@@ -110,15 +119,22 @@ export class PlainState {
   #grant(fact: PlainFact): string | undefined {
     const id = fact.lease as string;
     if (this.leases.has(id)) return 'the lease is held already';
-    const amounts = new Map(fact.amounts as readonly (readonly [string, number])[]);
-    this.leases.set(id, { id, token: this.position, fact, ttlMs: fact.ttlMs as number | null, amounts });
-    for (const [name, slots] of amounts) {
+    const asked = fact.amounts as readonly (readonly [string, number])[];
+    const isSpent = (name: string) =>
+      !fact.refunds && (this.limits.get(name)?.settings.slotDecayPerSecond ?? null) !== null;
+    const amounts = new Map(asked.filter(([name]) => !isSpent(name)));
+    const spent = asked.filter(([name]) => isSpent(name));
+    this.leases.set(id, { id, token: this.position, fact, ttlMs: fact.ttlMs as number | null, amounts, spent });
+    for (const [name, slots] of asked) {
       const limit = this.limits.get(name);
       if (!limit) return `there is no limit '${name}'`;
-      limit.held += slots;
+      decay(limit, fact.at);
+      limit.level += slots;
+      if (amounts.has(name)) limit.held += slots;
       limit.grants += 1;
       const { active, mode, slots: all } = limit.settings;
-      if (active && limit.held > all) return `it makes ${limit.held} slots of '${name}' held, which has ${all}`;
+      if (active && limit.level > all + 1e-6)
+        return `it makes ${limit.level} slots of '${name}' taken, which has ${all}`;
       if (mode !== 'open') return `'${name}' is ${mode}`;
     }
     return undefined;
@@ -133,9 +149,31 @@ export class PlainState {
       const slots = lease.amounts.get(name);
       if (!limit || slots === undefined) return `it gives back '${name}', which it does not hold`;
       limit.held -= slots;
+      if (fact.how !== 'left') free(limit, slots, fact.at);
       lease.amounts.delete(name);
     }
+    if (fact.how === 'undone') this.#refund(lease, fact.at);
     if (lease.amounts.size === 0) this.leases.delete(lease.id);
     return undefined;
   }
+
+  #refund({ spent, fact }: PlainLease, at: number): void {
+    for (const [name, slots] of spent) {
+      const limit = this.limits.get(name);
+      if (limit && limit.settings.slotDecayPerSecond !== null && limit.createdAt <= fact.at) free(limit, slots, at);
+    }
+  }
+}
+
+/** What has come back by itself since. */
+function decay(limit: PlainLimit, at: number): void {
+  const perSecond = limit.settings.slotDecayPerSecond;
+  if (perSecond !== null) limit.level = Math.max(0, limit.level - (perSecond * (at - limit.levelAt)) / 1_000);
+  limit.levelAt = at;
+}
+
+/** What leases hold stays taken, as far as it is. */
+function free(limit: PlainLimit, slots: number, at: number): void {
+  decay(limit, at);
+  limit.level = Math.max(limit.level - slots, Math.min(limit.level, limit.held));
 }

@@ -7,7 +7,6 @@ import {
   type ChannelEvents,
   checkFields,
   checkNumber,
-  checkOnMissing,
   checkPriority,
   checkShortText,
   TTL_MAX_MS,
@@ -25,7 +24,7 @@ import { Backoff } from './reconnect.ts';
 import { checkFunction, checkOptions, checkSeconds, checkTimeoutSeconds, refuse } from './refuse.ts';
 import { Session, type Status } from './session.ts';
 import { dialWebSocket } from './websocket.ts';
-import type { OnMissing } from './wish.ts';
+import { checkOnMissing, type OnMissing } from './wish.ts';
 
 export interface ConnectOptions {
   /** `SLOTKEEPER_API_KEY` unless told. */

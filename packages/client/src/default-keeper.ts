@@ -1,9 +1,9 @@
 /** The keeper of a program that has no other: connected at first use, again after `close()`. */
 import { lazyKeeper } from './connect.ts';
-import type { Body, Keeper } from './keeper.ts';
+import type { Body, Keeper, RateTaken } from './keeper.ts';
 import type { Lease } from './lease.ts';
 import type { Declared, Limits, NamesIn } from './register.ts';
-import type { AcquireOptions, TryOptions } from './wish.ts';
+import type { AcquireOptions, RateOptions, TryOptions } from './wish.ts';
 
 let keeper: Keeper | undefined;
 
@@ -38,6 +38,11 @@ export function tryAcquire<const L extends Limits>(
   options?: TryOptions,
 ): Promise<Lease<NamesIn<L>> | undefined> {
   return theKeeper().tryAcquire(limits, options);
+}
+
+/** `rateLimit` of the default keeper, which connects at first use: see `Keeper`. Rejects with `SERVER_UNREACHABLE`, too. */
+export function rateLimit<const L extends Limits>(limits: Declared<L>, options?: RateOptions): Promise<RateTaken> {
+  return theKeeper().rateLimit(limits, options);
 }
 
 /** Closes the default keeper, if there is one: see `Keeper`. The next call connects anew. */

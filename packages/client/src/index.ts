@@ -1,7 +1,7 @@
 import './node-version.ts';
 
 export { type ConnectOptions, connect } from './connect.ts';
-export { acquire, close, concurrency, tryAcquire } from './default-keeper.ts';
+export { acquire, close, concurrency, rateLimit, tryAcquire } from './default-keeper.ts';
 export {
   AcquireTimeoutError,
   AuthError,
@@ -18,10 +18,10 @@ export {
   ServerUnreachableError,
   SlotkeeperError,
 } from './errors.ts';
-export type { Body, Keeper, Warning } from './keeper.ts';
+export type { Body, Keeper, RateTaken, Warning } from './keeper.ts';
 export type { Lease } from './lease.ts';
 export type { LimitCatalog, LimitSpec } from './limits.ts';
 export type { Declared, LimitName, Limits, NamesIn, Register } from './register.ts';
 export type { Status } from './session.ts';
 export type { Explanation, Holder, HolderLabel, Lack, Limit, SlotsOf, Waiter } from './views.ts';
-export type { AcquireOptions, OnMissing, TryOptions } from './wish.ts';
+export type { AcquireOptions, OnMissing, RateOptions, TryOptions } from './wish.ts';

@@ -10,10 +10,12 @@ import { LimitCatalog, pages } from './limits.ts';
 import { refuse } from './refuse.ts';
 import type { Declared, LimitName, Limits, NamesIn } from './register.ts';
 import type { Session, Status } from './session.ts';
-import { type Holder, readHolder, readWaiter, type Waiter } from './views.ts';
+import { type Holder, readHolder, readWaiter, type SlotsOf, type Waiter } from './views.ts';
 import {
   type AcquireOptions,
+  checkRateOptions,
   checkTryOptions,
+  type RateOptions,
   readWish,
   type TryOptions,
   type Wish,
@@ -28,6 +30,12 @@ export interface Warning {
 }
 
 export type Body<T, N extends string> = (lease: Lease<N>) => T | PromiseLike<T>;
+
+/** What `rateLimit` has taken. */
+export interface RateTaken {
+  readonly limits: readonly SlotsOf[];
+  readonly waitedSeconds: number;
+}
 
 /** An open session, and what ends with it. */
 export interface Connection {
@@ -130,6 +138,19 @@ export class Keeper {
       if (SlotkeeperError.is(error, 'ACQUIRE_TIMEOUT')) return undefined;
       throw error;
     }
+  }
+
+  /**
+   * Takes from limits that are rates, in turn: what is taken comes back by itself, and there is nothing to release. Resolves
+   * once it may go on. Rejects as `concurrency` does, and with `INVALID_REQUEST` for a limit that is no rate.
+   */
+  async rateLimit<const L extends Limits>(limits: Declared<L>, options: RateOptions = {}): Promise<RateTaken> {
+    refuse(checkRateOptions(options));
+    const wish = readWish(limits, options, this.#options.defaults, true);
+    const held = await fromCaller(() => this.#hold(wish));
+    // What it has taken is spent. The server hears that the answer has arrived; nobody need wait for that.
+    void this.#leaseKeeper(held).release(held);
+    return { limits: held.limits, waitedSeconds: held.waitedMs / 1_000 };
   }
 
   /** Who holds slots now, of one limit or of any, in the order of their grants. */

@@ -1,22 +1,21 @@
 /** `keeper.limits`: what limits there are, and how they are set. */
-import {
-  checkBoolean,
-  checkLimitSpec,
-  checkName,
-  checkNewLimit,
-  checkShortText,
-  type Method,
-  type Methods,
-  type Page,
-} from '@slotkeeper/protocol';
+import { checkBoolean, checkName, checkShortText, type Method, type Methods, type Page } from '@slotkeeper/protocol';
+import { checkNewSpec, checkSpec, wireSpec } from './rate.ts';
 import { checkOptions, refuse } from './refuse.ts';
 import type { LimitName } from './register.ts';
-import type { Limit } from './views.ts';
+import { type Limit, readLimit } from './views.ts';
 
 /** A limit's settings. */
 export interface LimitSpec {
-  /** How many may be held at once, 0 … 2³¹ − 1. */
+  /** How many may be held at once, 0 … 2³¹ − 1; of a rate, how many may be taken at once. */
   readonly slots: number;
+  /**
+   * Makes it a rate: a burst of `slots`, refilled so, as `'100/minute'` (`second`, `minute`, `hour`, `day`). What is taken is
+   * not given back, it comes back by itself, continuously. Instead of it `slotDecayPerSecond` may be given.
+   */
+  readonly rate?: string | undefined;
+  /** The same as slots a second, 10⁻⁹ … 2³¹ − 1; null: no rate (default). */
+  readonly slotDecayPerSecond?: number | null | undefined;
   /** False: it limits nothing; what is taken is counted, and warned of. True unless told. */
   readonly active?: boolean | undefined;
   /** After how many grants of others the first in line reserves its slots here although it lacks another limit; 16 unless told. */
@@ -43,27 +42,27 @@ export class LimitCatalog {
 
   /** Creates the limit; never changes one that is there. Resolves to the limit as it is. */
   async ensure(name: LimitName, spec: LimitSpec): Promise<Limit> {
-    refuse(checkName(name, 'name') ?? checkNewLimit(spec, 'spec'));
-    return this.#call('limits.ensure', { name, spec: told(spec) });
+    refuse(checkName(name, 'name') ?? checkNewSpec(spec, 'spec'));
+    return readLimit(await this.#call('limits.ensure', { name, spec: wireSpec(spec) }));
   }
 
   /** Creates the limit (then `slots` is needed), or changes the fields given. Raised: those who wait are granted at once. Lowered: it drains. */
   async set(name: LimitName, spec: Partial<LimitSpec>): Promise<Limit> {
-    refuse(checkName(name, 'name') ?? checkLimitSpec(spec, 'spec'));
-    return this.#call('limits.set', { name, spec: told(spec) });
+    refuse(checkName(name, 'name') ?? checkSpec(spec, 'spec'));
+    return readLimit(await this.#call('limits.set', { name, spec: wireSpec(spec) }));
   }
 
   /** Rejects with `LIMIT_NOT_FOUND` if there is none of that name. */
   async get(name: LimitName): Promise<Limit> {
     refuse(checkName(name, 'name'));
-    return this.#call('limits.get', { name });
+    return readLimit(await this.#call('limits.get', { name }));
   }
 
   /** All limits, or those whose names begin with `prefix`. */
   async *list(options: { readonly prefix?: string | undefined } = {}): AsyncIterableIterator<Limit> {
     refuse(checkListOptions(options));
     const { prefix = '' } = options;
-    yield* pages((after) => this.#call('limits.list', { prefix, after }));
+    for await (const view of pages((after) => this.#call('limits.list', { prefix, after }))) yield readLimit(view);
   }
 
   /** Rejects with `CONFLICT` while somebody holds it, unless forced: then their leases are revoked. */
@@ -75,19 +74,19 @@ export class LimitCatalog {
   /** Holders keep what they have; new ones wait until `resume`. */
   async pause(name: LimitName): Promise<Limit> {
     refuse(checkName(name, 'name'));
-    return this.#call('limits.pause', { name });
+    return readLimit(await this.#call('limits.pause', { name }));
   }
 
   /** Holders finish; those who wait and new ones are refused with `CONFLICT` until `resume`. Resolves when nobody holds it any more. */
   async drain(name: LimitName): Promise<Limit> {
     refuse(checkName(name, 'name'));
-    return this.#call('limits.drain', { name });
+    return readLimit(await this.#call('limits.drain', { name }));
   }
 
   /** After `pause` or `drain`: it takes work again. */
   async resume(name: LimitName): Promise<Limit> {
     refuse(checkName(name, 'name'));
-    return this.#call('limits.resume', { name });
+    return readLimit(await this.#call('limits.resume', { name }));
   }
 }
 
@@ -99,9 +98,4 @@ export async function* pages<T>(page: (after: string | null) => Promise<Page<T>>
     yield* items;
     after = next;
   } while (after !== null);
-}
-
-/** Without the fields that are there but undefined. */
-function told(spec: Partial<LimitSpec>): Methods['limits.set']['params']['spec'] {
-  return Object.fromEntries(Object.entries(spec).filter(([, value]) => value !== undefined));
 }

@@ -6,9 +6,13 @@ import type {
   Explanation as WireExplanation,
   Holder as WireHolder,
 } from '@slotkeeper/protocol';
+import { rateText } from './rate.ts';
 
-/** A limit's settings and how it stands. */
-export type Limit = LimitView;
+/** A limit's settings and how it stands. Of a rate both `rate` and `slotDecayPerSecond` are there. */
+export interface Limit extends LimitView {
+  /** `'100/minute'`: what is taken comes back so fast; null: as it is given back. */
+  readonly rate: string | null;
+}
 
 export interface SlotsOf {
   readonly name: string;
@@ -71,6 +75,11 @@ export interface Lack {
     readonly slots: number;
     readonly since: Date;
   }[];
+}
+
+export function readLimit(view: LimitView): Limit {
+  const { slotDecayPerSecond } = view;
+  return { ...view, rate: slotDecayPerSecond === null ? null : rateText(slotDecayPerSecond) };
 }
 
 export function readHolder({ leaseId, token, limits, holder, sinceMs, expiresAtMs }: HolderView): Holder {

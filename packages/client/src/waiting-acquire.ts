@@ -34,9 +34,10 @@ export class WaitingAcquire {
 
   /** As it is to be asked now, with the time that is left. */
   get request(): WireAcquire {
-    const { amounts, timeoutMs, priority, holder, onMissing } = this.wish;
+    const { amounts, timeoutMs, priority, holder, onMissing, ratesOnly } = this.wish;
     const leftMs = timeoutMs && Math.ceil(Math.max(0, timeoutMs - this.waitedMs));
-    return { lease: this.id, amounts, timeoutMs: leftMs, priority, holder, onMissing, place: this.place };
+    const { id: lease, place } = this;
+    return { lease, amounts, timeoutMs: leftMs, priority, holder, onMissing, place, ratesOnly };
   }
 
   /**

@@ -2,7 +2,6 @@
 import {
   type Check,
   checkFields,
-  checkOnMissing,
   checkPriority,
   checkShortText,
   checkSlots,
@@ -12,6 +11,7 @@ import {
 } from '@slotkeeper/protocol';
 import { type Amounts, readAmounts } from './amounts.ts';
 import type { LimitSpec } from './limits.ts';
+import { checkNewSpec, wireSpec } from './rate.ts';
 import { checkOptions, checkSignal, checkTimeoutSeconds, refuse } from './refuse.ts';
 import type { Limits } from './register.ts';
 
@@ -36,6 +36,8 @@ export interface AcquireOptions {
 
 export type TryOptions = Omit<AcquireOptions, 'timeoutSeconds'>;
 
+export type RateOptions = Omit<AcquireOptions, 'onLost'>;
+
 export type OnMissing = 'error' | 'allow' | LimitSpec;
 
 /** What a keeper adds to each acquire. */
@@ -57,7 +59,16 @@ export interface Wish {
   readonly onMissing: WireAcquire['onMissing'];
   readonly onLost: 'abort' | 'continue';
   readonly signal: AbortSignal | undefined;
+  /** Only of limits whose slots come back by themselves: nothing will be given back. */
+  readonly ratesOnly: boolean;
 }
+
+export const checkOnMissing: Check = (onMissing, field) => {
+  if (onMissing === 'error' || onMissing === 'allow') return undefined;
+  if (typeof onMissing !== 'object')
+    return { field, reason: `must be 'error', 'allow' or a limit's settings, but was ${seen(onMissing)}` };
+  return checkNewSpec(onMissing, field);
+};
 
 const checkOnLost: Check = (onLost, field) =>
   onLost === 'abort' || onLost === 'continue'
@@ -81,8 +92,13 @@ export const checkTryOptions = checkOptions({
   timeoutSeconds: (_, field) => ({ field, reason: 'must be left out of a try, which does not wait' }),
 });
 
+export const checkRateOptions = checkOptions({
+  ...checks,
+  onLost: (_, field) => ({ field, reason: 'must be left out of rateLimit, which holds nothing that could be lost' }),
+});
+
 /** Throws `InvalidRequestError`, which names the field. */
-export function readWish(limits: Limits, options: AcquireOptions, defaults: WishDefaults): Wish {
+export function readWish(limits: Limits, options: AcquireOptions, defaults: WishDefaults, ratesOnly = false): Wish {
   refuse(checkAcquireOptions(options));
   const { slots, signal, onLost = 'abort', holder = {} } = options;
   const seconds = options.timeoutSeconds ?? defaults.timeoutSeconds;
@@ -93,8 +109,9 @@ export function readWish(limits: Limits, options: AcquireOptions, defaults: Wish
     timeoutMs: seconds === undefined ? null : seconds * 1_000,
     priority: options.priority ?? defaults.priority ?? 0,
     holder: { type: holder.type ?? null, id: holder.id ?? null, label, host: defaults.host, pid: defaults.pid },
-    onMissing: onMissing as 'error' | 'allow' | (WireLimitSpec & { slots: number }),
+    onMissing: typeof onMissing === 'string' ? onMissing : (wireSpec(onMissing) as WireLimitSpec & { slots: number }),
     onLost,
     signal,
+    ratesOnly,
   };
 }

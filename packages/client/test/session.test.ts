@@ -407,8 +407,8 @@ describe('coming back', () => {
     await clock.pass(0);
     const [call] = server.last.of('call');
     expect(call).toMatchObject({ method: 'limits.get', params: { name: 'db' } });
-    server.last.say({ type: 'reply', id: call!.id, value: { name: 'db' } });
-    expect(await got).toEqual({ name: 'db' });
+    server.last.say({ type: 'reply', id: call!.id, value: { name: 'db', slotDecayPerSecond: null } });
+    expect(await got).toMatchObject({ name: 'db', rate: null });
   });
 
   test('a deletion that was made again and finds nothing is done; one that was made once is an error', async () => {

@@ -1,7 +1,7 @@
 /** What an acquire comes to among the limits there are, before anyone asks whether there is room. Changes nothing. */
 import type { AcquireRequest } from './commands.ts';
 import type { Amounts } from './facts.ts';
-import { draining, notFound, type Refusal, tooLarge } from './refusals.ts';
+import { draining, notFound, notRates, type Refusal, tooLarge } from './refusals.ts';
 import type { State } from './state.ts';
 
 export interface Admission {
@@ -13,10 +13,12 @@ export interface Admission {
   readonly missing: readonly string[];
 }
 
-export function admit(state: State, { amounts: asked, onMissing, skipInactive }: AcquireRequest): Admission {
+export function admit(state: State, request: AcquireRequest): Admission {
+  const { amounts: asked, onMissing, skipInactive, ratesOnly } = request;
   const created = typeof onMissing === 'object' ? onMissing.patch : undefined;
   const amounts: (readonly [string, number])[] = [];
   const missing: string[] = [];
+  const semaphores: string[] = [];
   let refusal: Refusal | undefined;
   for (const [name, slots] of asked) {
     const existing = state.limits.get(name)?.settings;
@@ -26,9 +28,11 @@ export function admit(state: State, { amounts: asked, onMissing, skipInactive }:
     const isActive = settings.active ?? true;
     if (!isActive && skipInactive) continue;
     if (isActive && slots > settings.slots) refusal ??= tooLarge(name, slots, settings.slots);
+    if (ratesOnly && (settings.slotDecayPerSecond ?? null) === null) semaphores.push(name);
     if (settings.mode === 'draining') refusal ??= draining(name);
     amounts.push([name, slots]);
   }
+  if (semaphores.length > 0) refusal = notRates(semaphores);
   // Every missing name is told at once, and before what is wrong with the others.
   if (onMissing === 'error' && missing.length > 0) refusal = notFound(missing);
   return { refusal, amounts, missing };

@@ -1,5 +1,5 @@
 /** What the engine is asked, and what it answers. All of it is plain data: time and ids come in as arguments. */
-import type { Amounts, EngineMs, Fact, Holder, Lifeline, LimitSettings } from './facts.ts';
+import type { Amounts, EngineMs, Fact, Holder, Lifeline, LimitSettings, ReleaseHow } from './facts.ts';
 import type { Refusal } from './refusals.ts';
 
 /** A waiter's place in the one line: the time at which it joined minus its priority in seconds, then a number given as it joins. */
@@ -18,7 +18,7 @@ export interface LimitDefaults {
 }
 
 /** The settings a caller gives; what is left out keeps its value, or its default as the limit is created. */
-export type LimitPatch = { readonly [K in keyof Omit<LimitSettings, 'kind'>]?: LimitSettings[K] };
+export type LimitPatch = { readonly [K in keyof LimitSettings]?: LimitSettings[K] };
 
 export interface AcquireRequest {
   /** Chosen by the caller. The same id again is the same acquire if session and request are the same, else a conflict. */
@@ -33,6 +33,10 @@ export interface AcquireRequest {
   readonly onMissing: OnMissing;
   /** Leaves out limits that are switched off, as Prefect's API does; otherwise they are counted and warned of. */
   readonly skipInactive: boolean;
+  /** Refuses limits whose slots do not come back by themselves: there will be no lease to give them back. */
+  readonly ratesOnly: boolean;
+  /** Whether what it takes of rates belongs to the lease and comes back with it, as on Prefect's API; otherwise it is spent. */
+  readonly refunds: boolean;
   /** The place that it had before its client came back; null for a new acquire. */
   readonly place: Place | null;
 }
@@ -63,11 +67,11 @@ export type Command =
   /** Goes away in order: all it holds is released, all it waits for cancelled. */
   | { readonly type: 'session.close'; readonly session: string; readonly connection: number }
   | { readonly type: 'acquire'; readonly session: string; readonly request: AcquireRequest }
-  /** Gives up the place; if it has been granted meanwhile, gives the slots back. */
+  /** Gives up the place; if it has been granted meanwhile, gives back all that it took. */
   | { readonly type: 'cancel'; readonly session: string; readonly lease: string }
   /**
    * A stale token, a lease that is gone, or one of another session than is given changes nothing. `names`: only the slots
-   * of these limits.
+   * of these limits. `left`: its slots stay taken without a lease.
    */
   | {
       readonly type: 'release';
@@ -75,7 +79,10 @@ export type Command =
       readonly lease: string;
       readonly token: number;
       readonly names?: readonly string[];
+      readonly how?: Exclude<ReleaseHow, 'undone'>;
     }
+  /** Prefect's bare decrement: gives back slots that were taken without a lease, of each limit that exists as far as there are any. */
+  | { readonly type: 'return'; readonly amounts: Amounts }
   /** A new time to live for a lease whose lifeline is `renewal`. */
   | { readonly type: 'renew'; readonly lease: string; readonly ttlMs: number | null }
   /** `ensure` creates and never changes; `set` creates or changes the fields given. `id` is used if it is created. */
@@ -87,7 +94,11 @@ export type Command =
     }
   /** Refused while it has holders, unless forced; then their leases are revoked. */
   | { readonly type: 'limit.delete'; readonly name: string; readonly force: boolean }
-  /** Prefect's reset: revokes every lease on the limit, then grants one slot to each of `grants`, all or nothing. */
+  /** Its leases keep their slots. Those who wait for it under its old name wait for a limit that is not there. */
+  | { readonly type: 'limit.rename'; readonly name: string; readonly to: string }
+  /** Prefect's `active_slots`: so many count as taken, or as many as leases hold if these are more. */
+  | { readonly type: 'limit.occupy'; readonly name: string; readonly slots: number }
+  /** Prefect's reset: revokes every lease on the limit, frees what is taken without one, then grants one slot to each of `grants`, all or nothing. */
   | { readonly type: 'limit.reset'; readonly name: string; readonly grants: readonly DirectGrant[] }
   /** Time has come to `wakeAtMs`. */
   | { readonly type: 'tick' }

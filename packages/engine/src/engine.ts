@@ -12,10 +12,10 @@ import { explain } from './explain.ts';
 import type { Amounts, EngineMs } from './facts.ts';
 import { Leases } from './leases.ts';
 import { Ledger } from './ledger.ts';
+import { freeSlots, takenSlots } from './level.ts';
 import { Limits } from './limits.ts';
 import { Line } from './line.ts';
 import { leaseIdInUse, leaseLost, queueFull, type Refusal, staleConnection, timedOut } from './refusals.ts';
-import { freeSlots } from './semaphore.ts';
 import { type Session, Sessions } from './sessions.ts';
 import type { Lease, State } from './state.ts';
 import { type Ticket, Tickets } from './tickets.ts';
@@ -76,6 +76,7 @@ export class Engine {
 
   step(command: Command, nowMs: EngineMs): Step {
     this.#ledger.begin(nowMs);
+    this.#line.begin(this.nowMs);
     const refusal = this.#carryOut(command);
     this.#line.settle();
     return { ...this.#ledger.end(), refusal };
@@ -88,6 +89,7 @@ export class Engine {
       this.#heldBackUntilMs ?? never,
       this.#sessions.wakeAtMs ?? never,
       this.#tickets.wakeAtMs ?? never,
+      this.#line.wakeAtMs ?? never,
     );
     return next === never ? null : next;
   }
@@ -102,14 +104,14 @@ export class Engine {
     return this.#ledger.nowMs;
   }
 
-  limitView(name: string): LimitView | undefined {
+  /** As it was at the last step, or is at `nowMs` after it: a rate's slots come back meanwhile. */
+  limitView(name: string, nowMs: EngineMs = this.nowMs): LimitView | undefined {
     const limit = this.state.limits.get(name);
     if (!limit) return undefined;
-    const { slots, active, mode, overtakes, maxWaiters, description } = limit.settings;
     const { lapsedSlots, waiters } = this.#line.gate(name);
-    const free = freeSlots(limit, lapsedSlots);
-    const holders = limit.leases.size;
-    return { name, slots, active, mode, overtakes, maxWaiters, description, taken: limit.held, free, holders, waiters };
+    const taken = takenSlots(limit, nowMs);
+    const free = freeSlots(limit, lapsedSlots, nowMs);
+    return { name, ...limit.settings, taken, free, holders: limit.leases.size, waiters };
   }
 
   /** Whether the lease's slots are surely its own: a lapsed one's may go to others at any moment. */
@@ -167,6 +169,13 @@ export class Engine {
         return this.#limits.set(command.name, command.id, command.patch);
       case 'limit.delete':
         return this.#limits.delete(command.name, command.force);
+      case 'limit.rename':
+        return this.#limits.rename(command.name, command.to);
+      case 'limit.occupy':
+        return this.#limits.occupy(command.name, command.slots);
+      case 'return':
+        this.#limits.takeBack(command.amounts);
+        return undefined;
       case 'limit.reset':
         return this.#limits.reset(command.name, command.grants);
       case 'stalled':
@@ -188,7 +197,7 @@ export class Engine {
     if (amounts.length === 0 || this.#line.fits(amounts, place)) {
       this.#grant(session, request, amounts, missing, this.nowMs);
     } else if (request.timeoutMs === 0 && this.#heldBackUntilMs === null) {
-      this.#refuse(session, request.lease, timedOut(0, explain(this.#line, request.lease, amounts, place)));
+      this.#refuse(session, request.lease, timedOut(0, explain(this.#line, request.lease, amounts, place, this.nowMs)));
     } else {
       this.#enqueue(session, request, admission, place);
     }
@@ -201,11 +210,12 @@ export class Engine {
     if (!lease && !ticket) return false;
     const owner = lease ? lease.session : ticket?.session.id;
     const asked = new Map(request.amounts);
+    const taken = lease ? [...lease.amounts, ...lease.spent] : [];
     const isSame = lease
-      ? [...lease.amounts].every(([name, slots]) => asked.get(name) === slots)
+      ? taken.every(([name, slots]) => asked.get(name) === slots)
       : JSON.stringify(ticket?.request.amounts) === JSON.stringify(request.amounts);
     if (owner !== session.id || !isSame) this.#refuse(session, request.lease, leaseIdInUse(request.lease));
-    else if (lease) this.#tellGranted(lease, [...lease.amounts], 0, NO_WARNINGS);
+    else if (lease) this.#tellGranted(lease, taken, 0, NO_WARNINGS);
     else if (ticket) this.#tellQueued(ticket);
     return true;
   }
@@ -289,7 +299,7 @@ export class Engine {
     missing: readonly string[],
     joinedAtMs: EngineMs,
   ): void {
-    const lease = this.#leases.take(session, request.lease, amounts, request.holder);
+    const lease = this.#leases.take(session, request.lease, amounts, request.holder, request.refunds);
     this.#tellGranted(lease, amounts, this.nowMs - joinedAtMs, this.#warnings(amounts, missing));
   }
 
@@ -303,12 +313,12 @@ export class Engine {
     ];
   }
 
-  #release({ session, lease: leaseId, token, names }: Command & { readonly type: 'release' }): undefined {
+  #release({ session, lease: leaseId, token, names, how }: Command & { readonly type: 'release' }): undefined {
     const lease = this.state.leases.get(leaseId);
     if (lease?.token !== token || lease.session !== (session ?? lease.session)) return;
     const some = names?.filter((name) => lease.amounts.has(name));
     if (some?.length === 0) return;
-    this.#leases.release(lease, some === undefined || some.length === lease.amounts.size ? null : some);
+    this.#leases.release(lease, how, some === undefined || some.length === lease.amounts.size ? null : some);
     this.#forgetIfIdle(lease.session);
   }
 
@@ -316,7 +326,7 @@ export class Engine {
     const ticket = this.#tickets.get(leaseId);
     const lease = this.state.leases.get(leaseId);
     if (ticket?.session.id === sessionId) this.#tickets.remove(ticket);
-    else if (lease?.session === sessionId) this.#leases.release(lease);
+    else if (lease?.session === sessionId) this.#leases.release(lease, 'undone');
     this.#forgetIfIdle(sessionId);
   }
 
@@ -462,7 +472,7 @@ export class Engine {
 
   #timeOut(ticket: Ticket): void {
     const { request, amounts, place } = ticket;
-    const explanation = explain(this.#line, request.lease, amounts, place);
+    const explanation = explain(this.#line, request.lease, amounts, place, this.nowMs);
     this.#refuseWaiter(ticket, timedOut(request.timeoutMs ?? 0, explanation));
   }
 

@@ -1,8 +1,8 @@
 /** Why an acquire waits: the same answer for the timeout error, the API and the command line. */
 import type { Place } from './commands.ts';
 import type { Amounts, EngineMs, Holder } from './facts.ts';
+import { freeSlots, room } from './level.ts';
 import { type Gate, isBefore, type Lane, type Line, type Waiter } from './line.ts';
-import { freeSlots, room } from './semaphore.ts';
 
 export interface Explanation {
   /** The acquire's lease id. */
@@ -36,6 +36,7 @@ export function explain<W extends Waiter<W>>(
   ticket: string,
   amounts: Amounts,
   place: Place,
+  nowMs: EngineMs,
 ): Explanation {
   const gates = amounts.map(([name, slots]) => ({ gate: line.gate(name), slots }));
   const isAhead = (waiter: W): boolean => isBefore(waiter.place, place);
@@ -43,7 +44,7 @@ export function explain<W extends Waiter<W>>(
   const lacking = gates.filter(({ gate, slots }) => {
     const lanes = [...gate.lanes].filter((lane) => isAhead(lane.queue.peek() as W));
     for (const lane of lanes) lanesAhead.add(lane);
-    return lanes.length > 0 || slots > room(gate.limit, gate.lapsedSlots) || gate.limit.settings.mode !== 'open';
+    return lanes.length > 0 || slots > room(gate.limit, gate.lapsedSlots, nowMs) || gate.limit.settings.mode !== 'open';
   });
   let ahead = 0;
   for (const lane of lanesAhead) ahead += lane.queue.countBefore(isAhead);
@@ -51,18 +52,18 @@ export function explain<W extends Waiter<W>>(
     ticket,
     position: ahead + 1,
     ahead,
-    lacking: lacking.map(({ gate, slots }) => lack(gate, slots)),
-    text: sentence(lacking, ahead),
+    lacking: lacking.map(({ gate, slots }) => lack(gate, slots, nowMs)),
+    text: sentence(lacking, ahead, nowMs),
   };
 }
 
-function lack<W extends Waiter<W>>(gate: Gate<W>, wanted: number): Lack {
+function lack<W extends Waiter<W>>(gate: Gate<W>, wanted: number, nowMs: EngineMs): Lack {
   const { limit } = gate;
   const longest = [...limit.leases.values()].slice(0, 10);
   return {
     name: limit.name,
     wanted,
-    free: freeSlots(limit, gate.lapsedSlots),
+    free: freeSlots(limit, gate.lapsedSlots, nowMs),
     heldBy: longest.map((lease) => ({
       leaseId: lease.id,
       holder: lease.holder,
@@ -72,11 +73,19 @@ function lack<W extends Waiter<W>>(gate: Gate<W>, wanted: number): Lack {
   };
 }
 
-function sentence<W extends Waiter<W>>(lacking: readonly { gate: Gate<W>; slots: number }[], ahead: number): string {
+function sentence<W extends Waiter<W>>(
+  lacking: readonly { gate: Gate<W>; slots: number }[],
+  ahead: number,
+  nowMs: EngineMs,
+): string {
   if (lacking.length === 0) return 'it has just become free, or the server is about to start granting.';
   const parts = lacking.map(({ gate: { limit, lapsedSlots }, slots }) => {
     if (limit.settings.mode !== 'open') return `'${limit.name}' is ${limit.settings.mode}`;
-    const free = freeSlots(limit, lapsedSlots);
+    const free = freeSlots(limit, lapsedSlots, nowMs);
+    const { slotDecayPerSecond } = limit.settings;
+    if (slotDecayPerSecond !== null) {
+      return `wants ${slots} of '${limit.name}', of which ${free} of ${limit.settings.slots} are free (${slotDecayPerSecond} come back a second)`;
+    }
     const holders = limit.leases.size === 1 ? '1 holder has the rest' : `${limit.leases.size} holders have the rest`;
     return `wants ${slots} of '${limit.name}', of which ${free} of ${limit.settings.slots} are free (${holders})`;
   });

@@ -14,9 +14,13 @@ export type LimitMode = 'open' | 'paused' | 'draining';
 
 /** Everything about a limit that is set by hand. */
 export interface LimitSettings {
-  readonly kind: 'semaphore';
   /** 0 … 2³¹ − 1. */
   readonly slots: number;
+  /**
+   * Null: a semaphore, whose slots come back as they are given back. Otherwise a rate: what is taken comes back by itself,
+   * so many slots a second, continuously; 10⁻⁹ … 2³¹ − 1.
+   */
+  readonly slotDecayPerSecond: number | null;
   /** A limit that is switched off limits nothing; its slots are still counted, so that nothing leaks when it is switched on. */
   readonly active: boolean;
   readonly mode: LimitMode;
@@ -45,6 +49,14 @@ export interface Holder {
  */
 export type Lifeline = 'heartbeat' | 'renewal' | 'process';
 
+/**
+ * How a lease was let go:
+ * - `returned`: its slots are free;
+ * - `undone`: nobody has used it, so what it spent of rates is back, too;
+ * - `left`: its slots stay taken without it, until they are returned or decay (Prefect's bare increment).
+ */
+export type ReleaseHow = 'returned' | 'undone' | 'left';
+
 export type Fact =
   /** A limit was created or changed; `settings` are all it has now. */
   | {
@@ -55,6 +67,11 @@ export type Fact =
       readonly settings: LimitSettings;
     }
   | { readonly type: 'limit.deleted'; readonly at: EngineMs; readonly name: string }
+  | { readonly type: 'limit.renamed'; readonly at: EngineMs; readonly name: string; readonly to: string }
+  /** So many slots count as taken now, those of leases included, as Prefect's `active_slots` was set. */
+  | { readonly type: 'limit.occupied'; readonly at: EngineMs; readonly name: string; readonly slots: number }
+  /** Slots that were taken without a lease were given back, as by Prefect's bare decrement: of each as far as there are any. */
+  | { readonly type: 'slots.returned'; readonly at: EngineMs; readonly amounts: Amounts }
   /** Slots were granted. The fact's position in the journal is the lease's fencing token. */
   | {
       readonly type: 'lease.granted';
@@ -65,6 +82,8 @@ export type Fact =
       readonly ttlMs: number | null;
       readonly amounts: Amounts;
       readonly holder: Holder;
+      /** Whether what it takes of rates belongs to the lease and comes back with it; otherwise it is spent. */
+      readonly refunds: boolean;
     }
   /** A lease whose lifeline is `renewal` was given a new time to live. */
   | { readonly type: 'lease.renewed'; readonly at: EngineMs; readonly lease: string; readonly ttlMs: number | null }
@@ -74,6 +93,7 @@ export type Fact =
       readonly at: EngineMs;
       readonly lease: string;
       readonly names: readonly string[] | null;
+      readonly how: ReleaseHow;
     }
   /** Its holder was not heard of in time. */
   | { readonly type: 'lease.expired'; readonly at: EngineMs; readonly lease: string }

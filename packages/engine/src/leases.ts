@@ -2,12 +2,13 @@
  * Leases: the one place where slots are taken, given back, and lent on. A lease that is not kept alive lapses: its slots
  * count as free, and whoever needs them ends it; until then it can be made whole again.
  */
-import type { Amounts, Fact, Holder } from './facts.ts';
+import type { Amounts, Fact, Holder, ReleaseHow } from './facts.ts';
 import type { Ledger } from './ledger.ts';
+import { assertWithin, room } from './level.ts';
 import type { Gate, Line } from './line.ts';
 import { leaseRevoked } from './refusals.ts';
 import type { Session, Sessions } from './sessions.ts';
-import type { Lease, Limit } from './state.ts';
+import type { Lease } from './state.ts';
 import type { Ticket } from './tickets.ts';
 
 export class Leases {
@@ -21,8 +22,8 @@ export class Leases {
     this.#sessions = sessions;
   }
 
-  /** The slots must be free, or held by leases that have lapsed. */
-  take(session: Session<Ticket>, id: string, amounts: Amounts, holder: Holder): Lease {
+  /** The slots must be free, or held by leases that have lapsed. `refunds`: what it takes of rates is its own, too. */
+  take(session: Session<Ticket>, id: string, amounts: Amounts, holder: Holder, refunds: boolean): Lease {
     const { nowMs } = this.#ledger;
     for (const [name, slots] of amounts) {
       const gate = this.#line.gate(name);
@@ -38,8 +39,9 @@ export class Leases {
       ttlMs,
       amounts,
       holder,
+      refunds,
     });
-    for (const [name] of amounts) assertWithin(this.#ledger.limit(name));
+    for (const [name] of amounts) assertWithin(this.#ledger.limit(name), nowMs);
     this.#line.granted(amounts);
     const lease = this.#ledger.lease(id);
     session.leases.set(id, lease);
@@ -48,12 +50,13 @@ export class Leases {
   }
 
   /** Of all its limits, or of `names` only. The line is to be settled afterwards. */
-  release(lease: Lease, names: readonly string[] | null = null): void {
+  release(lease: Lease, how: ReleaseHow = 'returned', names: readonly string[] | null = null): void {
     this.#end(
       lease,
-      { type: 'lease.released', at: this.#ledger.nowMs, lease: lease.id, names },
+      { type: 'lease.released', at: this.#ledger.nowMs, lease: lease.id, names, how },
       names ?? [...lease.amounts.keys()],
     );
+    if (how === 'undone') for (const [name] of lease.spent) this.#line.roomGained(name);
   }
 
   /** The line is to be settled afterwards. */
@@ -88,7 +91,7 @@ export class Leases {
   /** As many as the slots need, the oldest first. */
   #endLapsed({ limit, lapsed }: Gate<Ticket>, slots: number): void {
     for (const lease of lapsed.values()) {
-      if (!limit.settings.active || limit.held + slots <= limit.settings.slots) return;
+      if (room(limit, 0, this.#ledger.nowMs) >= slots) return;
       this.expire(lease);
     }
   }
@@ -103,11 +106,5 @@ export class Leases {
   #takeOffLapsed(name: string, lease: Lease): void {
     const gate = this.#line.gate(name);
     if (gate.lapsed.delete(lease.id)) gate.lapsedSlots -= lease.amounts.get(name) as number;
-  }
-}
-
-function assertWithin({ name, held, settings }: Limit): void {
-  if (settings.active && held > settings.slots) {
-    throw new Error(`a grant made ${held} slots of limit '${name}' held, which has ${settings.slots}`);
   }
 }

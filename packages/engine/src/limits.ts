@@ -4,13 +4,22 @@ import type { Amounts, LimitSettings } from './facts.ts';
 import type { Leases } from './leases.ts';
 import type { Ledger } from './ledger.ts';
 import type { Line } from './line.ts';
-import { draining, hasHolders, notFound, type Refusal, slotsNeeded, tooLarge } from './refusals.ts';
+import {
+  draining,
+  hasHolders,
+  nameInUse,
+  notFound,
+  notRates,
+  type Refusal,
+  slotsNeeded,
+  tooLarge,
+} from './refusals.ts';
 import type { Sessions } from './sessions.ts';
 import type { Limit } from './state.ts';
 import type { Ticket, Tickets } from './tickets.ts';
 
 const NEW_LIMIT: Omit<LimitSettings, 'slots'> = {
-  kind: 'semaphore',
+  slotDecayPerSecond: null,
   active: true,
   mode: 'open',
   overtakes: 16,
@@ -85,6 +94,70 @@ export class Limits {
     if (!limit) return notFound([name]);
     if (limit.leases.size > 0 && !force) return hasHolders(name, limit.leases.size);
     this.#revokeAll(limit, `its limit '${name}' was deleted`);
+    this.#withoutWaiters(name, () => {
+      this.#ledger.record({ type: 'limit.deleted', at: this.#ledger.nowMs, name });
+      this.#line.delete(name);
+    });
+    return undefined;
+  }
+
+  /** Its leases keep their slots; for those who wait its old name is one that no limit has. */
+  rename(name: string, to: string): Refusal | undefined {
+    const limit = this.#ledger.state.limits.get(name);
+    if (!limit) return notFound([name]);
+    if (name === to) return undefined;
+    if (this.#ledger.state.limits.has(to)) return nameInUse(to);
+    this.#withoutWaiters(name, () => {
+      this.#ledger.record({ type: 'limit.renamed', at: this.#ledger.nowMs, name, to });
+      this.#line.rename(name, to);
+    });
+    return undefined;
+  }
+
+  /** So many slots count as taken, or as many as leases hold if these are more. */
+  occupy(name: string, slots: number): Refusal | undefined {
+    if (!this.#ledger.state.limits.has(name)) return notFound([name]);
+    this.#ledger.record({ type: 'limit.occupied', at: this.#ledger.nowMs, name, slots });
+    this.#line.roomGained(name);
+    return undefined;
+  }
+
+  /** Gives back slots that were taken without a lease. Names that no limit has are passed over. */
+  takeBack(amounts: Amounts): void {
+    const existing = amounts.filter(([name]) => this.#ledger.state.limits.has(name));
+    if (existing.length === 0) return;
+    this.#ledger.record({ type: 'slots.returned', at: this.#ledger.nowMs, amounts: existing });
+    for (const [name] of existing) this.#line.roomGained(name);
+  }
+
+  /** Revokes every lease on it, frees what else is taken, then takes one slot for each of `grants`: all, or nothing changes. */
+  reset(name: string, grants: readonly DirectGrant[]): Refusal | undefined {
+    const limit = this.#ledger.state.limits.get(name);
+    if (!limit) return notFound([name]);
+    const { active, slots } = limit.settings;
+    if (active && grants.length > slots) return tooLarge(name, grants.length, slots);
+    this.#revokeAll(limit, `limit '${name}' was reset`);
+    if (limit.level > 0) this.occupy(name, 0);
+    for (const { lease, ttlMs, holder } of grants) {
+      // Ids of leases are shown to everybody: as a session's it must be one that no client can say.
+      this.#leases.take(this.#sessions.add(`reset:${lease}`, 'renewal', ttlMs), lease, [[name, 1]], holder, true);
+    }
+    return undefined;
+  }
+
+  /** Those who can no longer be granted, whether their clients are there or not. */
+  #refuseWaiters(name: string, { active, slots, slotDecayPerSecond, mode }: LimitSettings): void {
+    if (this.#line.gate(name).waiters === 0) return;
+    for (const ticket of this.#tickets.waitingFor(name)) {
+      const wanted = ticket.amounts.find(([other]) => other === name)?.[1] ?? 0;
+      if (mode === 'draining') this.#hands.refuse(ticket, draining(name));
+      else if (active && wanted > slots) this.#hands.refuse(ticket, tooLarge(name, wanted, slots));
+      else if (ticket.request.ratesOnly && slotDecayPerSecond === null) this.#hands.refuse(ticket, notRates([name]));
+    }
+  }
+
+  /** `change` makes that no limit has the name: who allows that waits on without it, others are refused. */
+  #withoutWaiters(name: string, change: () => void): void {
     const goingOn: Ticket[] = [];
     // Before those who go on are taken out: a session of which nothing waits any more is forgotten.
     for (const ticket of this.#tickets.waitingFor(name)) {
@@ -92,34 +165,8 @@ export class Limits {
       else this.#hands.refuse(ticket, notFound([name]));
     }
     for (const ticket of goingOn) this.#tickets.remove(ticket);
-    this.#ledger.record({ type: 'limit.deleted', at: this.#ledger.nowMs, name });
-    this.#line.delete(name);
+    change();
     for (const ticket of goingOn) this.#goOnWithout(name, ticket);
-    return undefined;
-  }
-
-  /** Revokes every lease on it, then takes one slot for each of `grants`: all, or nothing changes. */
-  reset(name: string, grants: readonly DirectGrant[]): Refusal | undefined {
-    const limit = this.#ledger.state.limits.get(name);
-    if (!limit) return notFound([name]);
-    const { active, slots } = limit.settings;
-    if (active && grants.length > slots) return tooLarge(name, grants.length, slots);
-    this.#revokeAll(limit, `limit '${name}' was reset`);
-    for (const { lease, ttlMs, holder } of grants) {
-      // Ids of leases are shown to everybody: as a session's it must be one that no client can say.
-      this.#leases.take(this.#sessions.add(`reset:${lease}`, 'renewal', ttlMs), lease, [[name, 1]], holder);
-    }
-    return undefined;
-  }
-
-  /** Those who can no longer be granted, whether their clients are there or not. */
-  #refuseWaiters(name: string, { active, slots, mode }: LimitSettings): void {
-    if (this.#line.gate(name).waiters === 0) return;
-    for (const ticket of this.#tickets.waitingFor(name)) {
-      const wanted = ticket.amounts.find(([other]) => other === name)?.[1] ?? 0;
-      if (mode === 'draining') this.#hands.refuse(ticket, draining(name));
-      else if (active && wanted > slots) this.#hands.refuse(ticket, tooLarge(name, wanted, slots));
-    }
   }
 
   #goOnWithout(name: string, ticket: Ticket): void {

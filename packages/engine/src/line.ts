@@ -13,9 +13,9 @@
  * settles everything.
  */
 import type { Place } from './commands.ts';
-import type { Amounts } from './facts.ts';
+import type { Amounts, EngineMs } from './facts.ts';
 import { Heap } from './heap.ts';
-import { room } from './semaphore.ts';
+import { room, roomAtMs } from './level.ts';
 import type { Lease, Limit } from './state.ts';
 
 export function isBefore(a: Place, b: Place): boolean {
@@ -51,6 +51,9 @@ export interface Gate<W extends Waiter<W>> {
   /** Leases that have lapsed, the one to be ended first first: their slots count as free. Invariant: `lapsedSlots` is their sum here. */
   readonly lapsed: Map<string, Lease>;
   lapsedSlots: number;
+  /** When the first lane parked here is to be tried since by then enough may have come back by itself; while it is in `#due`. */
+  dueMs: EngineMs;
+  inDue: number;
   /** Grants made since the engine started. */
   grants: number;
   /** All who wait for it, those whose client is away included. */
@@ -81,9 +84,12 @@ export class Line<W extends Waiter<W>> {
   readonly #toTry: Heap<'inToTry', Lane<W>> = new Heap('inToTry', lanesBefore);
   /** Waiters that are to be granted or refused at once, at their places. They are in no lane. */
   readonly #tries: Heap<'inLane', W> = new Heap('inLane', (a, b) => isBefore(a.place, b.place));
+  /** Limits whose room grows by itself and on which a lane is parked. */
+  readonly #due: Heap<'inDue', Gate<W>> = new Heap('inDue', (a, b) => a.dueMs < b.dueMs);
   readonly #grant: (waiter: W) => void;
   readonly #refuseTry: (waiter: W) => void;
   #heldBack = false;
+  #nowMs: EngineMs = 0;
 
   /** `grant` is called for each waiter that may have its slots now, and has to take them, and tell `granted`, at once. The waiter has left the line. */
   constructor(grant: (waiter: W) => void, refuseTry: (waiter: W) => void) {
@@ -98,6 +104,8 @@ export class Line<W extends Waiter<W>> {
       limit,
       lapsed: new Map(),
       lapsedSlots: 0,
+      dueMs: 0,
+      inDue: -1,
       grants: 0,
       waiters: 0,
       lanes: new Set(),
@@ -112,6 +120,13 @@ export class Line<W extends Waiter<W>> {
   delete(name: string): void {
     if (this.gate(name).lanes.size > 0) throw new Error(`limit '${name}' leaves the line with waiters in it`);
     this.#gates.delete(name);
+  }
+
+  /** The limit has another name by now, and its waiters have left. */
+  rename(name: string, to: string): void {
+    const gate = this.gate(name);
+    this.delete(name);
+    this.#gates.set(to, gate);
   }
 
   gate(name: string): Gate<W> {
@@ -151,6 +166,37 @@ export class Line<W extends Waiter<W>> {
   /** Whether a waiter is parked on the limit: then a lapsed lease on it cannot be made whole again. */
   isWantedNow(name: string): boolean {
     return this.gate(name).parked.size > 0;
+  }
+
+  // Time
+
+  /** Tries those for whom enough has come back by itself. To be called as a step begins. */
+  begin(nowMs: EngineMs): void {
+    this.#nowMs = nowMs;
+    if (this.#heldBack) return;
+    for (let gate = this.#due.peek(); gate && gate.dueMs <= nowMs; gate = this.#due.peek()) {
+      this.#due.remove(gate);
+      this.#tryFirst(gate);
+    }
+    this.settle();
+  }
+
+  /** When somebody may be granted since slots come back by themselves; null: not before another command. */
+  get wakeAtMs(): EngineMs | null {
+    return this.#heldBack ? null : (this.#due.peek()?.dueMs ?? null);
+  }
+
+  /** To be called when the first lane parked on the limit has been tried in vain, or is another one. */
+  #setDue(gate: Gate<W>): void {
+    const lane = gate.parked.peek();
+    const dueMs = lane ? roomAtMs(gate.limit, needed(gate, lane), gate.lapsedSlots, this.#nowMs) : null;
+    if (dueMs === null) {
+      if (this.#due.has(gate)) this.#due.remove(gate);
+      return;
+    }
+    gate.dueMs = dueMs;
+    if (this.#due.has(gate)) this.#due.moved(gate);
+    else this.#due.push(gate);
   }
 
   // Waiters
@@ -195,7 +241,7 @@ export class Line<W extends Waiter<W>> {
     if (this.#heldBack) return false;
     for (const [name, slots] of amounts) {
       const gate = this.gate(name);
-      if (gate.limit.settings.mode === 'paused' || lacks(gate, slots, place)) return false;
+      if (gate.limit.settings.mode === 'paused' || lacks(gate, slots, place, this.#nowMs)) return false;
     }
     return true;
   }
@@ -231,9 +277,10 @@ export class Line<W extends Waiter<W>> {
       this.#park(lane, null);
       return;
     }
-    const lacking = whereItLacks(lane, waiter);
+    const lacking = whereItLacks(lane, waiter, this.#nowMs);
     if (lacking) {
       if (lacking !== parkedOn) this.#park(lane, lacking);
+      if (lacking.parked.peek() === lane) this.#setDue(lacking);
       return;
     }
     // It takes what it reserved before the others are looked at: `leave` has them tried, now or after this one.
@@ -283,6 +330,7 @@ export class Line<W extends Waiter<W>> {
       lane.parkedOn = null;
       this.#refreshFirst(before);
       this.#tryFirst(before);
+      if (before.parked.size === 0) this.#setDue(before);
     }
     if (gate) {
       lane.parkedOn = gate;
@@ -328,26 +376,34 @@ function lanesBefore<W extends Waiter<W>>(a: Lane<W>, b: Lane<W>): boolean {
 }
 
 /** The limit to park on: where it is parked if it still lacks there, else the first of the request where it lacks. */
-function whereItLacks<W extends Waiter<W>>(lane: Lane<W>, waiter: W): Gate<W> | null {
+function whereItLacks<W extends Waiter<W>>(lane: Lane<W>, waiter: W, nowMs: EngineMs): Gate<W> | null {
   let first: Gate<W> | null = null;
   for (const [i, gate] of lane.gates.entries()) {
     if (first && gate !== lane.parkedOn) continue;
-    if (!lacks(gate, (lane.amounts[i] as Amounts[number])[1], waiter.place)) continue;
+    if (!lacks(gate, (lane.amounts[i] as Amounts[number])[1], waiter.place, nowMs)) continue;
     if (gate === lane.parkedOn) return gate;
     first = gate;
   }
   return first;
 }
 
-function lacks<W extends Waiter<W>>(gate: Gate<W>, slots: number, place: Place): boolean {
+function lacks<W extends Waiter<W>>(gate: Gate<W>, slots: number, place: Place, nowMs: EngineMs): boolean {
   const firstParked = gate.parked.peek();
   if (firstParked && isBefore(head(firstParked).place, place)) return true;
-  let left = room(gate.limit, gate.lapsedSlots) - slots;
+  let left = room(gate.limit, gate.lapsedSlots, nowMs) - slots;
   for (const reservation of gate.reserving) {
     if (left < 0 || !isBefore(reservation.place, place)) break;
     left -= reservation.slots;
   }
   return left < 0;
+}
+
+/** What the first waiter of a lane parked there needs to find, before it is granted. */
+function needed<W extends Waiter<W>>(gate: Gate<W>, lane: Lane<W>): number {
+  const { place } = head(lane);
+  let slots = (lane.amounts[lane.gates.indexOf(gate)] as Amounts[number])[1];
+  for (const reservation of gate.reserving) if (isBefore(reservation.place, place)) slots += reservation.slots;
+  return slots;
 }
 
 function elsewhere<W extends Waiter<W>>(gate: Gate<W>, waiter: W): readonly Reservation<W>[] {

@@ -48,6 +48,24 @@ export function tooLarge(name: string, wanted: number, slots: number): Refusal {
   };
 }
 
+export function notRates(names: readonly string[]): Refusal {
+  const list = names.map((name) => `'${name}'`).join(', ');
+  const what = names.length === 1 ? `${list} is no rate: its slots` : `${list} are no rates: their slots`;
+  return {
+    code: 'INVALID_REQUEST',
+    message: `${what} come back only as they are given back. Hold them (concurrency, acquire), or make it a rate (slotDecayPerSecond).`,
+    details: { names, field: 'limits' },
+  };
+}
+
+export function nameInUse(name: string): Refusal {
+  return {
+    code: 'CONFLICT',
+    message: `There is a limit named '${name}' already. Choose another name, or delete that one first.`,
+    details: { name },
+  };
+}
+
 export function queueFull(what: string, max: number, details: Readonly<Record<string, unknown>> = {}): Refusal {
   return {
     code: 'QUEUE_FULL',

@@ -2,10 +2,11 @@
  * The durable state and the one function that changes it. Whatever is not here (waiters, sessions' last heartbeats,
  * deadlines) is lost with the process and told again by the clients that come back.
  */
-import type { EngineMs, Fact, Holder, Lifeline, LimitSettings } from './facts.ts';
+import type { Amounts, EngineMs, Fact, Holder, Lifeline, LimitSettings } from './facts.ts';
+import { levelAt, lower, raise, setLevel } from './level.ts';
 
 export interface Limit {
-  readonly name: string;
+  name: string;
   /** Chosen by the shell as the limit is created; Prefect's API names limits by it. */
   readonly id: string;
   readonly createdAtMs: EngineMs;
@@ -13,6 +14,9 @@ export interface Limit {
   settings: LimitSettings;
   /** Sum of what the leases hold here. Invariant: equals the sum over `leases`. */
   held: number;
+  /** Slots that count as taken at `levelAtMs`, those of leases included (level.ts). Invariant: of a semaphore, `held` or more. */
+  level: number;
+  levelAtMs: EngineMs;
   /** Leases that hold slots here, in the order of their grants. */
   readonly leases: Map<string, Lease>;
 }
@@ -26,8 +30,10 @@ export interface Lease {
   ttlMs: number | null;
   readonly grantedAtMs: EngineMs;
   readonly holder: Holder;
-  /** What it holds, by the limit's name. Never empty but in a lease on nothing (all its names were unknown and allowed). */
+  /** What it holds, by the limit's name. Empty in a lease that holds nothing: all its names were unknown and allowed, or rates. */
   readonly amounts: Map<string, number>;
+  /** What it took of rates and does not hold: it is spent, whatever becomes of the lease. */
+  readonly spent: Amounts;
 }
 
 export interface State {
@@ -51,8 +57,12 @@ export function evolve(state: State, fact: Fact): void {
     case 'limit.set': {
       const limit = state.limits.get(fact.name);
       if (limit) {
+        const wasRate = limit.settings.slotDecayPerSecond !== null;
+        setLevel(limit, levelAt(limit, fact.at), fact.at);
         limit.settings = fact.settings;
         limit.updatedAtMs = fact.at;
+        // What was spent of a rate would never decay now.
+        if (wasRate && fact.settings.slotDecayPerSecond === null) setLevel(limit, limit.held, fact.at);
       } else {
         state.limits.set(fact.name, {
           name: fact.name,
@@ -61,6 +71,8 @@ export function evolve(state: State, fact: Fact): void {
           updatedAtMs: fact.at,
           settings: fact.settings,
           held: 0,
+          level: 0,
+          levelAtMs: fact.at,
           leases: new Map(),
         });
       }
@@ -73,6 +85,21 @@ export function evolve(state: State, fact: Fact): void {
       state.limits.delete(fact.name);
       return;
     }
+    case 'limit.renamed': {
+      const limit = known(state.limits, fact.name, fact);
+      if (state.limits.has(fact.to)) throw new Error(`limit '${fact.name}' is renamed to '${fact.to}', which exists`);
+      rename(state, limit, fact.to);
+      limit.updatedAtMs = fact.at;
+      return;
+    }
+    case 'limit.occupied': {
+      const limit = known(state.limits, fact.name, fact);
+      setLevel(limit, Math.max(fact.slots, Math.min(levelAt(limit, fact.at), limit.held)), fact.at);
+      return;
+    }
+    case 'slots.returned':
+      for (const [name, slots] of fact.amounts) lower(known(state.limits, name, fact), slots, fact.at);
+      return;
     case 'lease.granted': {
       if (state.leases.has(fact.lease)) throw new Error(`lease ${fact.lease} is granted twice`);
       const lease: Lease = {
@@ -84,10 +111,13 @@ export function evolve(state: State, fact: Fact): void {
         grantedAtMs: fact.at,
         holder: fact.holder,
         amounts: new Map(),
+        spent: fact.refunds ? NOTHING : fact.amounts.filter(([name]) => isRate(state.limits.get(name))),
       };
       state.leases.set(lease.id, lease);
       for (const [name, slots] of fact.amounts) {
         const limit = known(state.limits, name, fact);
+        raise(limit, slots, fact.at);
+        if (isRate(limit) && !fact.refunds) continue;
         lease.amounts.set(name, slots);
         limit.held += slots;
         limit.leases.set(lease.id, lease);
@@ -102,18 +132,47 @@ export function evolve(state: State, fact: Fact): void {
     case 'lease.revoked': {
       const lease = known(state.leases, fact.lease, fact);
       const names = fact.type === 'lease.released' && fact.names !== null ? fact.names : lease.amounts.keys();
-      for (const name of names) giveBack(state, lease, name, fact);
+      const how = fact.type === 'lease.released' ? fact.how : 'returned';
+      for (const name of [...names]) letGo(state, lease, name, how !== 'left', fact);
+      if (how === 'undone') refund(state, lease, fact.at);
       if (lease.amounts.size === 0) state.leases.delete(lease.id);
       return;
     }
   }
 }
 
-function giveBack(state: State, lease: Lease, name: string, fact: Fact): void {
+function letGo(state: State, lease: Lease, name: string, frees: boolean, fact: Fact): void {
   const limit = known(state.limits, name, fact);
-  limit.held -= known(lease.amounts, name, fact);
+  const slots = known(lease.amounts, name, fact);
+  limit.held -= slots;
+  if (frees) lower(limit, slots, fact.at);
   limit.leases.delete(lease.id);
   lease.amounts.delete(name);
+}
+
+/** A rate that has been deleted since, and perhaps made again, knows nothing of it. */
+function refund(state: State, lease: Lease, atMs: EngineMs): void {
+  for (const [name, slots] of lease.spent) {
+    const limit = state.limits.get(name);
+    if (limit && isRate(limit) && limit.createdAtMs <= lease.grantedAtMs) lower(limit, slots, atMs);
+  }
+}
+
+function rename(state: State, limit: Limit, to: string): void {
+  for (const lease of limit.leases.values()) {
+    const amounts = [...lease.amounts];
+    lease.amounts.clear();
+    for (const [name, slots] of amounts) lease.amounts.set(name === limit.name ? to : name, slots);
+  }
+  state.limits.delete(limit.name);
+  state.limits.set(to, limit);
+  limit.name = to;
+}
+
+const NOTHING: Amounts = [];
+
+function isRate(limit: Limit | undefined): boolean {
+  return limit !== undefined && limit.settings.slotDecayPerSecond !== null;
 }
 
 function known<T>(map: ReadonlyMap<string, T>, key: string, fact: Fact): T {
@@ -129,13 +188,15 @@ function known<T>(map: ReadonlyMap<string, T>, key: string, fact: Fact): T {
 export function canonical(state: State): string {
   const limits = [...state.limits.values()]
     .sort((a, b) => (a.name < b.name ? -1 : 1))
-    .map(({ name, id, createdAtMs, updatedAtMs, settings: s }) => [
+    .map(({ name, id, createdAtMs, updatedAtMs, level, levelAtMs, settings: s }) => [
       name,
       id,
       createdAtMs,
       updatedAtMs,
-      s.kind,
+      level,
+      levelAtMs,
       s.slots,
+      s.slotDecayPerSecond,
       s.active,
       s.mode,
       s.overtakes,
@@ -144,7 +205,7 @@ export function canonical(state: State): string {
     ]);
   const leases = [...state.leases.values()]
     .sort((a, b) => a.token - b.token)
-    .map(({ id, token, session, lifeline, ttlMs, grantedAtMs, holder: h, amounts }) => [
+    .map(({ id, token, session, lifeline, ttlMs, grantedAtMs, holder: h, amounts, spent }) => [
       id,
       token,
       session,
@@ -153,6 +214,7 @@ export function canonical(state: State): string {
       grantedAtMs,
       [h.type, h.id, h.label, h.host, h.pid],
       [...amounts],
+      spent,
     ]);
   return JSON.stringify([state.position, state.atMs, limits, leases]);
 }

@@ -5,12 +5,13 @@ import type { EngineMs, Holder, LimitMode } from './facts.ts';
 export interface LimitView {
   readonly name: string;
   readonly slots: number;
+  readonly slotDecayPerSecond: number | null;
   readonly active: boolean;
   readonly mode: LimitMode;
   readonly overtakes: number;
   readonly maxWaiters: number | null;
   readonly description: string | null;
-  /** Slots that are held now. */
+  /** Slots that are taken now; of a rate one that has come back in part is taken still. */
   readonly taken: number;
   /** Slots that are not, or only by leases that end as soon as somebody needs them; never below 0. */
   readonly free: number;

@@ -168,6 +168,8 @@ export class Fleet {
       onMissing,
       skipInactive,
       place: null,
+      ratesOnly: false,
+      refunds: false,
     };
     const deadlineMs = timeoutMs === null || timeoutMs === 0 ? null : this.#duel.nowMs + timeoutMs;
     client.waits.set(request.lease, { request, deadlineMs, place: null });

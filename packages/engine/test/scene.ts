@@ -35,6 +35,8 @@ export function request(
     onMissing: 'error',
     skipInactive: false,
     place: null,
+    ratesOnly: false,
+    refunds: false,
     ...options,
   };
 }

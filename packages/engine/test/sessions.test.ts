@@ -91,7 +91,7 @@ describe('a client that comes back', () => {
   it('gives back a lease that it does not list', () => {
     const scene = away();
     const { facts } = scene.open('T', { waits: [wait(scene)] });
-    expect(facts).toEqual([{ type: 'lease.released', at: scene.nowMs, lease: 'held', names: null }]);
+    expect(facts).toEqual([{ type: 'lease.released', at: scene.nowMs, lease: 'held', names: null, how: 'returned' }]);
   });
 
   it('leaves the line where it lists no wait', () => {

@@ -3,7 +3,7 @@ import { canonical, emptyState, evolve, type Fact, type LimitSettings } from '..
 import { NOBODY, Scene } from './scene.ts';
 
 const settings: LimitSettings = {
-  kind: 'semaphore',
+  slotDecayPerSecond: null,
   slots: 2,
   active: true,
   mode: 'open',
@@ -21,6 +21,7 @@ const granted = (lease: string): Fact => ({
   ttlMs: 2000,
   amounts: [['db', 1]],
   holder: NOBODY,
+  refunds: false,
 });
 
 function replayed(facts: readonly Fact[]) {

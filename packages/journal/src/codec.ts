@@ -2,7 +2,16 @@
  * Facts as text and back: the one place that knows how a batch is written. Each fact is a JSON array: what it is, its
  * time, then its fields in a fixed order. A change of it is a new format version (sqlite-file.ts).
  */
-import type { Amounts, Fact, FactType, Holder, Lifeline, LimitMode, LimitSettings } from '@slotkeeper/engine';
+import type {
+  Amounts,
+  Fact,
+  FactType,
+  Holder,
+  Lifeline,
+  LimitMode,
+  LimitSettings,
+  ReleaseHow,
+} from '@slotkeeper/engine';
 import {
   count,
   countOrNull,
@@ -13,6 +22,7 @@ import {
   msOrNull,
   oneOf,
   parse,
+  positiveOrNull,
   text,
   textOrNull,
   tuple,
@@ -21,9 +31,14 @@ import {
 const MODES: readonly LimitMode[] = ['open', 'paused', 'draining'];
 const LIFELINES: readonly Lifeline[] = ['heartbeat', 'renewal', 'process'];
 
+const RELEASES: readonly ReleaseHow[] = ['returned', 'undone', 'left'];
+
 const TAGS = {
   'limit.set': 'set',
   'limit.deleted': 'delete',
+  'limit.renamed': 'rename',
+  'limit.occupied': 'occupy',
+  'slots.returned': 'return',
   'lease.granted': 'grant',
   'lease.renewed': 'renew',
   'lease.released': 'release',
@@ -49,14 +64,20 @@ function encodeFact(fact: Fact): readonly unknown[] {
       return [tag, at, fact.name, fact.id, ...encodeSettings(fact.settings)];
     case 'limit.deleted':
       return [tag, at, fact.name];
+    case 'limit.renamed':
+      return [tag, at, fact.name, fact.to];
+    case 'limit.occupied':
+      return [tag, at, fact.name, count(fact.slots)];
+    case 'slots.returned':
+      return [tag, at, fact.amounts];
     case 'lease.granted': {
-      const { lease, session, lifeline, ttlMs, amounts, holder } = fact;
-      return [tag, at, lease, session, lifeline, msOrNull(ttlMs), amounts, encodeHolder(holder)];
+      const { lease, session, lifeline, ttlMs, amounts, holder, refunds } = fact;
+      return [tag, at, lease, session, lifeline, msOrNull(ttlMs), amounts, encodeHolder(holder), refunds];
     }
     case 'lease.renewed':
       return [tag, at, fact.lease, msOrNull(fact.ttlMs)];
     case 'lease.released':
-      return [tag, at, fact.lease, fact.names];
+      return [tag, at, fact.lease, fact.names, fact.how];
     case 'lease.expired':
       return [tag, at, fact.lease];
     case 'lease.revoked':
@@ -75,8 +96,18 @@ function decodeFact(value: unknown): Fact {
     }
     case TAGS['limit.deleted']:
       return { type: 'limit.deleted', at, name: text(tuple(rest, 1)[0]) };
+    case TAGS['limit.renamed']: {
+      const [name, to] = tuple(rest, 2);
+      return { type: 'limit.renamed', at, name: text(name), to: text(to) };
+    }
+    case TAGS['limit.occupied']: {
+      const [name, slots] = tuple(rest, 2);
+      return { type: 'limit.occupied', at, name: text(name), slots: count(slots) };
+    }
+    case TAGS['slots.returned']:
+      return { type: 'slots.returned', at, amounts: decodeAmounts(tuple(rest, 1)[0]) };
     case TAGS['lease.granted']: {
-      const [lease, session, lifeline, ttlMs, amounts, holder] = tuple(rest, 6);
+      const [lease, session, lifeline, ttlMs, amounts, holder, refunds] = tuple(rest, 7);
       return {
         type: 'lease.granted',
         at,
@@ -86,6 +117,7 @@ function decodeFact(value: unknown): Fact {
         ttlMs: msOrNull(ttlMs),
         amounts: decodeAmounts(amounts),
         holder: decodeHolder(holder),
+        refunds: flag(refunds),
       };
     }
     case TAGS['lease.renewed']: {
@@ -93,8 +125,14 @@ function decodeFact(value: unknown): Fact {
       return { type: 'lease.renewed', at, lease: text(lease), ttlMs: msOrNull(ttlMs) };
     }
     case TAGS['lease.released']: {
-      const [lease, names] = tuple(rest, 2);
-      return { type: 'lease.released', at, lease: text(lease), names: names === null ? null : list(names).map(text) };
+      const [lease, names, how] = tuple(rest, 3);
+      return {
+        type: 'lease.released',
+        at,
+        lease: text(lease),
+        names: names === null ? null : list(names).map(text),
+        how: oneOf(RELEASES, how),
+      };
     }
     case TAGS['lease.expired']:
       return { type: 'lease.expired', at, lease: text(tuple(rest, 1)[0]) };
@@ -108,16 +146,17 @@ function decodeFact(value: unknown): Fact {
 }
 
 function encodeSettings(settings: LimitSettings): readonly unknown[] {
-  const { kind, slots, active, mode, overtakes, maxWaiters, description } = settings;
-  return [kind, count(slots), active, mode, count(overtakes), countOrNull(maxWaiters), description];
+  const { slots, slotDecayPerSecond, active, mode, overtakes, maxWaiters, description } = settings;
+  const decay = positiveOrNull(slotDecayPerSecond);
+  return [count(slots), decay, active, mode, count(overtakes), countOrNull(maxWaiters), description];
 }
 
 /** Snapshots have settings, holders, amounts and lifelines in the same form. */
 export function decodeSettings(value: unknown): LimitSettings {
-  const [kind, slots, active, mode, overtakes, maxWaiters, description] = tuple(value, 7);
+  const [slots, slotDecayPerSecond, active, mode, overtakes, maxWaiters, description] = tuple(value, 7);
   return {
-    kind: oneOf(['semaphore'], kind),
     slots: count(slots),
+    slotDecayPerSecond: positiveOrNull(slotDecayPerSecond),
     active: flag(active),
     mode: oneOf(MODES, mode),
     overtakes: count(overtakes),

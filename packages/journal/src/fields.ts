@@ -50,6 +50,17 @@ export function msOrNull(value: unknown): number | null {
   return value === null ? null : ms(value);
 }
 
+export function positiveOrNull(value: unknown): number | null {
+  return value === null || (Number.isFinite(value) && (value as number) > 0)
+    ? (value as number | null)
+    : expected('a number above 0', value);
+}
+
+/** Slots, of which a fraction may have come back. */
+export function level(value: unknown): number {
+  return Number.isFinite(value) && (value as number) >= 0 ? (value as number) : expected('a level', value);
+}
+
 export function flag(value: unknown): boolean {
   return typeof value === 'boolean' ? value : expected('true or false', value);
 }

@@ -1,7 +1,7 @@
 /** The inverse of the engine's `canonical`: snapshots are that text. */
 import { emptyState, type Lease, type Limit, type State } from '@slotkeeper/engine';
 import { decodeAmounts, decodeHolder, decodeLifeline, decodeSettings } from './codec.ts';
-import { count, list, Malformed, ms, msOrNull, parse, text, tuple } from './fields.ts';
+import { count, list, Malformed, ms, msOrNull, parse, level as readLevel, text, tuple } from './fields.ts';
 
 /**
  * What is derived (a limit's `held` and `leases`) is built again from the leases, which stand in the order of their
@@ -20,7 +20,7 @@ export function decodeState(encoded: string): State {
 }
 
 function decodeLimit(value: unknown): Limit {
-  const [name, id, createdAtMs, updatedAtMs, ...settings] = tuple(value, 11);
+  const [name, id, createdAtMs, updatedAtMs, level, levelAtMs, ...settings] = tuple(value, 13);
   return {
     name: text(name),
     id: text(id),
@@ -28,12 +28,14 @@ function decodeLimit(value: unknown): Limit {
     updatedAtMs: ms(updatedAtMs),
     settings: decodeSettings(settings),
     held: 0,
+    level: readLevel(level),
+    levelAtMs: ms(levelAtMs),
     leases: new Map(),
   };
 }
 
 function decodeLease(value: unknown): Lease {
-  const [id, token, session, lifeline, ttlMs, grantedAtMs, holder, amounts] = tuple(value, 8);
+  const [id, token, session, lifeline, ttlMs, grantedAtMs, holder, amounts, spent] = tuple(value, 9);
   return {
     id: text(id),
     token: count(token),
@@ -43,6 +45,7 @@ function decodeLease(value: unknown): Lease {
     grantedAtMs: ms(grantedAtMs),
     holder: decodeHolder(holder),
     amounts: new Map(decodeAmounts(amounts)),
+    spent: decodeAmounts(spent),
   };
 }
 

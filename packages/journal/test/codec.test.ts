@@ -36,12 +36,13 @@ test.each([
   ['a field too many', '[["expire",1,"a","b"]]'],
   ['a time that is text', '[["expire","1","a"]]'],
   ['a lease that is a number', '[["expire",1,2]]'],
-  ['an unknown lifeline', '[["grant",1,"a","s","hope",1,[],[null,null,null,null,null]]]'],
-  ['less than no slots', '[["grant",1,"a","s","process",1,[["db",-1]],[null,null,null,null,null]]]'],
-  ['half a slot', '[["grant",1,"a","s","process",1,[["db",0.5]],[null,null,null,null,null]]]'],
-  ['a holder without a field', '[["grant",1,"a","s","process",1,[],[null,null,null,null]]]'],
-  ['an unknown mode', '[["set",1,"db","i","semaphore",1,true,"closed",16,null,null]]'],
-  ['a kind of limit of the future', '[["set",1,"db","i","rate",1,true,"open",16,null,null]]'],
+  ['an unknown lifeline', '[["grant",1,"a","s","hope",1,[],[null,null,null,null,null],false]]'],
+  ['less than no slots', '[["grant",1,"a","s","process",1,[["db",-1]],[null,null,null,null,null],false]]'],
+  ['half a slot', '[["grant",1,"a","s","process",1,[["db",0.5]],[null,null,null,null,null],false]]'],
+  ['a holder without a field', '[["grant",1,"a","s","process",1,[],[null,null,null,null],false]]'],
+  ['an unknown mode', '[["set",1,"db","i",1,null,true,"closed",16,null,null]]'],
+  ['a rate that brings nothing back', '[["set",1,"db","i",1,0,true,"open",16,null,null]]'],
+  ['an unknown end of a lease', '[["release",1,"a",null,"lost"]]'],
 ])('%s is refused', (_, encoded) => {
   expect(() => decodeFacts(encoded)).toThrow(Malformed);
 });

@@ -3,8 +3,8 @@ import { emptyState, evolve, type Fact, type Holder, type LimitSettings } from '
 import fc from 'fast-check';
 
 const settings: LimitSettings = {
-  kind: 'semaphore',
   slots: 4,
+  slotDecayPerSecond: null,
   active: true,
   mode: 'open',
   overtakes: 16,
@@ -25,8 +25,8 @@ const anyMs = fc.oneof(
   fc.double({ min: 0, max: 4e12, noNaN: true }).filter((ms) => !Object.is(ms, -0)),
 );
 const anySettings: fc.Arbitrary<LimitSettings> = fc.record({
-  kind: fc.constant('semaphore'),
   slots: anyCount,
+  slotDecayPerSecond: fc.option(fc.double({ min: 1e-9, max: 2 ** 31, noNaN: true })),
   active: fc.boolean(),
   mode: fc.constantFrom('open', 'paused', 'draining'),
   overtakes: anyCount,
@@ -40,6 +40,7 @@ const anyHolder: fc.Arbitrary<Holder> = fc.record({
   host: anyTextOrNull,
   pid: fc.option(anyCount),
 });
+const anyEnd = fc.constantFrom('returned', 'undone', 'left');
 const anyTtl = fc.option(anyMs);
 
 export const anyFact: fc.Arbitrary<Fact> = fc.oneof(
@@ -54,9 +55,23 @@ export const anyFact: fc.Arbitrary<Fact> = fc.oneof(
     ttlMs: anyTtl,
     amounts: fc.array(fc.tuple(anyText, anyCount), { maxLength: 4 }),
     holder: anyHolder,
+    refunds: fc.boolean(),
+  }),
+  fc.record({ type: fc.constant('limit.renamed'), at: anyMs, name: anyText, to: anyText }),
+  fc.record({ type: fc.constant('limit.occupied'), at: anyMs, name: anyText, slots: anyCount }),
+  fc.record({
+    type: fc.constant('slots.returned'),
+    at: anyMs,
+    amounts: fc.array(fc.tuple(anyText, anyCount), { maxLength: 4 }),
   }),
   fc.record({ type: fc.constant('lease.renewed'), at: anyMs, lease: anyText, ttlMs: anyTtl }),
-  fc.record({ type: fc.constant('lease.released'), at: anyMs, lease: anyText, names: fc.option(fc.array(anyText)) }),
+  fc.record({
+    type: fc.constant('lease.released'),
+    at: anyMs,
+    lease: anyText,
+    names: fc.option(fc.array(anyText)),
+    how: anyEnd,
+  }),
   fc.record({ type: fc.constant('lease.expired'), at: anyMs, lease: anyText }),
   fc.record({ type: fc.constant('lease.revoked'), at: anyMs, lease: anyText, reason: anyText }),
 );
@@ -64,7 +79,7 @@ export const anyFact: fc.Arbitrary<Fact> = fc.oneof(
 type Step = { readonly kind: number; readonly pick: number; readonly settings: LimitSettings; readonly holder: Holder };
 
 const anyStep: fc.Arbitrary<Step> = fc.record({
-  kind: fc.nat({ max: 9 }),
+  kind: fc.nat({ max: 12 }),
   pick: fc.nat({ max: 1_000 }),
   settings: anySettings,
   holder: anyHolder,
@@ -85,6 +100,10 @@ function nextFact(state: ReturnType<typeof emptyState>, { kind, pick, settings, 
   const limits = [...state.limits.values()];
   const lease = [...state.leases.values()][pick % Math.max(1, state.leases.size)];
   const idle = limits.find((limit) => limit.leases.size === 0);
+  const [first] = limits;
+  if (kind === 12 && first) return { type: 'limit.renamed', at, name: first.name, to: `renamed ${state.position}` };
+  if (kind === 11 && first) return { type: 'limit.occupied', at, name: first.name, slots: pick };
+  if (kind === 10 && first) return { type: 'slots.returned', at, amounts: [[first.name, 1 + (pick % 5)]] };
   if (kind >= 5 && limits.length > 0) {
     const amounts = limits
       .filter((_, index) => (pick >> index) & 1)
@@ -101,6 +120,7 @@ function nextFact(state: ReturnType<typeof emptyState>, { kind, pick, settings, 
       ttlMs,
       amounts: amounts.reverse(),
       holder,
+      refunds: pick % 2 === 0,
     };
   }
   if (kind === 4 && idle) return { type: 'limit.deleted', at, name: idle.name };
@@ -108,7 +128,8 @@ function nextFact(state: ReturnType<typeof emptyState>, { kind, pick, settings, 
   if (kind === 2 && lease) return { type: 'lease.revoked', at, lease: lease.id, reason: 'so' };
   if (kind === 1 && lease) {
     const names = [...lease.amounts.keys()].slice(pick % 2);
-    return { type: 'lease.released', at, lease: lease.id, names: pick % 3 === 0 ? null : names };
+    const how = (['returned', 'undone', 'left'] as const)[pick % 5] ?? 'returned';
+    return { type: 'lease.released', at, lease: lease.id, names: pick % 3 === 0 ? null : names, how };
   }
   const name = `limit "${pick % 5}"\ud800`;
   return { type: 'limit.set', at, name, id: `id ${state.position}`, settings };

@@ -8,5 +8,15 @@ export function numbered(count: number, from = 1): Fact[] {
 
 export function granted(lease: string, at = 1_000, amounts: Amounts = []): Fact {
   const holder = { type: null, id: null, label: null, host: null, pid: null };
-  return { type: 'lease.granted', at, lease, session: 's', lifeline: 'heartbeat', ttlMs: 15_000, amounts, holder };
+  return {
+    type: 'lease.granted',
+    at,
+    lease,
+    session: 's',
+    lifeline: 'heartbeat',
+    ttlMs: 15_000,
+    amounts,
+    holder,
+    refunds: false,
+  };
 }

@@ -80,15 +80,18 @@ test('a snapshot of another position than it says is damage', async () => {
   await expect(replay({ snapshot, facts: [] })).rejects.toMatchObject({ code: 'DAMAGED' });
 });
 
-const limit = '["db","i",1,1,"semaphore",4,true,"open",16,null,null]';
+const limit = '["db","i",1,1,0,1,4,null,true,"open",16,null,null]';
 const holder = '[null,null,null,null,null]';
 test.each([
   ['no JSON', '[1,1,[],['],
   ['a field too few', '[1,1,[]]'],
   ['a limit twice', `[1,1,[${limit},${limit}],[]]`],
-  ['a lease on a limit that does not exist', `[1,1,[],[["a",1,"s","process",null,1,${holder},[["db",1]]]]]`],
-  ['a lease twice', `[2,1,[],[["a",1,"s","process",null,1,${holder},[]],["a",2,"s","process",null,1,${holder},[]]]]`],
-  ['a lease of the future', `[1,1,[],[["a",2,"s","process",null,1,${holder},[]]]]`],
+  ['a lease on a limit that does not exist', `[1,1,[],[["a",1,"s","process",null,1,${holder},[["db",1]],[]]]]`],
+  [
+    'a lease twice',
+    `[2,1,[],[["a",1,"s","process",null,1,${holder},[],[]],["a",2,"s","process",null,1,${holder},[],[]]]]`,
+  ],
+  ['a lease of the future', `[1,1,[],[["a",2,"s","process",null,1,${holder},[],[]]]]`],
 ])('a snapshot with %s is refused', (_, encoded) => {
   expect(() => decodeState(encoded)).toThrow(Malformed);
 });

@@ -94,7 +94,7 @@ const clientPackings: Packings<ClientMessage> = {
   },
   acquire: {
     kind: 'a',
-    fields: 7,
+    fields: 8,
     pack: ({ request: r }) => [
       'a',
       r.lease,
@@ -104,6 +104,7 @@ const clientPackings: Packings<ClientMessage> = {
       packHolder(r.holder),
       r.onMissing,
       packPlace(r.place),
+      r.ratesOnly,
     ],
     read: (row) => ({
       type: 'acquire',
@@ -115,6 +116,7 @@ const clientPackings: Packings<ClientMessage> = {
         holder: readHolder(row[5], 'acquire.holder'),
         onMissing: onMissing(row[6], 'acquire.onMissing'),
         place: row[7] === null ? null : readPlace(row[7], 'acquire.place'),
+        ratesOnly: bool(row[8], 'acquire.ratesOnly'),
       },
     }),
   },

@@ -75,11 +75,14 @@ export const checkHolder: Check = checkFields({
 });
 
 const checkLimitSlots = checkInteger(0, SLOTS_MAX);
+/** Slower than 10⁻⁹ a second is once in thirty years, and still a number of which sums can be made. */
+export const checkDecay = checkNumber(1e-9, SLOTS_MAX);
 
 /** What is left out keeps its value, or its default as the limit is created. */
 export const checkLimitSpec: Check = checkFields(
   {
     slots: checkLimitSlots,
+    slotDecayPerSecond: orNull(checkDecay),
     active: checkBoolean,
     overtakes: checkInteger(0, SLOTS_MAX),
     maxWaiters: orNull(checkInteger(0, SLOTS_MAX)),

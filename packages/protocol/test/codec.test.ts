@@ -28,13 +28,14 @@ const request: WireAcquire = {
   holder,
   onMissing: { slots: 3 },
   place: { atMs: 17.25, number: 3 },
+  ratesOnly: false,
 };
 
 const clientMessages: readonly ClientMessage[] = [
   { type: 'hello', version: 1, session: id, connection: 2, ttlMs: null, apiKey: 'k' },
   { type: 'claim', lease: id, token: 9 },
   { type: 'acquire', request },
-  { type: 'acquire', request: { ...request, timeoutMs: 0, onMissing: 'allow', place: null } },
+  { type: 'acquire', request: { ...request, timeoutMs: 0, onMissing: 'allow', place: null, ratesOnly: true } },
   { type: 'ready' },
   { type: 'cancel', lease: id },
   { type: 'release', lease: id, token: 9 },
@@ -113,13 +114,13 @@ describe('a malformed frame is refused, and the error names the field', () => {
     ['[1,["x",5]]', 'cancel.lease'],
     ['[1,["f","a",null]]', 'release.token'],
     ['[1,["f","a",9007199254740993]]', 'release.token'],
-    ['[1,["a","a",[["db",null]],null,0,[null,null,null,null,null],"error",null]]', 'acquire.amounts'],
-    ['[1,["a","a",[["db"]],null,0,[null,null,null,null,null],"error",null]]', 'acquire.amounts'],
-    ['[1,["a","a",[["db",1]],"1",0,[null,null,null,null,null],"error",null]]', 'acquire.timeoutMs'],
-    ['[1,["a","a",[["db",1]],null,0,{},"error",null]]', 'acquire.holder'],
-    ['[1,["a","a",[["db",1]],null,0,[null,null,null,null,"1"],"error",null]]', 'acquire.holder.pid'],
-    ['[1,["a","a",[["db",1]],null,0,[null,null,null,null,null],"no",null]]', 'acquire.onMissing'],
-    ['[1,["a","a",[["db",1]],null,0,[null,null,null,null,null],"error",[1]]]', 'acquire.place'],
+    ['[1,["a","a",[["db",null]],null,0,[null,null,null,null,null],"error",null,false]]', 'acquire.amounts'],
+    ['[1,["a","a",[["db"]],null,0,[null,null,null,null,null],"error",null,false]]', 'acquire.amounts'],
+    ['[1,["a","a",[["db",1]],"1",0,[null,null,null,null,null],"error",null,false]]', 'acquire.timeoutMs'],
+    ['[1,["a","a",[["db",1]],null,0,{},"error",null,false]]', 'acquire.holder'],
+    ['[1,["a","a",[["db",1]],null,0,[null,null,null,null,"1"],"error",null,false]]', 'acquire.holder.pid'],
+    ['[1,["a","a",[["db",1]],null,0,[null,null,null,null,null],"no",null,false]]', 'acquire.onMissing'],
+    ['[1,["a","a",[["db",1]],null,0,[null,null,null,null,null],"error",[1],false]]', 'acquire.place'],
   ];
   test.each(rows)('%s', (frame, field) => {
     expect(() => decodeClientFrame(frame)).toThrow(

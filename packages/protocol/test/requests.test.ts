@@ -27,6 +27,7 @@ const acquire: WireAcquire = {
   holder: nobody,
   onMissing: 'error',
   place: null,
+  ratesOnly: false,
 };
 
 const allowed: readonly [what: string, check: Check, values: readonly unknown[]][] = [
@@ -119,7 +120,10 @@ const refused: readonly [what: string, check: Check, values: readonly (readonly 
     [
       [null, 'it must be an object, but was null.'],
       [{ slots: -1 }, 'it.slots must be a whole number from 0 to 2147483647, but was -1.'],
-      [{ slot: 1 }, 'it.slot is unknown here; there are slots, active, overtakes, maxWaiters, description.'],
+      [
+        { slot: 1 },
+        'it.slot is unknown here; there are slots, slotDecayPerSecond, active, overtakes, maxWaiters, description.',
+      ],
       [{ active: 'yes' }, 'it.active must be true or false, but was "yes".'],
       [{ description: 'x'.repeat(1_001) }, 'it.description must be 1000 characters at the most, but has 1001.'],
     ],

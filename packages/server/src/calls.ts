@@ -115,7 +115,7 @@ const handlers: { readonly [M in Method]: Handler<M> } = {
     change(replica, { type: 'limit.set', name, id: randomUUID(), patch: spec }, name, done),
 
   'limits.get': (replica, { name }, done) => {
-    const view = replica.engine.limitView(name);
+    const view = replica.engine.limitView(name, replica.nowMs);
     replica.tell(() => (view ? done(undefined, view) : done(notFound([name]))));
   },
 
@@ -124,7 +124,7 @@ const handlers: { readonly [M in Method]: Handler<M> } = {
       (name) => name.startsWith(prefix) && name > (after ?? ''),
     );
     const shown = names.sort().slice(0, PAGE_ITEMS + 1);
-    const views = shown.map((name) => replica.engine.limitView(name) as LimitView);
+    const views = shown.map((name) => replica.engine.limitView(name, replica.nowMs) as LimitView);
     replica.tell(() =>
       done(
         undefined,
@@ -193,7 +193,7 @@ function change(
 ): void {
   let view: LimitView | undefined;
   replica.submit(command, (refusal) => done(refusal, view));
-  if (replica.ready) view = replica.engine.limitView(name);
+  if (replica.ready) view = replica.engine.limitView(name, replica.nowMs);
 }
 
 function setMode(replica: Replica, name: string, mode: LimitView['mode'], done: Parameters<typeof change>[3]): void {

@@ -6,7 +6,7 @@
  * drops its memory and everyone who is connected, and starts again from the journal.
  */
 import { type Command, canonical, Engine, type Fact, type Notice, type Refusal, type Step } from '@slotkeeper/engine';
-import { type Journal, replay } from '@slotkeeper/journal';
+import { type Journal, replay, type StoredFact } from '@slotkeeper/journal';
 import type { Clock, Timer } from '@slotkeeper/protocol';
 
 /** Facts between two snapshots: what a start has to replay at the most, about a tenth of a second. */
@@ -138,6 +138,11 @@ export class Replica {
     this.#flushSoon();
   }
 
+  /** What is durable of the history, as `Journal.read` does. */
+  async read(after: number, limit: number): Promise<readonly StoredFact[]> {
+    return (this.#journal as Journal).read(after, limit);
+  }
+
   /** Calls back, as `tell` does, once nobody holds the limit that is draining; with false if it was resumed before. */
   whenDrained(name: string, done: (isEmpty: boolean) => void): void {
     this.#drains.set(name, [...(this.#drains.get(name) ?? []), done]);
@@ -176,14 +181,15 @@ export class Replica {
 
   #step(engine: Engine, command: Command): Step | undefined {
     try {
-      return engine.step(command, this.#nowMs());
+      return engine.step(command, this.nowMs);
     } catch (error) {
       this.#fail(`a broken invariant: ${(error as Error).stack}`);
       return undefined;
     }
   }
 
-  #nowMs(): number {
+  /** Engine time. What is seen at it may be later than the last step: a rate's slots come back meanwhile. */
+  get nowMs(): number {
     return this.#timeOffsetMs + this.#clock.monotonicMs();
   }
 
@@ -244,7 +250,7 @@ export class Replica {
     this.#snapshotAt = engine.state.position;
     try {
       await journal.saveSnapshot(engine.state.position, canonical(engine.state));
-      await journal.retain(this.#nowMs() - RETENTION_MS);
+      await journal.retain(this.nowMs - RETENTION_MS);
     } catch (error) {
       if (engine === this.#engine) this.#log('warn', `No snapshot was kept: ${(error as Error).message}`);
     }
@@ -310,7 +316,7 @@ export class Replica {
   #setTimer(): void {
     const wakeAtMs = this.#engine?.wakeAtMs ?? null;
     if (wakeAtMs === null) return;
-    const nowMs = this.#nowMs();
+    const nowMs = this.nowMs;
     const dueMs = Math.min(Math.max(wakeAtMs, nowMs), nowMs + PULSE_MS);
     if (this.#timer && this.#timer.dueMs <= dueMs) return;
     this.#timer?.timer.cancel();
@@ -330,7 +336,7 @@ export class Replica {
 
   #tick(): void {
     if (!this.ready) return;
-    const isDue = (this.#running().wakeAtMs ?? Number.POSITIVE_INFINITY) <= this.#nowMs();
+    const isDue = (this.#running().wakeAtMs ?? Number.POSITIVE_INFINITY) <= this.nowMs;
     if (isDue) this.submit({ type: 'tick' });
     else this.#setTimer();
   }
@@ -340,7 +346,7 @@ export class Replica {
    * move; before anything that was heard since moves one further.
    */
   #noticeStall(engine: Engine): boolean {
-    const lateMs = this.#timer ? this.#nowMs() - this.#timer.dueMs : 0;
+    const lateMs = this.#timer ? this.nowMs - this.#timer.dueMs : 0;
     if (lateMs < STALL_MS) return false;
     this.#timer?.timer.cancel();
     this.#timer = null;

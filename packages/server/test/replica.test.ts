@@ -178,6 +178,8 @@ describe('a replica', () => {
       onMissing: 'error',
       skipInactive: false,
       place: null,
+      ratesOnly: false,
+      refunds: false,
     } as const;
     replica.submit({ type: 'acquire', session: 'nobody', request });
     expect(replica.ready).toBe(false);
@@ -224,6 +226,8 @@ describe('a replica', () => {
       onMissing: 'error',
       skipInactive: false,
       place: null,
+      ratesOnly: false,
+      refunds: false,
     } as const;
     const waits = ['b', 'c'].map((name) => ({ ...request, lease: name, amounts: [[name, 1]] as const }));
     replica.submit({ ...open('one'), waits });

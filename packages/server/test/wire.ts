@@ -115,6 +115,7 @@ export function wait(amounts: WireAcquire['amounts'], options: Partial<WireAcqui
     holder: { type: null, id: null, label: null, host: null, pid: null },
     onMissing: 'error',
     place: null,
+    ratesOnly: false,
     ...options,
   };
 }

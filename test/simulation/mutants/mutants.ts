@@ -20,9 +20,9 @@ const session = 'client/src/session.ts';
 export const mutants: readonly Mutant[] = [
   {
     name: 'room is one slot too much',
-    file: 'engine/src/semaphore.ts',
-    find: 'limit.settings.slots - limit.held + lapsedSlots : Number',
-    replace: 'limit.settings.slots - limit.held + lapsedSlots + 1 : Number',
+    file: 'engine/src/level.ts',
+    find: 'return active ? slots - level',
+    replace: 'return active ? slots + 1 - level',
   },
   {
     name: 'room that is gained wakes nobody',
@@ -177,8 +177,8 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'of many slots one is given back',
     file: 'engine/src/state.ts',
-    find: '  limit.held -= known(lease.amounts, name, fact);',
-    replace: '  limit.held -= Math.min(1, known(lease.amounts, name, fact));',
+    find: '  if (frees) lower(limit, slots, fact.at);',
+    replace: '  if (frees) lower(limit, Math.min(1, slots), fact.at);',
   },
   {
     name: 'tokens are counted anew',

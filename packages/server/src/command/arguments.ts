@@ -12,6 +12,15 @@ export function wholeNumber(min: number, max: number): (text: string) => number 
   };
 }
 
+/** Slots a second; 0: none. */
+export function decay(text: string): number {
+  const value = Number(text);
+  if (text.trim() === '' || !(value === 0 || (value >= 1e-9 && value <= 2 ** 31 - 1))) {
+    throw new InvalidArgumentError('It must be 0, or a number from 1e-9 to 2147483647.');
+  }
+  return value;
+}
+
 export function address(text: string): string {
   if (!URL.canParse(text)) throw new InvalidArgumentError('It must be an address such as http://127.0.0.1:4230.');
   return text;

@@ -1,7 +1,7 @@
 /** `slotkeeper limit …`: limits set, read, deleted, and held up by hand. */
 import { Command, Option } from 'commander';
 import type { Keeper, Limit, LimitSpec } from 'slotkeeper';
-import { wholeNumber } from './arguments.ts';
+import { decay, wholeNumber } from './arguments.ts';
 import { addClientOptions, type ClientOptions, printAnswer, withKeeper } from './client-call.ts';
 import { printable, table } from './table.ts';
 
@@ -37,6 +37,8 @@ function onOne(verb: string, description: string, call: (keeper: Keeper, name: s
 
 interface SetOptions extends ClientOptions {
   readonly slots?: number;
+  readonly rate?: string;
+  readonly decay?: number;
   readonly active?: true;
   readonly inactive?: true;
   readonly maxWaiters?: number;
@@ -53,6 +55,8 @@ function setCommand(): Command {
         wholeNumber(0, SLOTS_MAX),
       ),
     )
+    .addOption(new Option('--rate <n/unit>', "what is taken comes back so fast: '100/minute'").conflicts('decay'))
+    .addOption(new Option('--decay <n>', 'the same as slots a second; 0: no rate').argParser(decay))
     .addOption(new Option('--active', 'switch it on').conflicts('inactive'))
     .addOption(new Option('--inactive', 'switch it off: it limits nothing, and goes on counting'))
     .addOption(
@@ -74,9 +78,10 @@ function setCommand(): Command {
 }
 
 function specOf(options: SetOptions): Partial<LimitSpec> {
-  const { slots, maxWaiters, overtakes, description } = options;
+  const { slots, rate, maxWaiters, overtakes, description } = options;
+  const slotDecayPerSecond = options.decay === 0 ? null : options.decay;
   const active = options.active ? true : options.inactive ? false : undefined;
-  const given = Object.entries({ slots, active, maxWaiters, overtakes, description });
+  const given = Object.entries({ slots, rate, slotDecayPerSecond, active, maxWaiters, overtakes, description });
   return Object.fromEntries(given.filter(([, value]) => value !== undefined));
 }
 
@@ -119,6 +124,7 @@ function limitTable(limits: readonly Limit[]): string[] {
   return table(limits, [
     { title: 'NAME', of: (limit) => limit.name },
     { title: 'SLOTS', of: (limit) => limit.slots },
+    { title: 'RATE', of: (limit) => limit.rate ?? '' },
     { title: 'TAKEN', of: (limit) => limit.taken },
     { title: 'FREE', of: (limit) => limit.free },
     { title: 'HOLDERS', of: (limit) => limit.holders },
@@ -136,6 +142,7 @@ function stateOf(limit: Limit): string {
 function describe(limit: Limit): string[] {
   const lines: [label: string, value: string | number | null][] = [
     ['slots', `${limit.slots} (${limit.taken} taken, ${limit.free} free)`],
+    ['rate', limit.rate],
     ['holders', limit.holders],
     ['waiters', limit.maxWaiters === null ? limit.waiters : `${limit.waiters} (at most ${limit.maxWaiters})`],
     ['state', stateOf(limit)],

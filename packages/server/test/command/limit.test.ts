@@ -48,12 +48,12 @@ test('for people there are aligned tables and sentences', async () => {
       '',
     ].join('\n'),
   );
-  await say('limit', 'set', 'long-name', '--slots', '1200', '--inactive');
+  await say('limit', 'set', 'long-name', '--slots', '1200', '--inactive', '--rate', '100/m');
   expect(await say('limit', 'ls')).toBe(
     [
-      'NAME       SLOTS  TAKEN  FREE  HOLDERS  WAITERS  STATE     DESCRIPTION',
-      'db             4      0     4        0        0  open',
-      'long-name   1200      0  1200        0        0  inactive',
+      'NAME       SLOTS  RATE        TAKEN  FREE  HOLDERS  WAITERS  STATE     DESCRIPTION',
+      'db             4                  0     4        0        0  open',
+      'long-name   1200  100/minute      0  1200        0        0  inactive',
       '',
     ].join('\n'),
   );

@@ -357,6 +357,8 @@ describe('a native holder and one over Prefect’s API', () => {
           onMissing: 'error',
           skipInactive: false,
           place: null,
+          ratesOnly: false,
+          refunds: false,
         },
       }) as const;
     const open = { type: 'session.open', session, connection: 1, lifeline: 'process', ttlMs: null } as const;

@@ -1,0 +1,60 @@
+/** Rates as people write them, `100/minute`, and as the server counts them, in slots a second. */
+import { type Check, checkLimitSpec, checkNewLimit, type LimitSpec, seen } from '@slotkeeper/protocol';
+
+const UNIT_SECONDS = { second: 1, minute: 60, hour: 3_600, day: 86_400 } as const;
+type Unit = keyof typeof UNIT_SECONDS;
+const ABBREVIATIONS: Readonly<Record<string, Unit>> = { s: 'second', m: 'minute', h: 'hour', d: 'day' };
+
+/** `100/minute`, `0.5/second`, `10/h` */
+const RATE = /^(?<slots>\d+(?:\.\d+)?)\/(?<unit>second|minute|hour|day|s|m|h|d)$/;
+
+/** A limit's settings as users give them. */
+interface Settings {
+  readonly rate?: string | undefined;
+  readonly slotDecayPerSecond?: number | null | undefined;
+}
+
+const checkRate: Check = (rate, field) =>
+  typeof rate === 'string' && slotsPerSecond(rate) > 0
+    ? undefined
+    : { field, reason: `must be as '100/minute' (second, minute, hour or day), above 0, but was ${seen(rate)}` };
+
+/** Settings to change: any of them, a rate as `rate` or as `slotDecayPerSecond`. */
+export const checkSpec: Check = rated(checkLimitSpec);
+
+/** Settings of a limit that is to be created: `slots` are needed. */
+export const checkNewSpec: Check = rated(checkNewLimit);
+
+function rated(check: Check): Check {
+  return (spec, field) => {
+    if (typeof spec !== 'object' || spec === null || Array.isArray(spec)) return check(spec, field);
+    const { rate, slotDecayPerSecond } = spec as Settings;
+    if (rate === undefined) return check(wireSpec(spec), field);
+    if (slotDecayPerSecond !== undefined)
+      return { field: `${field}.rate`, reason: 'and slotDecayPerSecond say the same thing: give one of them' };
+    return checkRate(rate, `${field}.rate`) ?? check(wireSpec(spec), field);
+  };
+}
+
+/** As it goes to the server: without the fields that are there but undefined. */
+export function wireSpec({ rate, ...rest }: Settings): LimitSpec {
+  const told = Object.fromEntries(Object.entries(rest).filter(([, value]) => value !== undefined));
+  return rate === undefined ? told : { ...told, slotDecayPerSecond: slotsPerSecond(rate) };
+}
+
+function slotsPerSecond(rate: string): number {
+  const { slots, unit } = RATE.exec(rate)?.groups ?? {};
+  if (slots === undefined || unit === undefined) return Number.NaN;
+  return Number(slots) / UNIT_SECONDS[ABBREVIATIONS[unit] ?? (unit as Unit)];
+}
+
+/** In the shortest unit in which it is a whole number, if there is one. */
+export function rateText(slotDecayPerSecond: number): string {
+  for (const [unit, seconds] of Object.entries(UNIT_SECONDS)) {
+    const slots = slotDecayPerSecond * seconds;
+    const whole = Math.round(slots);
+    // The rate was divided by as much: what is left over is rounding.
+    if (whole > 0 && Math.abs(slots - whole) <= whole * 1e-12) return `${whole}/${unit}`;
+  }
+  return `${slotDecayPerSecond}/second`;
+}
