@@ -152,7 +152,7 @@ describe('a client that is slow', () => {
     say('[2]');
     await world.time.pass(1);
     expect(channel).toMatchObject({ sent: 2, isClosed: true });
-    say(`[3,["a","${randomUUID()}",[["a",1]],null,0,[null,null,null,null,null],"error",null,false]]`);
+    say(`[3,["a","${randomUUID()}",[["a",1]],null,0,[null,null,null,null,null],"error",null,false,false]]`);
     await world.time.pass(1);
     expect([...world.replica.engine.holders(null)]).toEqual([]);
     expect(channel.sent).toBe(2);

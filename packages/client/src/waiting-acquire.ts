@@ -34,10 +34,10 @@ export class WaitingAcquire {
 
   /** As it is to be asked now, with the time that is left. */
   get request(): WireAcquire {
-    const { amounts, timeoutMs, priority, holder, onMissing, ratesOnly } = this.wish;
+    const { amounts, timeoutMs, priority, holder, onMissing, ratesOnly, refunds } = this.wish;
     const leftMs = timeoutMs && Math.ceil(Math.max(0, timeoutMs - this.waitedMs));
     const { id: lease, place } = this;
-    return { lease, amounts, timeoutMs: leftMs, priority, holder, onMissing, place, ratesOnly };
+    return { lease, amounts, timeoutMs: leftMs, priority, holder, onMissing, place, ratesOnly, refunds };
   }
 
   /**

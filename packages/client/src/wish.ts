@@ -1,6 +1,7 @@
 /** What is asked for in an acquire: read from what the caller gave, checked before anything is sent. */
 import {
   type Check,
+  checkBoolean,
   checkFields,
   checkPriority,
   checkShortText,
@@ -32,6 +33,8 @@ export interface AcquireOptions {
   readonly onMissing?: OnMissing | undefined;
   /** `'abort'` (default): `lease.signal` aborts when the slots can no longer be sure. `'continue'`: only when the server says that they are gone for good. */
   readonly onLost?: 'abort' | 'continue' | undefined;
+  /** @internal What is taken of rates comes back with the lease, as on Prefect's API. */
+  readonly refunds?: boolean | undefined;
 }
 
 export type TryOptions = Omit<AcquireOptions, 'timeoutSeconds'>;
@@ -61,6 +64,8 @@ export interface Wish {
   readonly signal: AbortSignal | undefined;
   /** Only of limits whose slots come back by themselves: nothing will be given back. */
   readonly ratesOnly: boolean;
+  /** Whether what it takes of rates comes back with the lease; otherwise it is spent. */
+  readonly refunds: boolean;
 }
 
 export const checkOnMissing: Check = (onMissing, field) => {
@@ -84,6 +89,7 @@ const checks = {
   priority: checkPriority,
   onMissing: checkOnMissing,
   onLost: checkOnLost,
+  refunds: checkBoolean,
 };
 const checkAcquireOptions = checkOptions(checks);
 
@@ -113,5 +119,6 @@ export function readWish(limits: Limits, options: AcquireOptions, defaults: Wish
     onLost,
     signal,
     ratesOnly,
+    refunds: options.refunds ?? false,
   };
 }

@@ -209,10 +209,9 @@ export class Engine {
     const ticket = this.#tickets.get(request.lease);
     if (!lease && !ticket) return false;
     const owner = lease ? lease.session : ticket?.session.id;
-    const asked = new Map(request.amounts);
     const taken = lease ? [...lease.amounts, ...lease.spent] : [];
     const isSame = lease
-      ? taken.every(([name, slots]) => asked.get(name) === slots)
+      ? isGranted(lease, request)
       : JSON.stringify(ticket?.request.amounts) === JSON.stringify(request.amounts);
     if (owner !== session.id || !isSame) this.#refuse(session, request.lease, leaseIdInUse(request.lease));
     else if (lease) this.#tellGranted(lease, taken, 0, NO_WARNINGS);
@@ -372,9 +371,10 @@ export class Engine {
 
   #resumeLeases(session: Session<Ticket>, claims: readonly Claim[], waits: readonly AcquireRequest[]): void {
     const claimed = new Map(claims);
-    const awaited = new Set(waits.map((request) => request.lease));
+    const awaited = new Map(waits.map((request) => [request.lease, request]));
     for (const lease of [...session.leases.values()]) {
-      if (claimed.get(lease.id) !== lease.token && !awaited.has(lease.id)) this.#leases.release(lease);
+      const asked = awaited.get(lease.id);
+      if (claimed.get(lease.id) !== lease.token && !(asked && isGranted(lease, asked))) this.#leases.release(lease);
       else if (session.lapsed && !this.#leases.makeWhole(lease)) this.#leases.expire(lease);
     }
     session.lapsed = false;
@@ -526,6 +526,12 @@ export class Engine {
 }
 
 const NO_WARNINGS: readonly Warning[] = [];
+
+/** Whether the lease is what the request came to: all of it, or less what was left out. */
+function isGranted(lease: Lease, { amounts }: AcquireRequest): boolean {
+  const asked = new Map(amounts);
+  return [...lease.amounts, ...lease.spent].every(([name, slots]) => asked.get(name) === slots);
+}
 
 function slotsOf(amounts: Amounts): SlotsOf[] {
   return amounts.map(([name, slots]) => ({ name, slots }));

@@ -24,10 +24,11 @@ export function room(limit: Limit, lapsedSlots: number, nowMs: EngineMs): number
 /** When, at the earliest, the room will be `slots` if nothing is given back; null: never. */
 export function roomAtMs(limit: Limit, slots: number, lapsedSlots: number, nowMs: EngineMs): EngineMs | null {
   const { slotDecayPerSecond } = limit.settings;
-  if (slotDecayPerSecond === null) return null;
+  if (slotDecayPerSecond === null || slots > limit.settings.slots) return null;
   const atMs = nowMs + ((slots - room(limit, lapsedSlots, nowMs)) / slotDecayPerSecond) * 1_000;
-  // What is lacking may be less than the clock can tell: never at once again.
-  return Number.isFinite(atMs) ? Math.max(atMs, nowMs + 1) : null;
+  if (!Number.isFinite(atMs)) return null;
+  // As the clock tells it, that may be a moment before there is room: then it is the next that it can tell.
+  return room(limit, lapsedSlots, atMs) < slots ? atMs * (1 + Number.EPSILON) : atMs;
 }
 
 /** Slots nobody needs now, for people to see: whole ones, never below 0, and finite for a limit that is switched off. */

@@ -32,8 +32,11 @@ export interface Lease {
   readonly holder: Holder;
   /** What it holds, by the limit's name. Empty in a lease that holds nothing: all its names were unknown and allowed, or rates. */
   readonly amounts: Map<string, number>;
-  /** What it took of rates and does not hold: it is spent, whatever becomes of the lease. */
-  readonly spent: Amounts;
+  /**
+   * What it took of rates and does not hold: it is spent, whatever becomes of the lease. Forgotten when the limit is
+   * deleted or decays otherwise from then on.
+   */
+  spent: Amounts;
 }
 
 export interface State {
@@ -57,12 +60,14 @@ export function evolve(state: State, fact: Fact): void {
     case 'limit.set': {
       const limit = state.limits.get(fact.name);
       if (limit) {
-        const wasRate = limit.settings.slotDecayPerSecond !== null;
+        const before = limit.settings.slotDecayPerSecond;
         setLevel(limit, levelAt(limit, fact.at), fact.at);
         limit.settings = fact.settings;
         limit.updatedAtMs = fact.at;
+        if (fact.settings.slotDecayPerSecond === before) return;
+        forgetSpent(state, fact.name);
         // What was spent of a rate would never decay now.
-        if (wasRate && fact.settings.slotDecayPerSecond === null) setLevel(limit, limit.held, fact.at);
+        if (before !== null && fact.settings.slotDecayPerSecond === null) setLevel(limit, limit.held, fact.at);
       } else {
         state.limits.set(fact.name, {
           name: fact.name,
@@ -83,6 +88,7 @@ export function evolve(state: State, fact: Fact): void {
       if (limit.leases.size > 0)
         throw new Error(`limit '${fact.name}' is deleted with ${limit.leases.size} leases on it`);
       state.limits.delete(fact.name);
+      forgetSpent(state, fact.name);
       return;
     }
     case 'limit.renamed': {
@@ -134,7 +140,7 @@ export function evolve(state: State, fact: Fact): void {
       const names = fact.type === 'lease.released' && fact.names !== null ? fact.names : lease.amounts.keys();
       const how = fact.type === 'lease.released' ? fact.how : 'returned';
       for (const name of [...names]) letGo(state, lease, name, how !== 'left', fact);
-      if (how === 'undone') refund(state, lease, fact.at);
+      if (how === 'undone') refund(state, lease, fact);
       if (lease.amounts.size === 0) state.leases.delete(lease.id);
       return;
     }
@@ -150,19 +156,27 @@ function letGo(state: State, lease: Lease, name: string, frees: boolean, fact: F
   lease.amounts.delete(name);
 }
 
-/** A rate that has been deleted since, and perhaps made again, knows nothing of it. */
-function refund(state: State, lease: Lease, atMs: EngineMs): void {
+/** As if it had not been granted, but for what of it may have decayed: that may have been granted again. */
+function refund(state: State, lease: Lease, fact: Fact): void {
   for (const [name, slots] of lease.spent) {
-    const limit = state.limits.get(name);
-    if (limit && isRate(limit) && limit.createdAtMs <= lease.grantedAtMs) lower(limit, slots, atMs);
+    const limit = known(state.limits, name, fact);
+    const decayed = ((limit.settings.slotDecayPerSecond ?? 0) * (fact.at - lease.grantedAtMs)) / 1_000;
+    lower(limit, Math.max(0, slots - decayed), fact.at);
   }
 }
 
+function forgetSpent(state: State, name: string): void {
+  for (const lease of state.leases.values()) lease.spent = lease.spent.filter(([other]) => other !== name);
+}
+
 function rename(state: State, limit: Limit, to: string): void {
-  for (const lease of limit.leases.values()) {
-    const amounts = [...lease.amounts];
+  const renamed = (amounts: Amounts): Amounts =>
+    amounts.map(([name, slots]) => [name === limit.name ? to : name, slots]);
+  for (const lease of state.leases.values()) {
+    lease.spent = renamed(lease.spent);
+    const amounts = renamed([...lease.amounts]);
     lease.amounts.clear();
-    for (const [name, slots] of amounts) lease.amounts.set(name === limit.name ? to : name, slots);
+    for (const [name, slots] of amounts) lease.amounts.set(name, slots);
   }
   state.limits.delete(limit.name);
   state.limits.set(to, limit);

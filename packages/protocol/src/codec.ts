@@ -94,7 +94,7 @@ const clientPackings: Packings<ClientMessage> = {
   },
   acquire: {
     kind: 'a',
-    fields: 8,
+    fields: 9,
     pack: ({ request: r }) => [
       'a',
       r.lease,
@@ -105,6 +105,7 @@ const clientPackings: Packings<ClientMessage> = {
       r.onMissing,
       packPlace(r.place),
       r.ratesOnly,
+      r.refunds,
     ],
     read: (row) => ({
       type: 'acquire',
@@ -117,6 +118,7 @@ const clientPackings: Packings<ClientMessage> = {
         onMissing: onMissing(row[6], 'acquire.onMissing'),
         place: row[7] === null ? null : readPlace(row[7], 'acquire.place'),
         ratesOnly: bool(row[8], 'acquire.ratesOnly'),
+        refunds: bool(row[9], 'acquire.refunds'),
       },
     }),
   },

@@ -49,7 +49,7 @@ export const PROTOCOL_VERSION = 1;
 export type LimitSpec = Omit<LimitPatch, 'mode'>;
 
 /** An acquire as it goes over the wire: the server adds what only it can know. */
-export type WireAcquire = Omit<AcquireRequest, 'onMissing' | 'skipInactive' | 'refunds'> & {
+export type WireAcquire = Omit<AcquireRequest, 'onMissing' | 'skipInactive'> & {
   readonly onMissing: 'error' | 'allow' | (LimitSpec & { readonly slots: number });
 };
 

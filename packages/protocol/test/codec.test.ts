@@ -29,6 +29,7 @@ const request: WireAcquire = {
   onMissing: { slots: 3 },
   place: { atMs: 17.25, number: 3 },
   ratesOnly: false,
+  refunds: false,
 };
 
 const clientMessages: readonly ClientMessage[] = [
@@ -114,13 +115,13 @@ describe('a malformed frame is refused, and the error names the field', () => {
     ['[1,["x",5]]', 'cancel.lease'],
     ['[1,["f","a",null]]', 'release.token'],
     ['[1,["f","a",9007199254740993]]', 'release.token'],
-    ['[1,["a","a",[["db",null]],null,0,[null,null,null,null,null],"error",null,false]]', 'acquire.amounts'],
-    ['[1,["a","a",[["db"]],null,0,[null,null,null,null,null],"error",null,false]]', 'acquire.amounts'],
-    ['[1,["a","a",[["db",1]],"1",0,[null,null,null,null,null],"error",null,false]]', 'acquire.timeoutMs'],
-    ['[1,["a","a",[["db",1]],null,0,{},"error",null,false]]', 'acquire.holder'],
-    ['[1,["a","a",[["db",1]],null,0,[null,null,null,null,"1"],"error",null,false]]', 'acquire.holder.pid'],
-    ['[1,["a","a",[["db",1]],null,0,[null,null,null,null,null],"no",null,false]]', 'acquire.onMissing'],
-    ['[1,["a","a",[["db",1]],null,0,[null,null,null,null,null],"error",[1],false]]', 'acquire.place'],
+    ['[1,["a","a",[["db",null]],null,0,[null,null,null,null,null],"error",null,false,false]]', 'acquire.amounts'],
+    ['[1,["a","a",[["db"]],null,0,[null,null,null,null,null],"error",null,false,false]]', 'acquire.amounts'],
+    ['[1,["a","a",[["db",1]],"1",0,[null,null,null,null,null],"error",null,false,false]]', 'acquire.timeoutMs'],
+    ['[1,["a","a",[["db",1]],null,0,{},"error",null,false,false]]', 'acquire.holder'],
+    ['[1,["a","a",[["db",1]],null,0,[null,null,null,null,"1"],"error",null,false,false]]', 'acquire.holder.pid'],
+    ['[1,["a","a",[["db",1]],null,0,[null,null,null,null,null],"no",null,false,false]]', 'acquire.onMissing'],
+    ['[1,["a","a",[["db",1]],null,0,[null,null,null,null,null],"error",[1],false,false]]', 'acquire.place'],
   ];
   test.each(rows)('%s', (frame, field) => {
     expect(() => decodeClientFrame(frame)).toThrow(

@@ -28,6 +28,7 @@ const acquire: WireAcquire = {
   onMissing: 'error',
   place: null,
   ratesOnly: false,
+  refunds: false,
 };
 
 const allowed: readonly [what: string, check: Check, values: readonly unknown[]][] = [

@@ -7,5 +7,5 @@ export function acquireRequest(wire: WireAcquire): AcquireRequest {
   const { onMissing } = wire;
   const defaults =
     typeof onMissing === 'object' ? { patch: onMissing, ids: wire.amounts.map(() => randomUUID()) } : onMissing;
-  return { ...wire, onMissing: defaults, skipInactive: false, refunds: false };
+  return { ...wire, onMissing: defaults, skipInactive: false };
 }

@@ -116,6 +116,7 @@ export function wait(amounts: WireAcquire['amounts'], options: Partial<WireAcqui
     onMissing: 'error',
     place: null,
     ratesOnly: false,
+    refunds: false,
     ...options,
   };
 }
