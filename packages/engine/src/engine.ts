@@ -209,12 +209,11 @@ export class Engine {
     const ticket = this.#tickets.get(request.lease);
     if (!lease && !ticket) return false;
     const owner = lease ? lease.session : ticket?.session.id;
-    const taken = lease ? [...lease.amounts, ...lease.spent] : [];
     const isSame = lease
       ? isGranted(lease, request)
       : JSON.stringify(ticket?.request.amounts) === JSON.stringify(request.amounts);
     if (owner !== session.id || !isSame) this.#refuse(session, request.lease, leaseIdInUse(request.lease));
-    else if (lease) this.#tellGranted(lease, taken, 0, NO_WARNINGS);
+    else if (lease) this.#tellGranted(lease, whatItGot(lease, request), 0, NO_WARNINGS);
     else if (ticket) this.#tellQueued(ticket);
     return true;
   }
@@ -528,9 +527,14 @@ export class Engine {
 const NO_WARNINGS: readonly Warning[] = [];
 
 /** Whether the lease is what the request came to: all of it, or less what was left out. */
-function isGranted(lease: Lease, { amounts }: AcquireRequest): boolean {
-  const asked = new Map(amounts);
-  return [...lease.amounts, ...lease.spent].every(([name, slots]) => asked.get(name) === slots);
+function isGranted(lease: Lease, request: AcquireRequest): boolean {
+  return whatItGot(lease, request).length === lease.amounts.size + lease.spent.length;
+}
+
+/** What of the request the lease holds or has spent, in the order in which it was asked for. */
+function whatItGot({ amounts, spent }: Lease, request: AcquireRequest): Amounts {
+  const taken = new Map([...amounts, ...spent]);
+  return request.amounts.filter(([name, slots]) => taken.get(name) === slots);
 }
 
 function slotsOf(amounts: Amounts): SlotsOf[] {
