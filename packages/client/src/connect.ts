@@ -169,7 +169,7 @@ async function checkThatSlotkeeperAnswers(origin: string, wanted: string, connec
     if (answer === 'slotkeeper') return;
     if (answer === 'another')
       throw new InvalidRequestError(
-        `${wanted} is a Prefect API but not of a Slotkeeper server, which this call needs. 'slotkeeper/v1' works against any Prefect API; or start Slotkeeper (npx @slotkeeper/server serve) and name it here.`,
+        `${wanted} is a Prefect API but not of a Slotkeeper server, which this call needs. 'slotkeeper/v1' and 'slotkeeper/prefect' work against any Prefect API; or start Slotkeeper (npx @slotkeeper/server serve) and name it here.`,
         { field: 'url' },
       );
     const pauseMs = backoff.next();

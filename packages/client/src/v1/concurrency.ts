@@ -1,15 +1,15 @@
 /** The seed's `concurrency`: take slots, run the body, give them back, whatever happens. */
-import { type Check, checkName, type Problem, seen } from '@slotkeeper/protocol';
+import { acquiring, type PatienceOptions } from '../prefect-call/acquiring.ts';
+import { checkNames, type Names, namesOf } from '../prefect-call/names.ts';
+import { pythonList } from '../prefect-call/python-text.ts';
+import { checkUuid } from '../prefect-call/uuid.ts';
 import { checkFunction, checkOptions, checkSignal, checkTimeoutSeconds, refuse } from '../refuse.ts';
 import { ConcurrencyContext } from './context.ts';
-import { AcquireConcurrencySlotTimeoutError, ConcurrencySlotAcquisitionError, pythonList } from './errors.ts';
-import { Patience } from './patience.ts';
+import { AcquireConcurrencySlotTimeoutError, ConcurrencySlotAcquisitionError } from './errors.ts';
 import { slotService } from './services.ts';
 import type { Hold } from './slot-service.ts';
 
-export interface ConcurrencyOptions {
-  /** How long to wait for the slots, in seconds from the call: 0 or more. None: for ever; 0: at once or not at all. */
-  readonly timeoutSeconds?: number | undefined;
+export interface ConcurrencyOptions extends PatienceOptions {
   /** Gives up the wait. In a `ConcurrencyContext` it also cancels the release, which its exit then makes up for. */
   readonly signal?: AbortSignal | undefined;
 }
@@ -28,25 +28,25 @@ export interface ConcurrencyOptions {
  * @throws the signal's reason, if that aborts while it waits
  */
 export async function concurrency(
-  names: string | readonly string[],
+  names: Names,
   taskRunId: string,
   options?: ConcurrencyOptions,
 ): Promise<AsyncDisposable>;
 export async function concurrency<T>(
-  names: string | readonly string[],
+  names: Names,
   taskRunId: string,
   options: ConcurrencyOptions | undefined,
   body: () => T | PromiseLike<T>,
 ): Promise<T>;
 export async function concurrency<T>(
-  names: string | readonly string[],
+  names: Names,
   taskRunId: string,
   options: ConcurrencyOptions = {},
   body?: () => T | PromiseLike<T>,
 ): Promise<AsyncDisposable | T> {
   refuse(
-    checkNames(names) ??
-      checkTaskRunId(taskRunId, 'taskRunId') ??
+    checkNames(names, 'names') ??
+      checkUuid(taskRunId, 'taskRunId') ??
       checkConcurrencyOptions(options) ??
       (body === undefined ? undefined : checkFunction(body, 'body')),
   );
@@ -64,25 +64,6 @@ export async function concurrency<T>(
 }
 
 const checkConcurrencyOptions = checkOptions({ timeoutSeconds: checkTimeoutSeconds, signal: checkSignal });
-
-/** As Python takes them; a Prefect server refuses all else. */
-const UUID = /^[0-9a-f]{8}-?([0-9a-f]{4}-?){3}[0-9a-f]{12}$/i;
-
-const checkTaskRunId: Check = (id, field) =>
-  typeof id === 'string' && UUID.test(id) ? undefined : { field, reason: `must be a UUID, but was ${seen(id)}` };
-
-function checkNames(names: unknown): Problem | undefined {
-  // The seed takes an empty text for no names.
-  if (names === '') return undefined;
-  if (typeof names === 'string') return checkName(names, 'names');
-  if (!Array.isArray(names))
-    return { field: 'names', reason: `must be a name or a list of names, but was ${seen(names)}` };
-  for (const name of names) {
-    const problem = checkName(name, 'names');
-    if (problem) return problem;
-  }
-  return undefined;
-}
 
 class Scope implements AsyncDisposable {
   readonly #names: readonly string[];
@@ -139,23 +120,11 @@ class Scope implements AsyncDisposable {
   }
 }
 
-async function acquire(names: readonly string[], taskRunId: string, options: ConcurrencyOptions): Promise<Hold> {
-  options.signal?.throwIfAborted();
-  const patience = new Patience(options.timeoutSeconds, options.signal);
-  try {
+function acquire(names: readonly string[], taskRunId: string, options: ConcurrencyOptions): Promise<Hold> {
+  const failure = (cause: unknown): Error => new ConcurrencySlotAcquisitionError(names, { cause });
+  return acquiring(options, { Timeout: AcquireConcurrencySlotTimeoutError, failure }, async (patience) => {
     const service = await patience.race(slotService());
     // A stock server never grants a tag that is asked for twice.
-    return await service.acquire([...new Set(names)], taskRunId, patience);
-  } catch (error) {
-    options.signal?.throwIfAborted();
-    if (error instanceof AcquireConcurrencySlotTimeoutError) throw error;
-    throw new ConcurrencySlotAcquisitionError(names, { cause: error });
-  } finally {
-    patience.end();
-  }
-}
-
-function namesOf(names: string | readonly string[]): readonly string[] {
-  if (typeof names !== 'string') return names;
-  return names === '' ? [] : [names];
+    return service.acquire([...new Set(names)], taskRunId, patience);
+  });
 }

@@ -1,19 +1,17 @@
 /** Where releases go that were cancelled: slots are given back at the latest as the context exits. */
-import { AsyncLocalStorage } from 'node:async_hooks';
-import { pythonList } from './errors.ts';
+import { ContextStack } from '../prefect-call/context-stack.ts';
+import { pythonList } from '../prefect-call/python-text.ts';
 import { slotService } from './services.ts';
 
 /** What was not given back: the limits, for how many seconds they were held, by which task run. */
 export type CleanupSlots = [names: string[], occupancySeconds: number, taskRunId: string];
 
-const contexts = new AsyncLocalStorage<ConcurrencyContext>();
+const contexts = new ContextStack<ConcurrencyContext>();
 
 export class ConcurrencyContext {
   /** Slots whose release was cancelled. They are given back as the context exits. */
   readonly cleanupSlots: CleanupSlots[] = [];
   readonly #exit = new AbortController();
-  #outer: ConcurrencyContext | undefined;
-  #entered = false;
 
   /** Runs `body` in a context of its own. */
   static run<T>(body: (context: ConcurrencyContext) => T | PromiseLike<T>): Promise<T> {
@@ -22,10 +20,7 @@ export class ConcurrencyContext {
 
   /** The innermost context around the caller that has not exited; undefined if there is none. */
   static current(): ConcurrencyContext | undefined {
-    for (let context = contexts.getStore(); context !== undefined; context = context.#outer) {
-      if (!context.#exit.signal.aborted) return context;
-    }
-    return undefined;
+    return contexts.current();
   }
 
   /**
@@ -34,16 +29,15 @@ export class ConcurrencyContext {
    *
    * @returns what `body` resolves to, or rejects with what it throws, after the exit
    */
-  async run<T>(body: (context: ConcurrencyContext) => T | PromiseLike<T>): Promise<T> {
-    if (this.#entered) throw new Error('A ConcurrencyContext is entered once only; make a new one.');
-    this.#entered = true;
-    this.#outer = contexts.getStore();
-    try {
-      return await contexts.run(this, () => body(this));
-    } finally {
-      this.#exit.abort();
-      for (const slots of this.cleanupSlots) await giveBack(slots);
-    }
+  run<T>(body: (context: ConcurrencyContext) => T | PromiseLike<T>): Promise<T> {
+    return contexts.run(
+      this,
+      () => body(this),
+      async () => {
+        this.#exit.abort();
+        for (const slots of this.cleanupSlots) await giveBack(slots);
+      },
+    );
   }
 
   /**

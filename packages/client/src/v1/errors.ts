@@ -1,4 +1,5 @@
-/** The errors of the seed system, name for name, and the way it writes names in them. */
+/** The errors of the seed system, name for name. */
+import { pythonList } from '../prefect-call/python-text.ts';
 
 /** The slots were not free in time. `name` is `TimeoutError`, since the seed's is one. */
 export class AcquireConcurrencySlotTimeoutError extends Error {
@@ -21,21 +22,4 @@ export class ConcurrencySlotAcquisitionError extends Error {
 /** A server says that waiting is of no use: a limit of 0, say. It comes as the `cause` of the error above. */
 export class ConcurrencySlotAcquisitionServiceError extends Error {
   override readonly name = 'ConcurrencySlotAcquisitionServiceError';
-}
-
-/** A list of strings as Python prints it: `['a', "it's"]`. */
-export function pythonList(texts: readonly string[]): string {
-  return `[${texts.map(pythonString).join(', ')}]`;
-}
-
-const ESCAPES: Readonly<Record<string, string>> = { '\\': '\\\\', '\n': '\\n', '\r': '\\r', '\t': '\\t' };
-
-function pythonString(text: string): string {
-  const quote = text.includes("'") && !text.includes('"') ? '"' : "'";
-  const inner = text.replace(/[\\\p{Cc}]/gu, (character) => ESCAPES[character] ?? hexEscape(character));
-  return quote + (quote === "'" ? inner.replaceAll("'", "\\'") : inner) + quote;
-}
-
-function hexEscape(character: string): string {
-  return `\\x${character.charCodeAt(0).toString(16).padStart(2, '0')}`;
 }

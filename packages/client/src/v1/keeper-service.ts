@@ -2,7 +2,7 @@
 import { SlotkeeperError } from '../errors.ts';
 import type { Keeper } from '../keeper.ts';
 import type { Lease } from '../lease.ts';
-import { type Patience, unlessAborted } from './patience.ts';
+import { type Patience, unlessAborted } from '../prefect-call/patience.ts';
 import type { Hold, SlotService } from './slot-service.ts';
 
 interface Held {
@@ -52,6 +52,8 @@ export class KeeperService implements SlotService {
         signal: patience.callersSignal,
         holder: { type: 'task_run', id: taskRunId },
         onMissing: 'allow',
+        // What Prefect's leases take of a rate is given back at their end.
+        refunds: true,
         // The seed's bodies have no signal to heed: whoever runs on is to be counted as long as the server allows.
         onLost: 'continue',
       });

@@ -6,28 +6,24 @@
  * is tried again as well as when we give up. A stock decrement gives back everything that the task run holds of these
  * limits. Where this process holds some of it on purpose, nothing is given back: the release of that does it.
  */
-import { ConcurrencySlotAcquisitionServiceError } from './errors.ts';
-import { EventStream } from './event-stream.ts';
-import { NoAnswerError } from './no-answer.ts';
-import type { Patience } from './patience.ts';
+import type { Patience } from '../prefect-call/patience.ts';
+import { EventStream } from '../prefect-rest/event-stream.ts';
+import { GivenUp } from '../prefect-rest/given-up.ts';
+import type { TakenLimit } from '../prefect-rest/limit-event.ts';
+import { NoAnswerError } from '../prefect-rest/no-answer.ts';
 import {
   type Change,
+  credentialsOfEnvironment,
   detailOf,
   jsonOf,
   PrefectApi,
   PrefectApiError,
   type Reply,
-  retryAfterSeconds,
-} from './prefect-api.ts';
+} from '../prefect-rest/prefect-api.ts';
+import { untilUnlocked } from '../prefect-rest/until-unlocked.ts';
+import { ConcurrencySlotAcquisitionServiceError } from './errors.ts';
 import { slotEvent } from './slot-event.ts';
 import type { Hold, SlotService } from './slot-service.ts';
-
-/** A limit of which a slot was taken. */
-export interface TakenLimit {
-  readonly id: string;
-  readonly name: string;
-  readonly limit: number;
-}
 
 interface Held {
   readonly names: readonly string[];
@@ -38,24 +34,18 @@ export class PrefectService implements SlotService {
   readonly #api: PrefectApi;
   readonly #events: EventStream;
   readonly #held = new Set<Held>();
-  /** Increments nobody waits for any more, until what they may have taken is given back. */
-  readonly #undoing = new Set<Promise<void>>();
+  readonly #givenUp = new GivenUp();
 
   constructor(url: string) {
-    const credentials = { authString: process.env.PREFECT_API_AUTH_STRING, apiKey: process.env.PREFECT_API_KEY };
+    const credentials = credentialsOfEnvironment();
     this.#api = new PrefectApi(url, credentials);
     this.#events = new EventStream(url, credentials);
   }
 
   async acquire(names: readonly string[], taskRunId: string, patience: Patience): Promise<Hold> {
-    for (;;) {
-      const reply = await this.#increment(names, taskRunId, patience);
-      if (reply.status === 200) return this.#hold({ names, taskRunId }, takenLimits(reply));
-      if (reply.status !== 423) throw new PrefectApiError(incrementOf(names, taskRunId), reply);
-      const seconds = retryAfterSeconds(reply);
-      if (seconds === undefined) throw locked(reply);
-      await patience.pause(seconds);
-    }
+    const reply = await untilUnlocked(() => this.#increment(names, taskRunId, patience), patience);
+    if (reply.status === 200) return this.#hold({ names, taskRunId }, takenLimits(reply));
+    throw reply.status === 423 ? locked(reply) : new PrefectApiError(incrementOf(names, taskRunId), reply);
   }
 
   async release(
@@ -70,21 +60,14 @@ export class PrefectService implements SlotService {
   }
 
   async close(): Promise<void> {
-    await Promise.all(this.#undoing);
+    await this.#givenUp.settled();
     await this.#events.close();
   }
 
-  /** The request goes on when the patience ends, so that it is known whether there is something to give back. */
-  async #increment(names: readonly string[], taskRunId: string, patience: Patience): Promise<Reply> {
+  #increment(names: readonly string[], taskRunId: string, patience: Patience): Promise<Reply> {
     const undo = () => (this.#isHeld(names, taskRunId) ? undefined : decrementOf(names, taskRunId, 0));
     const reply = this.#api.change(incrementOf(names, taskRunId), { unwanted: patience.over, undo });
-    try {
-      return await patience.race(reply);
-    } catch (error) {
-      const undoing = this.#undo(reply, names, taskRunId).finally(() => this.#undoing.delete(undoing));
-      this.#undoing.add(undoing);
-      throw error;
-    }
+    return this.#givenUp.orUndo(reply, patience, () => this.#undo(reply, names, taskRunId));
   }
 
   /** Gives back what an increment has taken, or may have. */

@@ -1,7 +1,8 @@
 /** What takes slots and gives them back: a Prefect server by its REST API, or a keeper of our own. */
-import type { Patience } from './patience.ts';
+import type { Patience } from '../prefect-call/patience.ts';
+import type { Service } from '../prefect-call/servers.ts';
 
-export interface SlotService {
+export interface SlotService extends Service {
   /**
    * Takes one slot of each limit, all or nothing, waiting for them as long as `patience` lasts. Names without a limit
    * limit nothing. Leaks nothing when it rejects.
@@ -13,9 +14,6 @@ export interface SlotService {
 
   /** Gives back what the task run holds of these limits; changes nothing where it holds none. */
   release(names: readonly string[], taskRunId: string, occupancySeconds: number): Promise<void>;
-
-  /** Finishes what is under way, events included, and lets go of its connections. */
-  close(): Promise<void>;
 }
 
 /** Slots that are held. */

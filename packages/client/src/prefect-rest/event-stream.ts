@@ -1,8 +1,8 @@
 /** Events on their way to a Prefect server: in order, in the background, sent again until it has them. */
 import { setTimeout as delay } from 'node:timers/promises';
 import { EventSocket, EventsRefusedError } from './event-socket.ts';
+import type { LimitEvent } from './limit-event.ts';
 import type { Credentials } from './prefect-api.ts';
-import type { SlotEvent } from './slot-event.ts';
 
 const TRIES_MAX = 6;
 /** The first tries follow at once: a server or a proxy that ends idle connections is nothing to wait for. */
@@ -14,7 +14,7 @@ const UNDELIVERED_MAX = 10_000;
 export class EventStream {
   readonly #apiUrl: string;
   readonly #credentials: Credentials;
-  #undelivered: SlotEvent[] = [];
+  #undelivered: LimitEvent[] = [];
   #delivering: Promise<void> | undefined;
   #socket: EventSocket | undefined;
   #isRefused = false;
@@ -25,7 +25,7 @@ export class EventStream {
   }
 
   /** Puts the event on its way. It keeps the process alive until it has arrived or is given up. */
-  send(event: SlotEvent): SlotEvent {
+  send(event: LimitEvent): LimitEvent {
     if (this.#isRefused) return event;
     this.#undelivered.push(event);
     if (this.#undelivered.length > UNDELIVERED_MAX) this.#undelivered.shift();

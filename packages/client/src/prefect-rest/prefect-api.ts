@@ -36,6 +36,8 @@ export interface ChangeOptions {
 
 export interface Reply {
   readonly status: number;
+  /** What the server calls that status. */
+  readonly statusText: string;
   readonly headers: Headers;
   readonly text: string;
 }
@@ -44,10 +46,12 @@ export interface Reply {
 export class PrefectApiError extends Error {
   override readonly name = 'PrefectApiError';
   readonly status: number;
+  readonly reply: Reply;
 
   constructor(change: Change, reply: Reply) {
     super(`POST ${change.path} was answered with ${reply.status}: ${detailOf(reply) ?? reply.text}`);
     this.status = reply.status;
+    this.reply = reply;
   }
 }
 
@@ -136,8 +140,14 @@ export class PrefectApi {
       ...init,
       signal: anyOf(AbortSignal.timeout(ANSWER_MS_MAX), signal),
     });
-    return { status: answer.status, headers: answer.headers, text: await answer.text() };
+    const { status, statusText, headers } = answer;
+    return { status, statusText, headers, text: await answer.text() };
   }
+}
+
+/** Where Prefect's own client looks for them. */
+export function credentialsOfEnvironment(): Credentials {
+  return { authString: process.env.PREFECT_API_AUTH_STRING, apiKey: process.env.PREFECT_API_KEY };
 }
 
 /** What goes into the header of that name, if anything. */

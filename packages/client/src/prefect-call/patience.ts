@@ -1,5 +1,7 @@
 /** How long a caller is willing to wait, counted from its call: until a timeout, or until its signal. */
-import { AcquireConcurrencySlotTimeoutError } from './errors.ts';
+
+/** The error of a timeout. */
+export type TimeoutErrorClass = new (timeoutSeconds: number, options?: ErrorOptions) => Error;
 
 /** The longest delay a timer of Node takes, 25 days. A timeout beyond it is none. */
 const TIMER_MS_MAX = 2 ** 31 - 1;
@@ -10,10 +12,12 @@ export class Patience {
   /** What the caller gave; 0: at once or not at all. */
   readonly timeoutSeconds: number | undefined;
   readonly callersSignal: AbortSignal | undefined;
+  readonly #TimeoutError: TimeoutErrorClass;
   readonly #startedMs = performance.now();
   readonly #timer: NodeJS.Timeout | undefined;
 
-  constructor(timeoutSeconds: number | undefined, signal: AbortSignal | undefined) {
+  constructor(timeoutSeconds: number | undefined, signal: AbortSignal | undefined, TimeoutError: TimeoutErrorClass) {
+    this.#TimeoutError = TimeoutError;
     this.timeoutSeconds = timeoutSeconds;
     this.callersSignal = signal;
     const timeout = new AbortController();
@@ -29,8 +33,8 @@ export class Patience {
     return Math.max(0, this.timeoutSeconds - (performance.now() - this.#startedMs) / 1000);
   }
 
-  timeoutError(options?: ErrorOptions): AcquireConcurrencySlotTimeoutError {
-    return new AcquireConcurrencySlotTimeoutError(this.timeoutSeconds ?? 0, options);
+  timeoutError(options?: ErrorOptions): Error {
+    return new this.#TimeoutError(this.timeoutSeconds ?? 0, options);
   }
 
   /** Settles as `work` does, unless the patience ends before; `work` goes on by itself then. */
