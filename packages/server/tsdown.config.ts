@@ -6,7 +6,12 @@ import { defineConfig } from 'tsdown';
  * the bundled packages lie outside this package's own.
  */
 export default defineConfig({
-  entry: { index: 'src/index.ts', main: 'src/main.ts', 'demo-worker': 'src/command/demo/worker.ts' },
+  entry: {
+    index: 'src/index.ts',
+    main: 'src/main.ts',
+    'demo-worker': 'src/command/demo/worker.ts',
+    'events-thread': 'src/prefect/events/store-thread.ts',
+  },
   platform: 'node',
   target: 'node24',
   fixedExtension: false,

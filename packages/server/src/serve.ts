@@ -6,11 +6,15 @@ import type { Logger } from 'pino';
 import { realClock } from './clock.ts';
 import { decodable } from './decodable-url.ts';
 import { isOfAnotherSite } from './other-site.ts';
-import { eventsIn } from './prefect/events-in.ts';
+import { isToldByServer } from './prefect/events/event.ts';
+import { openEvents } from './prefect/events/open-events.ts';
 import { prefectFace } from './prefect/face.ts';
 import { Replica } from './replica.ts';
 import { SessionFace } from './session.ts';
-import { serveUpgrades } from './upgrades.ts';
+import { serveUpgrades, WEBSOCKETS_ONLY } from './upgrades.ts';
+import type { UpstreamAddress } from './upstream/address.ts';
+import { standInFront } from './upstream/front.ts';
+import { Upstream } from './upstream/upstream.ts';
 import { VERSION } from './version.ts';
 import { sessionUpgrade } from './websocket.ts';
 
@@ -22,6 +26,10 @@ export interface ServeOptions {
   readonly data: string;
   /** Clients must give it; null: anyone who can connect may. */
   readonly apiKey: string | null;
+  /** Clients of Prefect's API may give it instead, as they would to a Prefect server. Without a key it is asked of all the others, too. */
+  readonly authString: string | null;
+  /** The Prefect server that answers all but concurrency limits; null: there is none. */
+  readonly upstream: UpstreamAddress | null;
   readonly log: Logger;
 }
 
@@ -37,35 +45,51 @@ export interface RunningServer {
 
 /** Resolves when it can serve. Rejects with a `JournalError`, or with the error of `listen` (`EADDRINUSE`, `EACCES`, …). */
 export async function serve(options: ServeOptions): Promise<RunningServer> {
-  const { host, port, data, apiKey, log } = options;
+  const { host, port, data, apiKey, authString, log } = options;
+  const tell = (level: 'info' | 'warn' | 'error', message: string): void => log[level](message);
   const replica = await Replica.start(() => new SqliteJournal({ folder: data }), realClock);
-  replica.on({ log: (level, message) => log[level](message) });
+  replica.on({ log: tell });
+  const warn = (message: string): void => tell('warn', message);
+  const events = await openEvents({ folder: data, replica, apiKey, authString, upstream: options.upstream, warn });
   // Whatever the path, the face that it asks for is to answer it: longer than this no request's head can be.
   const app = Fastify({
     forceCloseConnections: true,
     bodyLimit: 1_048_576,
     routerOptions: { maxParamLength: 16_384 },
     rewriteUrl: ({ url = '/' }) => decodable(url),
+    http: WEBSOCKETS_ONLY,
   });
+  const upstream = options.upstream && new Upstream({ address: options.upstream, isOurs: isToldByServer, log: tell });
+  if (upstream) standInFront(app, upstream);
   app.addHook('onRequest', async ({ headers }, reply) => {
     if (!isOfAnotherSite(headers)) return;
     await reply.code(403).send({ detail: 'Requests of web pages elsewhere are refused.' });
   });
-  const sessions = new SessionFace({ replica, clock: realClock, version: VERSION, apiKey });
-  const events = eventsIn(apiKey);
-  serveUpgrades(app.server, { '/session': sessionUpgrade(sessions), '/api/events/in': events.upgrade });
+  const sessions = new SessionFace({ replica, clock: realClock, version: VERSION, apiKey: apiKey ?? authString });
+  const session = { '/session': sessionUpgrade(sessions) };
+  if (upstream) serveUpgrades(app.server, session, upstream.upgrade);
+  else serveUpgrades(app.server, { ...session, ...events.upgrades });
   serveProbes(app, replica);
   await app.register(prefectFace, {
     prefix: '/api',
     replica,
     clock: realClock,
     apiKey,
+    authString,
+    routes: events.routes,
     broke: (error) => log.error(error),
   });
+  const close = async (): Promise<void> => {
+    sessions.close();
+    events.dropConnections();
+    await app.close();
+    await events.close();
+    await replica.stop();
+  };
   try {
     await app.listen({ host, port });
   } catch (error) {
-    await replica.stop();
+    await close();
     throw error;
   }
   const address = app.server.address() as AddressInfo;
@@ -73,12 +97,7 @@ export async function serve(options: ServeOptions): Promise<RunningServer> {
     url: `http://${address.family === 'IPv6' ? `[${address.address}]` : address.address}:${address.port}`,
     description: replica.description,
     version: VERSION,
-    async close() {
-      sessions.close();
-      events.close();
-      await app.close();
-      await replica.stop();
-    },
+    close,
   };
 }
 

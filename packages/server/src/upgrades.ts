@@ -1,18 +1,24 @@
 /** WebSockets by their path, on the server's one port. */
-import type { IncomingMessage, Server } from 'node:http';
+import type { IncomingMessage, Server, ServerOptions } from 'node:http';
 import type { Duplex } from 'node:stream';
 import { isOfAnotherSite } from './other-site.ts';
 
 /** Takes over the connection of a request that asked to be upgraded. */
 export type Upgrade = (request: IncomingMessage, socket: Duplex, head: Buffer) => void;
 
-export function serveUpgrades(server: Server, upgrades: Readonly<Record<string, Upgrade>>): void {
+/** For the server: a request that asks for another protocol than WebSockets is answered as if it had not. */
+export const WEBSOCKETS_ONLY: ServerOptions = {
+  shouldUpgradeCallback: ({ headers }) => headers.upgrade?.toLowerCase() === 'websocket',
+};
+
+/** @param elsewhere for all other paths; who may ask for them is its own matter */
+export function serveUpgrades(server: Server, upgrades: Readonly<Record<string, Upgrade>>, elsewhere?: Upgrade): void {
   server.on('upgrade', (request, socket, head) => {
     // From here on nobody else listens: a connection that is reset must not end the process.
     socket.on('error', () => socket.destroy());
     const path = URL.parse(request.url ?? '/', 'http://localhost')?.pathname ?? '';
     const upgrade = Object.hasOwn(upgrades, path) ? upgrades[path] : undefined;
-    if (!upgrade) refuse(socket, '404 Not Found');
+    if (!upgrade) elsewhere ? elsewhere(request, socket, head) : refuse(socket, '404 Not Found');
     else if (isOfAnotherSite(request.headers)) refuse(socket, '403 Forbidden');
     else upgrade(request, socket, head);
   });

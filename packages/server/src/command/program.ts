@@ -2,6 +2,7 @@
 import { Command, CommanderError } from 'commander';
 import { VERSION } from '../version.ts';
 import { CommandFailure, EXIT, Interrupted, sentence } from './failure.ts';
+import { importCommand } from './import.ts';
 import { limitCommand } from './limit.ts';
 import { serveCommand } from './serve.ts';
 import { holdersCommand, waitersCommand } from './standing.ts';
@@ -25,7 +26,8 @@ function program(): Command {
     .version(VERSION)
     .exitOverride()
     .showHelpAfterError('Run it with --help to see how it is used.');
-  for (const command of [serveCommand(), demoCommand(), limitCommand(), holdersCommand(), waitersCommand()]) {
+  const commands = [serveCommand(), demoCommand(), limitCommand(), holdersCommand(), waitersCommand(), importCommand()];
+  for (const command of commands) {
     inherit(program, command);
     program.addCommand(command);
   }

@@ -1,7 +1,8 @@
 /** `slotkeeper serve`: from the command line to a running server, and from a signal to its end. */
 import { isIP } from 'node:net';
-import { Command, Option } from 'commander';
+import { Command, InvalidArgumentError, Option } from 'commander';
 import type { RunningServer } from '../serve.ts';
+import { type UpstreamAddress, upstreamAddress } from '../upstream/address.ts';
 import { notEmpty, wholeNumber } from './arguments.ts';
 import { CommandFailure, EXIT, systemCode } from './failure.ts';
 
@@ -10,6 +11,8 @@ interface ServeOptions {
   readonly port: number;
   readonly data: string;
   readonly apiKey?: string;
+  readonly authString?: string;
+  readonly upstream?: UpstreamAddress;
 }
 
 /** A server that is asked to stop has stopped within 5 s: what is still under way then has had its chance. */
@@ -41,7 +44,27 @@ export function serveCommand(): Command {
         .env('SLOTKEEPER_API_KEY')
         .argParser(notEmpty),
     )
+    .addOption(
+      new Option('--auth-string <user:pass>', "what clients of Prefect's API may show instead")
+        .env('SLOTKEEPER_AUTH_STRING')
+        .argParser(notEmpty),
+    )
+    .addOption(
+      new Option('--upstream <url>', 'the Prefect server that answers all but concurrency limits')
+        .env('SLOTKEEPER_UPSTREAM')
+        .argParser(prefectServer),
+    )
     .action(serveUntilStopped);
+}
+
+function prefectServer(text: string): UpstreamAddress {
+  const address = upstreamAddress(text);
+  if (address === undefined) {
+    throw new InvalidArgumentError(
+      'It must be an address such as http://127.0.0.1:4200, without user, password or query.',
+    );
+  }
+  return address;
 }
 
 async function serveUntilStopped(options: ServeOptions): Promise<void> {
@@ -49,7 +72,8 @@ async function serveUntilStopped(options: ServeOptions): Promise<void> {
   const server = await start(options);
   // A reader of what is said that goes away is no reason to stop serving.
   for (const stream of [process.stdout, process.stderr]) stream.on('error', () => {});
-  if (options.apiKey === undefined && !isLoopback(options.host)) process.stderr.write(openWarning(options.host));
+  const isOpen = options.apiKey === undefined && options.authString === undefined;
+  if (isOpen && !isLoopback(options.host)) process.stderr.write(openWarning(options.host));
   process.stdout.write(`slotkeeper ${server.version} ready on ${server.url} (${server.description})\n`);
   await stopAsked;
   const impatience = setTimeout(() => {
@@ -77,7 +101,9 @@ function untilStopAsked(): Promise<void> {
 async function start(options: ServeOptions): Promise<RunningServer> {
   const [{ serve }, { pino }] = await Promise.all([import('../serve.ts'), import('pino')]);
   try {
-    return await serve({ ...options, apiKey: options.apiKey ?? null, log: pino(pino.destination(process.stderr.fd)) });
+    const { apiKey = null, authString = null, upstream = null } = options;
+    const log = pino(pino.destination(process.stderr.fd));
+    return await serve({ ...options, apiKey, authString, upstream, log });
   } catch (error) {
     throw listenFailure(error, options) ?? error;
   }

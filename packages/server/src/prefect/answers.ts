@@ -19,9 +19,23 @@ export class PrefectError extends Error {
 }
 
 export const notFound = (): PrefectError => new PrefectError(404, { detail: 'Not Found' });
-export const unknownLimit = (): PrefectError => new PrefectError(404, { detail: 'Concurrency limit not found' });
+/** By the call's version of the API, which writes it in its own way. */
+export const unknownTagLimit = (): PrefectError => new PrefectError(404, { detail: 'Concurrency limit not found' });
+export const unknownLimit = (): PrefectError => new PrefectError(404, { detail: 'Concurrency Limit not found' });
+export const nameTaken = (): PrefectError =>
+  new PrefectError(409, {
+    detail:
+      'Data integrity conflict. This usually means a unique or foreign key constraint was violated. See server logs for details.',
+  });
+export const leaseGone = (): PrefectError =>
+  new PrefectError(410, { detail: 'Lease not found - it may have expired or been revoked' });
 /** The client asks again by itself. */
 export const unavailable = (): PrefectError => new PrefectError(503, { exception_message: 'Service Unavailable' });
+
+/** The slots are not free. With `retryAfterSeconds` the client asks again after so long. */
+export function locked(detail: string, retryAfterSeconds?: number): PrefectError {
+  return new PrefectError(423, { detail }, retryAfterSeconds ? { 'retry-after': String(retryAfterSeconds) } : {});
+}
 
 /** Sent as bytes, so that the content type stays as it is and a text is a JSON string. */
 export function sendJson(
@@ -34,6 +48,11 @@ export function sendJson(
     .code(status)
     .headers({ ...headers, 'content-type': 'application/json' })
     .send(Buffer.from(JSON.stringify(body)));
+}
+
+/** 204. */
+export function sendNothing(reply: FastifyReply): FastifyReply {
+  return reply.code(204).send();
 }
 
 export function sendError(reply: FastifyReply, { status, body, headers }: PrefectError): FastifyReply {

@@ -51,6 +51,16 @@ export function watchDelivery(response: ServerResponse, events: DeliveryEvents):
   return true;
 }
 
+const numbers = new WeakMap<Socket, number>();
+let connections = 0;
+
+/** Tells the request's connection from all others. */
+export function connectionOf({ req: { socket } }: ServerResponse): number {
+  const number = numbers.get(socket) ?? ++connections;
+  numbers.set(socket, number);
+  return number;
+}
+
 /** To be called with each request: the one before it over this connection has been answered for good. */
 export function nextRequest(socket: Socket): void {
   watched.get(socket)?.();

@@ -18,8 +18,13 @@ export class DurableAnswers {
 
   /** As it stands now: to decide by, and to be told only through `once`. Throws a `PrefectError` while there is none. */
   get state(): State {
+    return this.replica.engine.state;
+  }
+
+  /** Throws a `PrefectError` while it does not run. */
+  get replica(): Replica {
     if (!this.#replica.ready) throw unavailable();
-    return this.#replica.engine.state;
+    return this.#replica;
   }
 
   /** Decides now; resolves to the refusal. */
@@ -44,6 +49,7 @@ export class DurableAnswers {
 
   #promise<T>(start: (done: (value: T) => void) => void): Promise<T> {
     return new Promise((resolve, reject) => {
+      if (!this.#replica.ready) throw unavailable();
       this.#underWay.add(reject);
       start((value) => {
         this.#underWay.delete(reject);

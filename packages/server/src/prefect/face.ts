@@ -1,23 +1,26 @@
-/** The face that an unmodified Prefect 3 client knows: its v1 API of tag limits, and what it asks around it. */
+/** The face that an unmodified Prefect 3 client knows: its APIs of tag limits and of global limits, and what it asks around them. */
 import { setImmediate } from 'node:timers/promises';
 import type { Clock } from '@slotkeeper/protocol';
-import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
-import { isKey } from '../api-key.ts';
+import type { FastifyError, FastifyInstance, FastifyReply } from 'fastify';
 import type { Replica } from '../replica.ts';
 import { notFound, PrefectError, sendError, sendJson } from './answers.ts';
+import { authenticated } from './authentication.ts';
 import { nextRequest } from './delivery.ts';
 import { DurableAnswers } from './durable-answers.ts';
 import { HeldIncrements } from './held-increments.ts';
-import { mount } from './routes.ts';
+import { mount, type Route } from './routes.ts';
 import { serverRoutes } from './server-routes.ts';
 import { v1Routes } from './v1-routes.ts';
+import { v2Routes } from './v2-routes.ts';
 import { API_VERSION, PREFECT_VERSION } from './versions.ts';
 
 export interface PrefectFaceOptions {
   readonly replica: Replica;
   readonly clock: Clock;
-  /** What clients must show as `Authorization: Bearer …`; none: whoever reaches the server may use it. */
+  /** What clients may show as `Authorization: Bearer …`, if they show no auth string. With neither, whoever reaches the server may use it. */
   readonly apiKey?: string | null;
+  /** What clients may show as `Authorization: Basic …`, usually `USER:PASSWORD`. */
+  readonly authString?: string | null;
   /** How long a request for slots is held open, well below the 60 s after which clients give up; 20 unless told. */
   readonly holdSeconds?: number;
   /** The time to live of v1 leases, which nobody renews; null, the default: they last until they are released. */
@@ -25,6 +28,8 @@ export interface PrefectFaceOptions {
   /** The Prefect version told to clients, which refuse one whose major version is not theirs. */
   readonly prefectVersion?: string;
   readonly apiVersion?: string;
+  /** Further routes below the prefix. */
+  readonly routes?: readonly Route[];
   /** Hears of each error that is answered with 500: a bug. */
   readonly broke?: (error: Error) => void;
 }
@@ -34,16 +39,19 @@ export interface PrefectFaceOptions {
  * told, bounds the tags in paths: it should be 1024, so that a tag that is too long is told so, and is not an unknown path.
  */
 export async function prefectFace(app: FastifyInstance, options: PrefectFaceOptions): Promise<void> {
-  const { replica, clock, apiKey, holdSeconds = 20, v1LeaseSeconds = null } = options;
+  const { replica, clock, apiKey = null, authString = null, holdSeconds = 20, v1LeaseSeconds = null } = options;
   const leaseMs = v1LeaseSeconds === null ? null : v1LeaseSeconds * 1000;
   const answers = new DurableAnswers(replica);
-  const increments = new HeldIncrements({ replica, clock, holdMs: holdSeconds * 1000, leaseMs });
+  const increments = new HeldIncrements({ replica, clock, holdMs: holdSeconds * 1000 });
 
   app.removeAllContentTypeParsers();
   app.addContentTypeParser('*', { parseAs: 'buffer' }, (_request, bytes, done) => done(null, bytes));
   app.setErrorHandler((error: FastifyError, _request, reply) => answerError(error, reply, options.broke));
   app.addHook('onRequest', async ({ raw }) => nextRequest(raw.socket));
-  if (apiKey) app.addHook('onRequest', bearerOnly(apiKey, [`${app.prefix}/health`, `${app.prefix}/ready`]));
+  const openPaths = [`${app.prefix}/health`, `${app.prefix}/ready`];
+  if (apiKey !== null || authString !== null) {
+    app.addHook('onRequest', async (request) => authenticated(request, { apiKey, authString, openPaths }));
+  }
   app.setNotFoundHandler(() => {
     throw notFound();
   });
@@ -55,15 +63,11 @@ export async function prefectFace(app: FastifyInstance, options: PrefectFaceOpti
     await setImmediate();
   });
   mount(app, serverRoutes(replica, options.prefectVersion ?? PREFECT_VERSION, options.apiVersion ?? API_VERSION));
-  mount(app, v1Routes({ answers, increments, leaseMs }));
-}
-
-function bearerOnly(apiKey: string, openPaths: readonly string[]) {
-  return async ({ method, url, headers }: FastifyRequest): Promise<void> => {
-    if (method === 'GET' && openPaths.includes(url.split('?', 1)[0]!)) return;
-    if (isKey(headers.authorization ?? '', `Bearer ${apiKey}`)) return;
-    throw new PrefectError(401, { exception_message: 'Unauthorized' });
-  };
+  mount(app, [
+    ...v1Routes({ answers, increments, leaseMs }),
+    ...v2Routes({ answers, increments }),
+    ...(options.routes ?? []),
+  ]);
 }
 
 function answerError(error: FastifyError, reply: FastifyReply, broke: PrefectFaceOptions['broke']): FastifyReply {

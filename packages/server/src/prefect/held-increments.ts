@@ -183,14 +183,15 @@ export class HeldIncrements {
 
   /** The server has stopped, or starts again: nobody is waited for any more, and what is granted is of an earlier life. */
   forgetAll(): void {
-    this.#earlier.end();
+    const lost: string[] = [];
     for (const held of new Set([...this.#byKey.values(), ...this.#byRequester.values()])) {
       const { stage } = held;
       this.#forget(held);
-      if (stage.is === 'held' || stage.is === 'leaving' || stage.is === 'answering') {
-        stage.requester.answer({ is: 'unavailable' });
-      }
+      if (stage.is !== 'held' && stage.is !== 'leaving' && stage.is !== 'answering') continue;
+      if (!held.mayBeRepeated) lost.push(held.acquire.lease);
+      stage.requester.answer({ is: 'unavailable' });
     }
+    this.#earlier.end(lost);
   }
 
   // What repeats do

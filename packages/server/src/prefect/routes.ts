@@ -12,7 +12,7 @@ export interface Call {
 }
 
 export interface Route {
-  readonly method: 'GET' | 'POST' | 'DELETE';
+  readonly method: 'GET' | 'POST' | 'PATCH' | 'DELETE';
   readonly path: string;
   /** Answers through `reply`, at once or later; what it throws or rejects with is answered, too. */
   readonly handle: (call: Call) => unknown;

@@ -1,11 +1,16 @@
 /** `/concurrency_limits`: Prefect's v1 API of tag limits. */
 import { randomUUID } from 'node:crypto';
 import type { Limit, Refusal } from '@slotkeeper/engine';
-import { PrefectError, sendError, sendJson, unavailable, unknownLimit } from './answers.ts';
+import { activeSlots } from './active-slots.ts';
+import { locked, PrefectError, sendError, sendJson, unknownTagLimit } from './answers.ts';
 import { whatToRelease } from './decrement.ts';
-import { watchDelivery } from './delivery.ts';
 import type { DurableAnswers } from './durable-answers.ts';
-import { type HeldIncrements, type Outcome, RETRY_AFTER_SECONDS, type Requester } from './held-increments.ts';
+import type { HeldIncrements } from './held-increments.ts';
+import { holdOpen } from './held-request.ts';
+import { type Outcome, QUEUE_FULL_RETRY_SECONDS, RETRY_AFTER_SECONDS } from './increment.ts';
+import { activeOf } from './limit-lookup.ts';
+import { readTag } from './names.ts';
+import { readPage } from './pages.ts';
 import type { Call, Route } from './routes.ts';
 import {
   limitName,
@@ -15,14 +20,11 @@ import {
   tagLimitById,
   tagLimits,
   tagOf,
-  takenLimit,
+  takenTag,
 } from './tag-limits.ts';
 import { canonical } from './uuid.ts';
-import { readCreate, readFilter, readReset, readSlots, readTag } from './v1-bodies.ts';
+import { readCreate, readReset, readSlots } from './v1-bodies.ts';
 import { orInvalid } from './validation.ts';
-
-/** After which a client whom the server cannot let wait asks again. */
-const QUEUE_FULL_RETRY_SECONDS = 2;
 
 const PATH = '/concurrency_limits';
 const ID = ':id(^[0-9a-fA-F]{8}-?[0-9a-fA-F]{4}-?[0-9a-fA-F]{4}-?[0-9a-fA-F]{4}-?[0-9a-fA-F]{12}$)';
@@ -58,32 +60,32 @@ async function create({ answers }: V1, { body, reply }: Call) {
   const status = answers.state.limits.has(name) ? 200 : 201;
   let created: TagLimit | undefined;
   const set = answers.submit({ type: 'limit.set', name, id: randomUUID(), patch: { slots } });
-  if (answers.isReady) created = tagLimit(answers.state.limits.get(name)!);
+  if (answers.isReady) created = tagLimit(answers.replica, answers.state.limits.get(name)!);
   await set;
   return sendJson(reply, status, created);
 }
 
 async function read({ answers }: V1, { reply }: Call, limit: Limit | undefined) {
-  const found = await answers.once(limit && tagLimit(limit));
-  if (!found) throw unknownLimit();
+  const found = await answers.once(limit && tagLimit(answers.replica, limit));
+  if (!found) throw unknownTagLimit();
   return sendJson(reply, 200, found);
 }
 
 async function filter({ answers }: V1, { body, reply }: Call) {
-  const { limit, offset } = orInvalid(readFilter(body), body);
+  const { limit, offset } = orInvalid(readPage(body), body);
   const limits = tagLimits(answers.state).slice(offset, offset + limit);
-  return sendJson(reply, 200, await answers.once(limits.map(tagLimit)));
+  return sendJson(reply, 200, await answers.once(limits.map((limit) => tagLimit(answers.replica, limit))));
 }
 
 async function remove({ answers }: V1, { reply }: Call, limit: Limit | undefined) {
-  if (!limit) throw await answers.once(unknownLimit());
+  if (!limit) throw await answers.once(unknownTagLimit());
   await answers.submit({ type: 'limit.delete', name: limit.name, force: true });
   return sendJson(reply, 200, null);
 }
 
 async function reset({ answers, leaseMs }: V1, { body, reply }: Call, limit: Limit | undefined) {
   const { slot_override: taskRunIds } = orInvalid(readReset(body), body);
-  if (!limit) throw await answers.once(unknownLimit());
+  if (!limit) throw await answers.once(unknownTagLimit());
   const { slots, active } = limit.settings;
   if (active && taskRunIds.length > slots) {
     const without = taskRunIds.slice(slots).join(', ');
@@ -103,47 +105,45 @@ async function decrement({ answers }: V1, { body, reply }: Call) {
   const { names, task_run_id: taskRunId } = orInvalid(readSlots(body), body);
   const limits = limitsOn(answers.state, names);
   const released = whatToRelease(limits, taskRunId).map((release) => answers.submit({ type: 'release', ...release }));
-  const listed = answers.once(activeOf(limits).map(takenLimit));
+  const listed = answers.once(activeOf(limits).map(takenTag));
   await Promise.all([listed, ...released]);
   return sendJson(reply, 200, await listed);
 }
 
-/** Answered now, or held until the slots are its own. */
-async function increment({ answers, increments }: V1, { body, reply }: Call) {
-  const { names: tags, task_run_id: taskRunId } = orInvalid(readSlots(body), body);
+async function increment({ answers, increments, leaseMs }: V1, { body, reply }: Call) {
+  const { names: tags, task_run_id: id } = orInvalid(readSlots(body), body);
   const limits = limitsOn(answers.state, tags);
   const empty = limits.find(({ settings }) => settings.slots === 0);
   if (empty) throw await answers.once(neverFits(empty.name));
   if (activeOf(limits).length === 0) return sendJson(reply, 200, await answers.once([]));
-
-  const requester: Requester = { answer: (outcome) => answerIncrement(answers, tags, reply, outcome) };
-  const isConnected = watchDelivery(reply.raw, {
-    written: () => increments.written(requester),
-    arrived: () => increments.arrived(requester),
-    ended: (how) => increments.ended(requester, how),
-  });
-  if (isConnected) increments.ask({ taskRunId, tags }, requester);
-  return reply;
+  const asked = {
+    kind: 'tag',
+    names: tags.map(limitName),
+    slots: 1,
+    ratesOnly: false,
+    holder: { type: 'task_run', id },
+    ttlMs: leaseMs,
+  } as const;
+  return holdOpen(increments, reply, asked, (outcome) => answerIncrement(answers, tags, reply, outcome));
 }
 
-function answerIncrement(answers: DurableAnswers, tags: readonly string[], reply: Call['reply'], outcome: Outcome) {
+function answerIncrement(
+  answers: DurableAnswers,
+  tags: readonly string[],
+  reply: Call['reply'],
+  outcome: Exclude<Outcome, { is: 'unavailable' }>,
+) {
   switch (outcome.is) {
     case 'granted': {
       const taken = new Set(outcome.amounts.map(([name]) => name));
       const limits = limitsOn(answers.state, tags).filter(({ name }) => taken.has(name));
-      return sendJson(reply, 200, limits.map(takenLimit));
+      return sendJson(reply, 200, limits.map(takenTag));
     }
     case 'full':
-      return sendError(reply, notNow(activeOf(limitsOn(answers.state, tags))));
+      return sendError(reply, notNow(answers, tags));
     case 'refused':
       return sendError(reply, refused(outcome.refusal));
-    case 'unavailable':
-      return sendError(reply, unavailable());
   }
-}
-
-function activeOf(limits: readonly Limit[]): Limit[] {
-  return limits.filter(({ settings }) => settings.active);
 }
 
 // Refusals
@@ -153,18 +153,15 @@ function neverFits(name: string): PrefectError {
 }
 
 /** Names a full one, or the first where those before it in the line are what it waits for. */
-function notNow(limits: readonly Limit[]): PrefectError {
-  const full = limits.find(({ held, settings }) => held >= settings.slots) ?? limits[0];
+function notNow(answers: DurableAnswers, tags: readonly string[]): PrefectError {
+  const limits = activeOf(limitsOn(answers.state, tags));
+  const full = limits.find((limit) => activeSlots(answers.replica, limit) >= limit.settings.slots) ?? limits[0];
   const detail = `Concurrency limit for the ${full ? tagOf(full.name) : ''} tag has been reached`;
   return locked(detail, RETRY_AFTER_SECONDS);
 }
 
+/** Without `Retry-After` the client gives up. */
 function refused({ code, message, details }: Refusal): PrefectError {
   if (code === 'REQUEST_TOO_LARGE') return neverFits(String(details.name));
   return code === 'QUEUE_FULL' ? locked(message, QUEUE_FULL_RETRY_SECONDS) : locked(message);
-}
-
-/** Without `Retry-After` the client gives up. */
-function locked(detail: string, retryAfterSeconds?: number): PrefectError {
-  return new PrefectError(423, { detail }, retryAfterSeconds ? { 'retry-after': String(retryAfterSeconds) } : {});
 }

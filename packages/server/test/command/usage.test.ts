@@ -37,7 +37,8 @@ test('a wrong value in a variable is told with its name', async () => {
 test('help and version are no failures', async () => {
   const help = await slotkeeper('--help');
   expect(help).toMatchObject({ code: 0, stderr: '' });
-  for (const command of ['serve', 'demo', 'limit', 'holders', 'waiters']) expect(help.stdout).toContain(command);
+  for (const command of ['serve', 'demo', 'limit', 'holders', 'waiters', 'import'])
+    expect(help.stdout).toContain(command);
   expect(await slotkeeper('limit', 'set', '--help')).toMatchObject({ code: 0, stderr: '' });
   expect((await slotkeeper('--version')).stdout).toMatch(/^\d+\.\d+\.\d+\n$/);
 });

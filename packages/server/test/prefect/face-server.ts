@@ -1,13 +1,16 @@
-/** A real server with nothing but Prefect's face, over a replica in memory. The face's time passes as the test says. */
+/** A real server with nothing but Prefect's face, over a replica in memory. Time passes as the test says. */
 import { Agent, type IncomingHttpHeaders, request } from 'node:http';
 import { type AddressInfo, connect, type Socket } from 'node:net';
 import { type Journal, MemoryJournal, MemoryStore } from '@slotkeeper/journal';
+import type { Clock } from '@slotkeeper/protocol';
 import Fastify from 'fastify';
 import { onTestFinished } from 'vitest';
 import { VirtualTime } from '../../../../test/virtual-time.ts';
 import { realClock } from '../../src/clock.ts';
+import { openEvents } from '../../src/prefect/events/open-events.ts';
 import { prefectFace } from '../../src/prefect/face.ts';
 import { Replica } from '../../src/replica.ts';
+import { serveUpgrades } from '../../src/upgrades.ts';
 
 export interface Answer {
   readonly status: number;
@@ -83,7 +86,16 @@ export class Connection {
     return this.post('/concurrency_limits/decrement', { names, task_run_id: taskRunId });
   }
 
-  /** In order. */
+  /** `slots` of each of these limits of v2. */
+  take(how: 'increment' | 'increment-with-lease', names: readonly string[], slots: number, more: object = {}) {
+    return this.post(`/v2/concurrency_limits/${how}`, { names, slots, ...more });
+  }
+
+  giveBack(names: readonly string[], slots: number): Promise<Answer> {
+    return this.post('/v2/concurrency_limits/decrement', { names, slots });
+  }
+
+  /** In order, on the side of the client; `server.gone` waits for the other. */
   end(): void {
     this.#agent.destroy();
   }
@@ -94,11 +106,14 @@ export interface StartOptions {
   readonly journal?: (store: MemoryStore) => Journal;
   readonly holdSeconds?: number;
   readonly apiKey?: string;
+  readonly authString?: string;
   readonly v1LeaseSeconds?: number;
+  /** With its events, kept in memory. */
+  readonly events?: boolean;
 }
 
 export class FaceServer {
-  readonly time = new VirtualTime();
+  readonly time: VirtualTime;
   readonly replica: Replica;
   readonly #listeners = new Set<() => void>();
   readonly #connections: Connection[] = [];
@@ -106,17 +121,32 @@ export class FaceServer {
   answered = 0;
   readonly #ofServer = new Set<Socket>();
   #port = 0;
-  private constructor(replica: Replica) {
+  private constructor(replica: Replica, time: VirtualTime) {
     this.replica = replica;
+    this.time = time;
   }
 
   /** Ends with the test. */
   static async start(options: StartOptions = {}): Promise<FaceServer> {
     const { store = new MemoryStore(), journal = () => new MemoryJournal(store), ...ofFace } = options;
-    const replica = await Replica.start(() => journal(store), realClock);
-    const server = new FaceServer(replica);
+    const { apiKey = null, authString = null } = options;
+    // What happens now is new, and so told to those who ask for new events.
+    const time = new VirtualTime(new Date());
+    const clock: Clock = {
+      monotonicMs: () => time.monotonicMs(),
+      wallMs: () => time.wallMs(),
+      setTimer: (delayMs, callback) => time.setTimer(delayMs, callback),
+      // Batches are written as requests come in, which are real.
+      soon: (callback) => realClock.soon(callback),
+    };
+    const replica = await Replica.start(() => journal(store), clock);
+    const server = new FaceServer(replica, time);
     const app = Fastify({ routerOptions: { maxParamLength: 1024 }, forceCloseConnections: true });
-    await app.register(prefectFace, { prefix: '/api', replica, clock: server.time, ...ofFace });
+    const events = options.events
+      ? await openEvents({ folder: null, replica, apiKey, authString, upstream: null, warn: () => {} })
+      : undefined;
+    await app.register(prefectFace, { prefix: '/api', replica, clock, ...ofFace, routes: events?.routes ?? [] });
+    serveUpgrades(app.server, events?.upgrades ?? {});
     app.server.on('connection', (socket) => {
       server.#ofServer.add(socket);
       socket.on('close', () => {
@@ -134,7 +164,9 @@ export class FaceServer {
     await app.listen({ host: '127.0.0.1', port: 0 });
     server.#port = (app.server.address() as AddressInfo).port;
     server.close = async () => {
+      events?.dropConnections();
       await app.close();
+      await events?.close();
       await replica.stop();
       for (const connection of server.#connections) connection.end();
     };
@@ -143,6 +175,11 @@ export class FaceServer {
   }
 
   close: () => Promise<void> = async () => {};
+
+  /** `127.0.0.1:40123` */
+  get host(): string {
+    return `127.0.0.1:${this.#port}`;
+  }
 
   connect(): Connection {
     const connection = new Connection(this.#port);
@@ -161,6 +198,26 @@ export class FaceServer {
     await this.connect().post('/concurrency_limits/', { tag, concurrency_limit: slots });
   }
 
+  /** Of v2; answers with its id. */
+  async globalLimit(name: string, limit: number, more: object = {}): Promise<string> {
+    const made = await this.connect().post('/v2/concurrency_limits/', { name, limit, ...more });
+    if (made.status !== 201) throw new Error(`no limit was made: ${made.text}`);
+    return (made.body as { id: string }).id;
+  }
+
+  /** How much of the limit v2 says is taken. */
+  async activeSlots(name: string): Promise<number> {
+    const { body } = await this.connect().ask('GET', `/v2/concurrency_limits/${encodeURIComponent(name)}`);
+    return (body as { active_slots: number }).active_slots;
+  }
+
+  /** Resolves when the server has seen a connection end. */
+  async gone(end: () => void): Promise<void> {
+    const before = this.connections;
+    end();
+    await this.until(() => this.connections < before);
+  }
+
   /** The task runs, or other holders, of the tag. */
   holders(tag: string): (string | null)[] {
     return [...this.replica.engine.holders(`tag:${tag}`)].map(({ holder }) => holder.id);
@@ -170,6 +227,11 @@ export class FaceServer {
   waiters(tag: string, { connected = false } = {}): (string | null)[] {
     const waiters = this.replica.engine.waiters(`tag:${tag}`).filter((waiter) => waiter.connected || !connected);
     return waiters.map(({ holder }) => holder.id);
+  }
+
+  /** How many wait whose requests are held open. */
+  get held(): number {
+    return this.replica.engine.waiters(null).filter(({ connected }) => connected).length;
   }
 
   /** Connections as the server sees them. */

@@ -1,9 +1,11 @@
 /** The rules of repeats where sockets cannot be told when to end. */
 import { randomUUID } from 'node:crypto';
-import { MemoryJournal, MemoryStore } from '@slotkeeper/journal';
+import type { Limit } from '@slotkeeper/engine';
+import { type Journal, JournalError, MemoryJournal, MemoryStore } from '@slotkeeper/journal';
 import { describe, expect, it } from 'vitest';
 import { VirtualTime } from '../../../../test/virtual-time.ts';
-import { HeldIncrements, type Outcome, type Requester } from '../../src/prefect/held-increments.ts';
+import { HeldIncrements, type Requester } from '../../src/prefect/held-increments.ts';
+import type { Increment, Outcome } from '../../src/prefect/increment.ts';
 import { Replica } from '../../src/replica.ts';
 
 class Asker implements Requester {
@@ -13,25 +15,38 @@ class Asker implements Requester {
   }
 }
 
+class FailingJournal extends MemoryJournal {
+  static fails = false;
+  override append(...args: Parameters<Journal['append']>): Promise<void> {
+    if (!FailingJournal.fails) return super.append(...args);
+    FailingJournal.fails = false;
+    return Promise.reject(new JournalError('IO', 'The disk is full.'));
+  }
+}
+
 async function start() {
   const time = new VirtualTime();
-  const starting = Replica.start(() => new MemoryJournal(new MemoryStore()), time);
+  const store = new MemoryStore();
+  const starting = Replica.start(() => new FailingJournal(store), time);
   await time.pass(0);
   const replica = await starting;
   replica.submit({ type: 'limit.ensure', name: 'tag:t', id: randomUUID(), patch: { slots: 1 } });
-  const increments = new HeldIncrements({ replica, clock: time, holdMs: 20_000, leaseMs: null });
-  const ask = (taskRunId: string): Asker => {
+  const increments = new HeldIncrements({ replica, clock: time, holdMs: 20_000 });
+  const askFor = (increment: Pick<Increment, 'kind' | 'holder' | 'connection'>): Asker => {
     const asker = new Asker();
-    increments.ask({ taskRunId, tags: ['t'] }, asker);
+    increments.ask({ names: ['tag:t'], slots: 1, ratesOnly: false, ttlMs: null, ...increment }, asker);
     return asker;
   };
+  const ask = (id: string): Asker => askFor({ kind: 'tag', holder: { type: 'task_run', id }, connection: 1 });
+  const askBare = (connection: number): Asker => askFor({ kind: 'bare', holder: null, connection });
+  const limit = (): Limit => replica.engine.state.limits.get('tag:t') as Limit;
   const holders = (): (string | null)[] => [...replica.engine.holders('tag:t')].map(({ holder }) => holder.id);
   const waiters = (): (string | null)[] => replica.engine.waiters('tag:t').map(({ holder }) => holder.id);
   const release = (): void => {
     const [lease] = replica.engine.state.leases.values();
     if (lease) replica.submit({ type: 'release', lease: lease.id, token: lease.token });
   };
-  return { time, replica, increments, ask, holders, waiters, release };
+  return { time, replica, increments, ask, askBare, limit, holders, waiters, release };
 }
 
 describe('an increment whose connection ended before its answer was written', () => {
@@ -143,6 +158,78 @@ describe('an increment whose hold is over', () => {
     release();
     await time.pass(0);
     expect(second?.heard).toEqual(['granted']);
+  });
+});
+
+describe('a bare increment', () => {
+  it('is a lease until its answer has arrived, and then slots without one', async () => {
+    const { time, increments, askBare, limit } = await start();
+    const asker = askBare(1);
+    await time.pass(0);
+    increments.written(asker);
+    expect([asker.heard, limit().held, limit().level]).toEqual([['granted'], 1, 1]);
+    increments.arrived(asker);
+    expect([limit().held, limit().level]).toEqual([0, 1]);
+  });
+
+  it('is left taken when its connection ends in order, however soon', async () => {
+    const { time, increments, askBare, limit } = await start();
+    const asker = askBare(1);
+    await time.pass(0);
+    increments.written(asker);
+    increments.ended(asker, 'in order');
+    expect([limit().held, limit().level]).toEqual([0, 1]);
+  });
+
+  for (const how of ['unwritten', 'reset'] as const) {
+    it(`goes back at once when its connection ended ${how}`, async () => {
+      const { time, increments, askBare, limit } = await start();
+      const lost = askBare(1);
+      await time.pass(0);
+      if (how === 'reset') increments.written(lost);
+      const next = askBare(2);
+      increments.ended(lost, how);
+      await time.pass(0);
+      expect([next.heard, limit().level]).toEqual([['granted'], 1]);
+    });
+  }
+
+  it('has not arrived with the slots of another, as long as its answer is not written', async () => {
+    const { time, increments, askBare, limit } = await start();
+    const asker = askBare(1);
+    await time.pass(0);
+    increments.arrivedOn(limit(), 1);
+    expect(limit().held).toBe(1);
+    increments.ended(asker, 'unwritten');
+    expect(limit().level).toBe(0);
+  });
+
+  it('over another connection is another one', async () => {
+    const { time, increments, askBare } = await start();
+    const first = askBare(1);
+    await time.pass(0);
+    const second = askBare(2);
+    const repeat = askBare(2);
+    await time.pass(0);
+    increments.written(first);
+    expect([first.heard, second.heard, repeat.heard]).toEqual([['granted'], ['full'], []]);
+  });
+
+  it('that was told to ask again since the journal failed is not left taken', async () => {
+    const { time, replica, askBare, limit } = await start();
+    await time.pass(0);
+    const waiting = askBare(1);
+    // Granted and durable, and not told any more when the next batch fails.
+    replica.tell(() => {
+      FailingJournal.fails = true;
+      replica.submit({ type: 'limit.set', name: 'tag:t', id: '', patch: { description: 'x' } });
+    });
+    await time.pass(0);
+    expect([waiting.heard, replica.ready]).toEqual([['unavailable'], true]);
+    expect(limit().held).toBe(1);
+    const again = askBare(1);
+    await time.pass(2_000);
+    expect([again.heard, limit().held, limit().level]).toEqual([['granted'], 1, 1]);
   });
 });
 

@@ -1,5 +1,6 @@
 /** Increments that wait, over real connections. */
 import { randomUUID } from 'node:crypto';
+import { HOLD_BACK_MS } from '@slotkeeper/engine';
 import { MemoryStore } from '@slotkeeper/journal';
 import { describe, expect, it } from 'vitest';
 import { type Answer, type Connection, FaceServer } from './face-server.ts';
@@ -320,6 +321,7 @@ describe('a grant', () => {
     await before.close();
 
     const server = await FaceServer.start({ store });
+    await server.time.pass(HOLD_BACK_MS);
     const repeated = await server.connect().increment(a, 't', 'unknown');
     expect(repeated.body).toEqual(granted.body);
     expect(server.holders('t')).toEqual([a]);

@@ -14,7 +14,9 @@ interface Recorded {
 }
 
 /** What is other on purpose: by the request, with the status and the reason. */
-const OTHERWISE: Readonly<Record<string, readonly [status: number, reason: string]>> = {
+type Otherwise = Readonly<Record<string, readonly [status: number, reason: string]>>;
+
+const V1_OTHERWISE: Otherwise = {
   'POST /concurrency_limits/ {"tag": "v", "concurrency_limit": "-1"}': [422, 'a limit is not below 0'],
   'POST /concurrency_limits/ {"tag": "v", "concurrency_limit": -1}': [422, 'a limit is not below 0'],
   'POST /concurrency_limits/ {"tag": "v", "concurrency_limit": 1e+20}': [422, 'the greatest limit is told'],
@@ -31,7 +33,32 @@ const OTHERWISE: Readonly<Record<string, readonly [status: number, reason: strin
   'GET /concurrency_limits/tag/%ff': [400, 'the router refuses it before any face sees it'],
 };
 
-const recorded = readLines<Recorded>('recorded.jsonl');
+const V2_OTHERWISE: Otherwise = {
+  'POST /v2/concurrency_limits/ {"name": "v", "limit": -1, "slot_decay_per_second": "1e1_0"}': [
+    422,
+    'the greatest decay is told',
+  ],
+  'POST /v2/concurrency_limits/increment []': [422, 'a field that does nothing is not asked for'],
+};
+
+const recordings = [
+  {
+    of: 'v1',
+    file: 'recorded.jsonl',
+    otherwise: V1_OTHERWISE,
+    limits: [['/concurrency_limits/', { tag: 'etl', concurrency_limit: 2 }]],
+  },
+  {
+    of: 'v2',
+    file: 'recorded-v2.jsonl',
+    otherwise: V2_OTHERWISE,
+    limits: [
+      ['/v2/concurrency_limits/', { name: 'db', limit: 3 }],
+      ['/v2/concurrency_limits/', { name: 'off', limit: 1, active: false }],
+    ],
+  },
+] as const;
+
 const nameOf = ({ request, raw_body: sent }: Recorded): string => (sent === undefined ? request : `${request} ${sent}`);
 
 function ask(connection: Connection, { request, headers = {}, raw_body: sent }: Recorded): Promise<Answer> {
@@ -69,12 +96,18 @@ function seenOf({ status, headers, body }: Answer, { allow, body: told }: Return
   return { status, ...(allow && { allow: headers.allow }), ...(told !== undefined && { body }) };
 }
 
-describe('asked what a Prefect server was asked, the face', () => {
+describe.each(recordings)('asked what a Prefect server was asked of $of, the face', ({ file, otherwise, limits }) => {
+  const recorded = readLines<Recorded>(file);
+
+  async function start(): Promise<Connection> {
+    const connection = (await FaceServer.start()).connect();
+    for (const [path, body] of limits) await connection.post(path, body);
+    return connection;
+  }
+
   it('answers the same', async () => {
-    const server = await FaceServer.start();
-    await server.limit('etl', 2);
-    const connection = server.connect();
-    const same = recorded.filter((exchange) => !(nameOf(exchange) in OTHERWISE));
+    const connection = await start();
+    const same = recorded.filter((exchange) => !(nameOf(exchange) in otherwise));
     for (const exchange of same) {
       const expected = expectedOf(exchange);
       const answer = await ask(connection, exchange);
@@ -83,9 +116,8 @@ describe('asked what a Prefect server was asked, the face', () => {
   });
 
   it('does better where a Prefect server fails or helps less', async () => {
-    const server = await FaceServer.start();
-    const connection = server.connect();
-    for (const [name, [status, reason]] of Object.entries(OTHERWISE)) {
+    const connection = await start();
+    for (const [name, [status, reason]] of Object.entries(otherwise)) {
       const exchange = recorded.find((one) => nameOf(one) === name);
       if (!exchange) throw new Error(`${name} was not recorded`);
       const answer = await ask(connection, exchange);

@@ -236,31 +236,6 @@ describe('bad input', () => {
   });
 });
 
-describe('with an API key', () => {
-  it('everything but the two probes needs it, before any other check', async () => {
-    const server = await FaceServer.start({ apiKey: 'secret' });
-    const connection = server.connect();
-    for (const path of ['/health', '/ready']) expect((await connection.ask('GET', path)).status).toBe(200);
-    const refused: readonly (readonly [string, string])[] = [
-      ['GET', '/health/'],
-      ['POST', '/health'],
-      ['GET', '/version'],
-      ['GET', '/unknown'],
-      ['GET', '/concurrency_limits/tag/t'],
-      ['POST', '/concurrency_limits/'],
-    ];
-    for (const [method, path] of refused) {
-      for (const headers of [{}, { authorization: 'Bearer wrong' }, { authorization: 'Basic secret' }]) {
-        const bad = { ...headers, 'x-prefect-api-version': 'abc' };
-        const answer = await connection.ask(method, path, { headers: bad, bytes: Buffer.from('{') });
-        expect([path, answer.status, answer.body]).toEqual([path, 401, { exception_message: 'Unauthorized' }]);
-      }
-    }
-    const headers = { authorization: 'Bearer secret' };
-    expect((await connection.ask('GET', '/version', { headers })).body).toBe('0.8.4');
-  });
-});
-
 describe('when the journal fails', () => {
   it('the client is told to ask again, and then finds what there is', async () => {
     class FailingJournal extends MemoryJournal {

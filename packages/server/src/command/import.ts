@@ -1,0 +1,159 @@
+/** `slotkeeper import prefect`: the limits of a running Prefect server are taken over into ours. */
+import { Command, InvalidArgumentError, Option } from 'commander';
+import type { Keeper, Limit } from 'slotkeeper';
+import { notEmpty } from './arguments.ts';
+import { addClientOptions, type ClientOptions, printAnswer, withKeeper } from './client-call.ts';
+import { CommandFailure } from './failure.ts';
+import { type PrefectLimit, readPrefectLimits } from './prefect-source.ts';
+import { printable, table } from './table.ts';
+
+/** What of a limit is taken over. */
+type Settings = Pick<Limit, 'slots' | 'slotDecayPerSecond' | 'active'>;
+
+/** What has become of a limit of theirs. */
+interface Imported extends Settings {
+  readonly name: string;
+  readonly outcome: 'created' | 'updated' | 'unchanged' | 'refused';
+  /** What ours was before; null unless updated. */
+  readonly before: Settings | null;
+  /** Why ours cannot be so; null unless refused. */
+  readonly reason: string | null;
+  /** Slots in use there. They are not taken over. */
+  readonly inUse: number;
+}
+
+interface ImportOptions extends ClientOptions {
+  readonly authString?: string;
+  readonly prefectApiKey?: string;
+}
+
+export function importCommand(): Command {
+  return new Command('import').description('take over limits from another system').addCommand(prefectCommand());
+}
+
+function prefectCommand(): Command {
+  const command = new Command('prefect')
+    .description('take over the limits of a running Prefect server; may be run again')
+    .argument('<url>', "its API, what Prefect's programs have as PREFECT_API_URL", apiAddress)
+    .addOption(
+      new Option('--auth-string <user:pass>', 'its auth string, if it has one')
+        .env('PREFECT_API_AUTH_STRING')
+        .argParser(notEmpty),
+    )
+    .addOption(
+      new Option('--prefect-api-key <key>', 'its key, if it has one').env('PREFECT_API_KEY').argParser(notEmpty),
+    );
+  return addClientOptions(command).action(async (url: string, options: ImportOptions) => {
+    const theirs = await readPrefectLimits({ url, authString: options.authString, apiKey: options.prefectApiKey });
+    const imported = await withKeeper(options, (keeper) => takeOver(keeper, theirs));
+    printAnswer(options, imported, () => [...importTable(imported), ...summary(imported)]);
+    const refused = imported.filter(({ outcome }) => outcome === 'refused').length;
+    if (refused > 0) throw new CommandFailure(`${counted(refused, 'limit')} could not be taken over.`);
+  });
+}
+
+/** Of a bare server, its API. Credentials have options of their own, and `fetch` takes none in an address. */
+function apiAddress(text: string): string {
+  const url = URL.parse(text);
+  if (url === null || !/^https?:$/.test(url.protocol) || url.username !== '' || url.password !== '')
+    throw new InvalidArgumentError('It must be an address such as http://127.0.0.1:4200/api, without credentials.');
+  return url.pathname === '/' ? `${url.origin}/api` : `${url.origin}${url.pathname.replace(/\/+$/, '')}`;
+}
+
+async function takeOver(keeper: Keeper, theirs: readonly PrefectLimit[]): Promise<Imported[]> {
+  const ours = new Map<string, Limit>();
+  for await (const limit of keeper.limits.list()) ours.set(limit.name, limit);
+  const imported: Imported[] = [];
+  for (const limit of theirs) imported.push(await takeOverOne(keeper, limit, ours.get(limit.name)));
+  return imported;
+}
+
+/** Makes ours as theirs is, but for what Prefect's limits have not: a description, `maxWaiters`, … stay. */
+async function takeOverOne(keeper: Keeper, limit: PrefectLimit, ours: Limit | undefined): Promise<Imported> {
+  const { name, active_slots: inUse } = limit;
+  const settings = settingsOf(limit);
+  const theirs = { name, ...settings, inUse, before: null, reason: null };
+  if (ours !== undefined && isAs(ours, settings)) return { ...theirs, outcome: 'unchanged' };
+  const reason = await refusal(keeper.limits.set(name, settings));
+  if (reason !== undefined) return { ...theirs, outcome: 'refused', reason };
+  if (ours === undefined) return { ...theirs, outcome: 'created' };
+  const { slots, slotDecayPerSecond, active } = ours;
+  return { ...theirs, outcome: 'updated', before: { slots, slotDecayPerSecond, active } };
+}
+
+function settingsOf({ limit, slot_decay_per_second: decay, active }: PrefectLimit): Settings {
+  return { slots: limit, slotDecayPerSecond: decay === 0 ? null : decay, active };
+}
+
+function isAs(ours: Limit, { slots, slotDecayPerSecond, active }: Settings): boolean {
+  return ours.slots === slots && ours.slotDecayPerSecond === slotDecayPerSecond && ours.active === active;
+}
+
+/** Why this limit cannot be; rejects if that is not the limit's fault. */
+async function refusal(setting: Promise<Limit>): Promise<string | undefined> {
+  const { SlotkeeperError } = await import('slotkeeper');
+  try {
+    await setting;
+    return undefined;
+  } catch (error) {
+    if (SlotkeeperError.is(error, 'CONFLICT')) return error.message;
+    if (!SlotkeeperError.is(error, 'INVALID_REQUEST')) throw error;
+    const { field, reason } = error.details;
+    return typeof field === 'string' ? `${field.replace(/^spec\./, '')} ${reason}` : error.message;
+  }
+}
+
+function importTable(imported: readonly Imported[]): string[] {
+  if (imported.length === 0) return ['There are no limits.'];
+  return table(imported, [
+    { title: 'NAME', of: (row) => row.name },
+    { title: 'SLOTS', of: (row) => row.slots },
+    { title: 'DECAY', of: (row) => decayText(row.slotDecayPerSecond) },
+    { title: 'STATE', of: (row) => stateText(row.active) },
+    { title: 'IN USE THERE', of: (row) => row.inUse },
+    { title: 'HERE', of: outcomeText },
+  ]);
+}
+
+function outcomeText({ outcome, before, reason, ...now }: Imported): string {
+  if (outcome === 'unchanged') return 'is the same already';
+  if (outcome === 'refused') return `left out: ${reason}`;
+  return before === null ? outcome : `updated, was ${differences(before, now).join(', ')}`;
+}
+
+function differences(before: Settings, now: Settings): string[] {
+  const was: string[] = [];
+  if (before.slots !== now.slots) was.push(counted(before.slots, 'slot'));
+  if (before.slotDecayPerSecond !== now.slotDecayPerSecond)
+    was.push(before.slotDecayPerSecond === null ? 'without decay' : decayText(before.slotDecayPerSecond));
+  if (before.active !== now.active) was.push(stateText(before.active));
+  return was;
+}
+
+function decayText(slotDecayPerSecond: number | null): string {
+  return slotDecayPerSecond === null ? '' : `${slotDecayPerSecond}/s`;
+}
+
+function stateText(active: boolean): string {
+  return active ? 'active' : 'inactive';
+}
+
+function summary(imported: readonly Imported[]): string[] {
+  const count = (outcome: Imported['outcome']) => imported.filter((each) => each.outcome === outcome).length;
+  const counts = [
+    `${count('created')} created`,
+    `${count('updated')} updated`,
+    `${count('unchanged')} unchanged`,
+    `${count('refused')} left out`,
+  ];
+  const inUse = imported.filter((each) => each.inUse > 0).map(({ name }) => `'${printable(name)}'`);
+  return [
+    '',
+    `${counted(imported.length, 'limit')} there: ${counts.join(', ')}.`,
+    ...(inUse.length === 0 ? [] : [`Slots in use there are not taken over, here they are free: ${inUse.join(', ')}.`]),
+  ];
+}
+
+function counted(count: number, what: string): string {
+  return `${count} ${what}${count === 1 ? '' : 's'}`;
+}

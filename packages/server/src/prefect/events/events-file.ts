@@ -1,0 +1,68 @@
+/** The file of the events. It can be made anew from the journal, so one that nobody can read is. */
+import { rmSync } from 'node:fs';
+import { DatabaseSync } from 'node:sqlite';
+
+/** Of the tables and of what stands in them. A file of another format is made anew. */
+const FORMAT = 1;
+export const PAGE_BYTES = 4096;
+/** Pages in the write-ahead log before it is moved into the database: each time the disk is synced, which grants wait for. */
+const LOG_PAGES = 8_000;
+
+const SQLITE = { CORRUPT: 11, NOTADB: 26 } as const;
+
+/** `position`: facts up to this one have been folded; `at`: its time; `sent`: events up to this one have been sent upstream. */
+const SCHEMA = `
+  CREATE TABLE head (
+    id INTEGER PRIMARY KEY CHECK (id = 1), position INTEGER, at REAL, sent INTEGER
+  ) STRICT;
+  INSERT INTO head VALUES (1, NULL, NULL, NULL);
+  CREATE TABLE kept (
+    kind TEXT NOT NULL, key TEXT NOT NULL, value TEXT NOT NULL, PRIMARY KEY (kind, key)
+  ) STRICT, WITHOUT ROWID;
+  CREATE TABLE event (
+    seq INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT NOT NULL UNIQUE, occurred TEXT NOT NULL, name TEXT NOT NULL,
+    resource TEXT NOT NULL, stored REAL NOT NULL, derived INTEGER NOT NULL, body TEXT NOT NULL
+  ) STRICT;
+  CREATE INDEX event_occurred ON event (occurred);
+`;
+
+/** @param file null: in memory */
+export function openEventsFile(file: string | null): DatabaseSync {
+  if (file === null) return open(':memory:');
+  try {
+    return open(file);
+  } catch (error) {
+    if (!isUnreadable(error)) throw error;
+    removeEventsFile(file);
+    return open(file);
+  }
+}
+
+export function removeEventsFile(file: string | null): void {
+  if (file === null) return;
+  for (const path of [file, `${file}-wal`, `${file}-shm`]) rmSync(path, { force: true });
+}
+
+/** Whether it cannot be read by anybody, and not only now. */
+export function isUnreadable(error: unknown): boolean {
+  if (error instanceof OtherFormat) return true;
+  const code = Number((error as { errcode?: unknown }).errcode) & 0xff;
+  return code === SQLITE.CORRUPT || code === SQLITE.NOTADB;
+}
+
+class OtherFormat extends Error {}
+
+function open(file: string): DatabaseSync {
+  const db = new DatabaseSync(file);
+  try {
+    db.exec(`PRAGMA page_size = ${PAGE_BYTES}; PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL`);
+    db.exec(`PRAGMA wal_autocheckpoint = ${LOG_PAGES}`);
+    const isNew = Number(db.prepare('SELECT count(*) AS count FROM sqlite_schema').get()?.count) === 0;
+    if (isNew) db.exec(`BEGIN; ${SCHEMA} PRAGMA user_version = ${FORMAT}; COMMIT`);
+    else if (db.prepare('PRAGMA user_version').get()?.user_version !== FORMAT) throw new OtherFormat();
+    return db;
+  } catch (error) {
+    db.close();
+    throw error;
+  }
+}

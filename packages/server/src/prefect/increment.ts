@@ -1,0 +1,74 @@
+/** What an increment asks for, and what it is answered, whichever of Prefect's calls it came by. */
+import { randomUUID } from 'node:crypto';
+import type { AcquireRequest, Amounts, Holder, Lease, Refusal } from '@slotkeeper/engine';
+
+/**
+ * What becomes of the slots:
+ * - `tag`: v1; they are the task run's until its decrement;
+ * - `leased`: v2 with a lease, which is renewed;
+ * - `bare`: v2 without one. Its slots are a lease only until its answer has arrived; then they stay taken without it.
+ */
+export type Kind = 'tag' | 'leased' | 'bare';
+
+/** Tells the sessions of these leases from all others, also after a restart. */
+const SESSION_PREFIXES: Readonly<Record<Kind, string>> = {
+  tag: 'prefect-v1:',
+  leased: 'prefect-v2:leased:',
+  bare: 'prefect-v2:bare:',
+};
+
+export interface Increment {
+  readonly kind: Kind;
+  /** Distinct. */
+  readonly names: readonly string[];
+  /** Of each of them. */
+  readonly slots: number;
+  readonly ratesOnly: boolean;
+  /** Null: nobody is told from others but by the connection. */
+  readonly holder: Pick<Holder, 'type' | 'id'> | null;
+  readonly connection: number;
+  /** The time to live of the lease; null: it lasts until it is released. */
+  readonly ttlMs: number | null;
+}
+
+export type Outcome =
+  | { readonly is: 'granted'; readonly lease: string; readonly amounts: Amounts }
+  /** It will never be granted. */
+  | { readonly is: 'refused'; readonly refusal: Refusal }
+  /** Not yet: ask again. */
+  | { readonly is: 'full' }
+  | { readonly is: 'unavailable' };
+
+/** What a request that is sent away is told to wait. */
+export const RETRY_AFTER_SECONDS = 0.1;
+/** After which a client whom the server cannot let wait asks again. */
+export const QUEUE_FULL_RETRY_SECONDS = 2;
+
+/** One that is sent again has the same key. */
+export function keyOf({ kind, names, slots, ratesOnly, holder, connection }: Increment): string {
+  const who = holder ? [holder.type, holder.id] : connection;
+  return JSON.stringify([kind, who, slots, ratesOnly, [...names].sort()]);
+}
+
+export function newSession(kind: Kind): string {
+  return SESSION_PREFIXES[kind] + randomUUID();
+}
+
+export function isOfKind(kind: Kind, lease: Lease): boolean {
+  return lease.session.startsWith(SESSION_PREFIXES[kind]);
+}
+
+export function acquireFor({ names, slots, ratesOnly, holder }: Increment): AcquireRequest {
+  return {
+    lease: randomUUID(),
+    amounts: names.map((name) => [name, slots]),
+    timeoutMs: null,
+    priority: 0,
+    holder: { type: null, id: null, ...holder, label: null, host: null, pid: null },
+    onMissing: 'allow',
+    skipInactive: true,
+    ratesOnly,
+    refunds: true,
+    place: null,
+  };
+}

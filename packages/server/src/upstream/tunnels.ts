@@ -1,0 +1,75 @@
+/** Connections that have left HTTP: bytes go both ways as they come. */
+import { type IncomingMessage, ServerResponse } from 'node:http';
+import type { Socket } from 'node:net';
+import { type Duplex, pipeline, type Transform } from 'node:stream';
+import { endToEnd } from './headers.ts';
+
+/** A peer that has gone without a word is noticed by the system, some of these later. */
+const KEEP_ALIVE_MS = 30_000;
+
+export interface TunnelEnds {
+  /** The client's. */
+  readonly near: Duplex;
+  readonly far: Duplex;
+  /** What the upstream has sent after its agreement. */
+  readonly farHead: Buffer;
+  readonly agreement: IncomingMessage;
+  /** Through which goes what the client sends. */
+  readonly filter: Transform | undefined;
+}
+
+export class Tunnels {
+  readonly #near = new Set<Duplex>();
+
+  /**
+   * To be called before the upstream is asked.
+   *
+   * @param near the client's end
+   * @param head what it has sent already
+   */
+  begin(near: Duplex, head: Buffer): void {
+    this.#near.add(near);
+    near.once('close', () => this.#near.delete(near));
+    near.unshift(head);
+    near.on('readable', lookForEnd).on('end', end);
+  }
+
+  open({ near, far, farHead, agreement, filter }: TunnelEnds): void {
+    near.off('readable', lookForEnd).off('end', end);
+    for (const socket of [near, far] as Socket[]) socket.setKeepAlive(true, KEEP_ALIVE_MS).setNoDelay(true);
+    near.write(headOf(agreement), 'latin1');
+    far.unshift(farHead);
+    const ended = (): void => {};
+    if (filter) pipeline(near, filter, far, ended);
+    else pipeline(near, far, ended);
+    pipeline(far, near, ended);
+  }
+
+  close(): void {
+    for (const near of this.#near) near.destroy();
+  }
+}
+
+/** A connection that nobody reads does not show that it has ended. Nothing is taken from it. */
+function lookForEnd(this: Duplex): void {
+  this.read(0);
+}
+
+function end(this: Duplex): void {
+  this.destroy();
+}
+
+function headOf(answer: IncomingMessage): string {
+  const headers = ['Connection', 'Upgrade', 'Upgrade', answer.headers.upgrade ?? 'websocket', ...endToEnd(answer)];
+  const lines = headers.flatMap((name, at) => (at % 2 === 0 ? [`${name}: ${headers[at + 1]}\r\n`] : []));
+  return `HTTP/1.1 101 ${answer.statusMessage}\r\n${lines.join('')}\r\n`;
+}
+
+/** For an answer without an upgrade on a connection that had asked for one, which ends with it. */
+export function responseOn(request: IncomingMessage, socket: Duplex): ServerResponse {
+  const response = new ServerResponse(request);
+  response.shouldKeepAlive = false;
+  response.assignSocket(socket as Socket);
+  response.once('finish', () => socket.end(() => socket.destroy()));
+  return response;
+}
