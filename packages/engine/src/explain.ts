@@ -84,10 +84,12 @@ function sentence<W extends Waiter<W>>(
     const free = freeSlots(limit, lapsedSlots, nowMs);
     const { slotDecayPerSecond } = limit.settings;
     if (slotDecayPerSecond !== null) {
-      return `wants ${slots} of '${limit.name}', of which ${free} of ${limit.settings.slots} are free (${slotDecayPerSecond} come back a second)`;
+      return `wants ${slots} of '${limit.name}', of which ${free} of ${limit.settings.slots} are free (${Number(slotDecayPerSecond.toPrecision(3))} come back a second)`;
     }
+    const alone = limit.level - limit.held;
     const holders = limit.leases.size === 1 ? '1 holder has the rest' : `${limit.leases.size} holders have the rest`;
-    return `wants ${slots} of '${limit.name}', of which ${free} of ${limit.settings.slots} are free (${holders})`;
+    const others = alone > 0 ? `, ${alone} of it without a lease` : '';
+    return `wants ${slots} of '${limit.name}', of which ${free} of ${limit.settings.slots} are free (${holders}${others})`;
   });
   const others = ahead === 0 ? '' : ahead === 1 ? ', 1 waiter is ahead' : `, ${ahead} waiters are ahead`;
   return `${parts.join('; ')}${others}.`;
