@@ -151,6 +151,14 @@ describe('a change', () => {
     expect(await server.activeSlots('x')).toBe(2);
   });
 
+  it('of what is taken counts what has just been taken without a lease', async () => {
+    const server = await FaceServer.start();
+    await server.globalLimit('x', 2);
+    await server.connect().take('increment', ['x'], 2);
+    await server.connect().ask('PATCH', `${PATH}/x`, { body: { active_slots: 1 } });
+    expect(await server.activeSlots('x')).toBe(1);
+  });
+
   it('of the limit lets those who fit now go on, and tells the others that they never will', async () => {
     const server = await FaceServer.start();
     await server.globalLimit('x', 4, { active_slots: 4 });

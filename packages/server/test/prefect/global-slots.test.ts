@@ -223,6 +223,18 @@ describe('an increment with a lease', () => {
     expect(await server.activeSlots('x')).toBe(1);
   });
 
+  it('that has expired is gone while somebody waits for what it held', async () => {
+    const server = await FaceServer.start({ holdSeconds: 100 });
+    await server.globalLimit('x', 2, { active_slots: 1 });
+    const connection = server.connect();
+    const lease = leaseOf(await connection.take('increment-with-lease', ['x'], 1, { lease_duration: 60 }));
+    const waiting = await wait(server, 'increment', ['x'], 2);
+    await server.time.pass(60_000);
+    expect((await renew(connection, lease)).status).toBe(410);
+    await connection.giveBack(['x'], 1);
+    expect((await waiting.answer).status).toBe(200);
+  });
+
   it('on names that no limit has is one on nothing', async () => {
     const server = await FaceServer.start();
     const connection = server.connect();
@@ -281,18 +293,20 @@ describe('an increment with a lease', () => {
   it('of before a restart is what its holder gets again, once', async () => {
     const store = new MemoryStore();
     const before = await FaceServer.start({ store });
-    await before.globalLimit('x', 3);
+    await before.globalLimit('x', 5);
     const holder = { type: 'task_run', id: randomUUID() };
     const granted = await before.connect().take('increment-with-lease', ['x'], 1, { holder });
     await before.close();
 
     const server = await FaceServer.start({ store });
     await server.time.pass(HOLD_BACK_MS);
-    const ask = async (slots: number) =>
-      leaseOf(await server.connect().take('increment-with-lease', ['x'], slots, { holder }));
-    expect(await ask(2)).not.toBe(leaseOf(granted));
+    const ask = async (slots: number, type = 'task_run') => {
+      const by = { holder: { ...holder, type } };
+      return leaseOf(await server.connect().take('increment-with-lease', ['x'], slots, by));
+    };
+    expect([await ask(2), await ask(1, 'flow_run')]).not.toContain(leaseOf(granted));
     expect(await ask(1)).toBe(leaseOf(granted));
-    expect(await server.activeSlots('x')).toBe(3);
+    expect(await server.activeSlots('x')).toBe(4);
   });
 
   it('is of no use to those who know the lease of another face', async () => {
@@ -389,6 +403,17 @@ describe('a rate', () => {
     await server.time.pass(2_000);
     expect(await server.activeSlots('x')).toBe(2);
     await release(connection, lease);
+    expect(await server.activeSlots('x')).toBe(0);
+  });
+
+  it('is free of what an expired lease held of it, as far as it has not come back by itself', async () => {
+    const server = await FaceServer.start();
+    await server.globalLimit('x', 4, { slot_decay_per_second: 0.02 });
+    const connection = server.connect();
+    await connection.take('increment-with-lease', ['x'], 3, { lease_duration: 60 });
+    await server.time.pass(59_999);
+    expect(await server.activeSlots('x')).toBe(2);
+    await server.time.pass(1);
     expect(await server.activeSlots('x')).toBe(0);
   });
 
