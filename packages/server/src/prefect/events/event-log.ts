@@ -2,9 +2,12 @@
  * The store in its own thread, since its queries may take their time, and word of what is new in it. A thread that ends by
  * a fault is started again with the next call.
  */
+import { setTimeout as delay } from 'node:timers/promises';
 import { Worker } from 'node:worker_threads';
 import { MisfitError } from './projection.ts';
 import type { AnswerMessage, CallMessage, StoreCalls, StoreThreadData } from './store-thread.ts';
+
+const CLOSE_MS = 1_000;
 
 type Result<K extends keyof StoreCalls> = ReturnType<StoreCalls[K]>;
 
@@ -59,8 +62,12 @@ export class EventLog {
     if (this.#isClosed) return;
     this.#isClosed = true;
     this.#wakeAll();
-    this.#worker?.ref();
-    if (this.#worker) await this.#ask('close', []).catch(() => {});
+    const worker = this.#worker;
+    if (!worker) return;
+    worker.ref();
+    // A query that is under way may take longer than anybody wants to wait.
+    await Promise.race([this.#ask('close', []).catch(() => {}), delay(CLOSE_MS, undefined, { ref: false })]);
+    await worker.terminate();
   }
 
   #ask<K extends keyof StoreCalls>(name: K, args: readonly unknown[]): Promise<Result<K>> {

@@ -38,6 +38,11 @@ export function openEventsFile(file: string | null): DatabaseSync {
   }
 }
 
+/** In a file that is made anew they are greater than in the one before it: whoever remembers one need not know. */
+function numbersFrom(seq: number): string {
+  return `INSERT INTO sqlite_sequence (name, seq) VALUES ('event', ${seq});`;
+}
+
 export function removeEventsFile(file: string | null): void {
   if (file === null) return;
   for (const path of [file, `${file}-wal`, `${file}-shm`]) rmSync(path, { force: true });
@@ -58,7 +63,7 @@ function open(file: string): DatabaseSync {
     db.exec(`PRAGMA page_size = ${PAGE_BYTES}; PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL`);
     db.exec(`PRAGMA wal_autocheckpoint = ${LOG_PAGES}`);
     const isNew = Number(db.prepare('SELECT count(*) AS count FROM sqlite_schema').get()?.count) === 0;
-    if (isNew) db.exec(`BEGIN; ${SCHEMA} PRAGMA user_version = ${FORMAT}; COMMIT`);
+    if (isNew) db.exec(`BEGIN; ${SCHEMA} ${numbersFrom(Date.now() * 1000)} PRAGMA user_version = ${FORMAT}; COMMIT`);
     else if (db.prepare('PRAGMA user_version').get()?.user_version !== FORMAT) throw new OtherFormat();
     return db;
   } catch (error) {

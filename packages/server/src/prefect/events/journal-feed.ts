@@ -3,8 +3,7 @@
  * since it takes only a small part of the event loop's time; what grants need comes first.
  */
 import { setTimeout as delay } from 'node:timers/promises';
-import type { StoredFact } from '@slotkeeper/journal';
-import { JournalError } from '@slotkeeper/journal';
+import { JournalError, type StoredFact } from '@slotkeeper/journal';
 import type { Replica } from '../../replica.ts';
 import type { EventLog } from './event-log.ts';
 import { MisfitError } from './projection.ts';
@@ -36,6 +35,8 @@ export class JournalFeed {
   /** Up to which facts are folded. */
   #position = 0;
   #wake = (): void => {};
+  /** That something goes wrong. */
+  #isTold = false;
   #usage = performance.eventLoopUtilization();
 
   constructor({ replica, events, warn }: JournalFeedOptions) {
@@ -61,18 +62,16 @@ export class JournalFeed {
   }
 
   async #run(): Promise<void> {
-    let isTold = false;
     while (!this.#stop.signal.aborted) {
       try {
         this.#position = await this.#start();
         this.#started();
         await this.#follow();
-        isTold = false;
       } catch (error) {
         if (this.#stop.signal.aborted) return;
         if (error instanceof MisfitError) await this.#startFromPresent().catch(() => {});
-        if (!isTold) this.#warn(`Events lag behind until this is over: ${(error as Error).message}`);
-        isTold = true;
+        if (!this.#isTold) this.#warn(`Events lag behind until this is over: ${(error as Error).message}`);
+        this.#isTold = true;
         this.#started();
         await this.#pause(RETRY_MS);
       }
@@ -114,6 +113,7 @@ export class JournalFeed {
         const folded = this.#events.call('fold', this.#position, facts, Date.now());
         const tookMs = performance.now() - startMs;
         await folded;
+        this.#isTold = false;
         this.#position += facts.length;
         await this.#pause(this.#isBusy() ? Math.max(PAUSE_MIN_MS, PAUSE_FACTOR * tookMs) : PAUSE_MIN_MS);
       } else if (this.#isBehind()) await this.#pause(PAUSE_MIN_MS);

@@ -54,10 +54,11 @@ export interface Standing {
   readonly grants: readonly Grant[];
 }
 
-const V1_SESSION = 'prefect-v1:';
+/** Those of v1's increments, and of the task runs that a reset of a tag gives slots to. */
+const V1_SESSIONS = ['prefect-v1:', 'reset:'];
 
 export function isV1(session: string): boolean {
-  return session.startsWith(V1_SESSION);
+  return V1_SESSIONS.some((prefix) => session.startsWith(prefix));
 }
 
 /** Where there is no history to fold. Whose the slots are that were left is not known any more. */

@@ -45,6 +45,8 @@ export interface StartOptions {
   readonly upstream?: UpstreamAddress;
   /** In which leases live; real time without. */
   readonly clock?: Clock;
+  /** Takes what ends the server; the test's end does it without. */
+  readonly until?: (end: () => Promise<void>) => void;
 }
 
 /** Gone at the test's end. */
@@ -69,7 +71,7 @@ export class EventsServer {
     this.warnings = warnings;
   }
 
-  /** Ends with the test. */
+  /** Ends with the test, unless told otherwise. */
   static async start(options: StartOptions = {}): Promise<EventsServer> {
     const {
       folder,
@@ -92,7 +94,7 @@ export class EventsServer {
       closing ??= server.#close();
       return closing;
     };
-    onTestFinished(() => server.close());
+    (options.until ?? onTestFinished)(() => server.close());
     return server;
   }
 
@@ -182,11 +184,14 @@ export class EventsServer {
 
   /** All events that match, oldest first, once there are as many. */
   async settled(total: number, filter: object = {}): Promise<readonly ToldEvent[]> {
-    for (;;) {
-      const page = await this.filter({ ...filter, order: 'ASC' });
-      if (page.total >= total) return page.events;
-      await new Promise(setImmediate);
+    for (let told = 0; told < total; ) {
+      const socket = this.socket('out', []);
+      await socket.send({ type: 'filter', filter });
+      // It is closed where events are not to be had yet.
+      for (told = 0; told < total && (await socket.next().catch(() => undefined)); ) told += 1;
+      socket.end();
     }
+    return (await this.filter({ ...filter, order: 'ASC' })).events;
   }
 
   socket(path: 'in' | 'out', protocols: string[] = ['prefect']): EventSocket {
@@ -247,6 +252,10 @@ export class EventSocket {
   async closed(): Promise<{ readonly code: number; readonly reason: string }> {
     while (!this.#closed) await this.#change();
     return this.#closed;
+  }
+
+  end(): void {
+    this.#socket.terminate();
   }
 
   #change(): Promise<void> {

@@ -1,19 +1,20 @@
 /** Looking up events: `/events/filter` and its pages. */
-import { describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type EventFilter, matcherOf } from '../../../src/prefect/events/event-filter.ts';
 import { filterReader } from '../../../src/prefect/events/filter-body.ts';
-import { clientEvent, type EventPage, EventsServer, type ToldEvent } from './events-server.ts';
+import { clientEvent, type EventPage, EventsServer, type StartOptions, type ToldEvent } from './events-server.ts';
 
 const NOW_MS = Date.parse('2026-11-24T12:00:00Z');
 
 /** Told by their names, oldest first, a second apart. */
 async function serverWith(
-  ...events: readonly (Partial<ToldEvent> & { readonly event: string })[]
+  events: readonly (Partial<ToldEvent> & { readonly event: string })[],
+  options: StartOptions = {},
 ): Promise<EventsServer> {
-  const server = await EventsServer.start();
-  const sent = events.map((event, i) =>
-    clientEvent(i, { occurred: new Date(NOW_MS + i * 1_000).toISOString(), ...event }),
-  );
+  const server = await EventsServer.start(options);
+  const sent = events.map((event, i) => {
+    return clientEvent(i, { occurred: new Date(NOW_MS + i * 1_000).toISOString(), ...event });
+  });
   const answer = await server.post('/events', sent);
   if (answer.status !== 204) throw new Error(await answer.text());
   return server;
@@ -52,6 +53,17 @@ const SHOP = [
 const [OPENED, CLOSED, PLACED, PAID] = SHOP.map(({ event }) => event) as [string, string, string, string];
 
 describe('a filter', () => {
+  let shop: EventsServer;
+  let end: () => Promise<void>;
+  beforeAll(async () => {
+    shop = await serverWith(SHOP, {
+      until: (ends) => {
+        end = ends;
+      },
+    });
+  });
+  afterAll(() => end());
+
   const cases: readonly (readonly [object, readonly string[]])[] = [
     [{}, [OPENED, CLOSED, PLACED, PAID]],
     [{ event: { prefix: ['shop.'] } }, [OPENED, CLOSED]],
@@ -100,7 +112,7 @@ describe('a filter', () => {
     [{ event: { prefix: ['order'] }, related: { role: ['payer'] }, resource: { id: ['order.1'] } }, [PAID]],
   ];
   it.each(cases)('%j finds what it asks for', async (filter, names) => {
-    expect(await namesOf(await serverWith(...SHOP), filter)).toEqual(names);
+    expect(await namesOf(shop, filter)).toEqual(names);
   });
 
   it.each(cases)('%j means the same of an event that has just happened', (filter, names) => {
@@ -126,7 +138,7 @@ describe('a filter', () => {
   });
 
   it('of a pattern that could be matched in many ways is answered at once', async () => {
-    const server = await serverWith({ event: 'x', resource: resource('x', { label: 'a'.repeat(5_000) }) });
+    const server = await serverWith([{ event: 'x', resource: resource('x', { label: 'a'.repeat(5_000) }) }]);
     expect(await namesOf(server, { resource: { labels: { label: `${'*a'.repeat(200)}b` } } })).toEqual([]);
   });
 
@@ -146,8 +158,7 @@ describe('a filter', () => {
     [{ limit: -1 }, ['body', 'limit']],
   ];
   it.each(bad)('%j is refused with the field', async (body, loc) => {
-    const server = await EventsServer.start();
-    const answer = await server.post('/events/filter', body);
+    const answer = await shop.post('/events/filter', body);
     const { exception_detail } = (await answer.json()) as { exception_detail: { loc: unknown }[] };
     expect([answer.status, exception_detail.map((fault) => fault.loc)]).toEqual([422, [loc]]);
   });
@@ -157,7 +168,7 @@ describe('pages', () => {
   const EVENTS = Array.from({ length: 120 }, (_, i) => ({ event: i % 2 ? 'odd' : `even.${i}` }));
 
   it('follow each other to the end, whatever comes meanwhile', async () => {
-    const server = await serverWith(...EVENTS);
+    const server = await serverWith(EVENTS);
     const filter = { occurred: PERIOD, event: { prefix: ['even.'] } };
     let page = await server.filter(filter, 25);
     const names: string[] = [];
@@ -180,7 +191,7 @@ describe('pages', () => {
   });
 
   it('without any events tell their number', async () => {
-    const server = await serverWith(...EVENTS);
+    const server = await serverWith(EVENTS);
     expect(await server.filter({ occurred: PERIOD, event: { name: ['odd'] } }, 0)).toEqual({
       events: [],
       total: 60,
@@ -189,7 +200,7 @@ describe('pages', () => {
   });
 
   it('hold fifty unless told otherwise', async () => {
-    const server = await serverWith(...EVENTS);
+    const server = await serverWith(EVENTS);
     for (const body of [{ filter: { occurred: PERIOD } }, { filter: { occurred: PERIOD }, limit: null }]) {
       const page = (await (await server.post('/events/filter', body)).json()) as EventPage;
       expect([page.events.length, page.total]).toEqual([50, 120]);

@@ -104,39 +104,42 @@ describe('a grant', () => {
     expect(history.release('long')[0]?.follows).toBe(null);
   });
 
-  it('of v1 has the form of v1, with the task run and without the prefix of tags', () => {
-    const history = new History();
-    history.limit('tag:etl', { slots: 2 });
-    history.limit('tag:x', { slots: 3 });
-    const v1 = { session: 'prefect-v1:run:1', holder: { type: 'task_run', id: 'run' }, refunds: true };
-    const taken = [
-      ['tag:etl', 1],
-      ['tag:x', 1],
-    ] as const;
-    const [event] = history.grant('l', taken, v1);
-    expect(event).toMatchObject({
-      event: 'prefect.concurrency-limit.v1.acquired',
-      resource: {
-        'prefect.resource.id': 'prefect.concurrency-limit.v1.id-of-tag:etl',
-        'prefect.resource.name': 'etl',
-        limit: '2',
-        task_run_id: 'run',
-      },
-      related: [
-        {
-          'prefect.resource.id': 'prefect.concurrency-limit.v1.id-of-tag:x',
-          'prefect.resource.role': 'concurrency-limit',
+  it.each(['prefect-v1:run:1', 'reset:l'])(
+    'of v1 (%s) has the form of v1, with the task run and no prefix of tags',
+    (session) => {
+      const history = new History();
+      history.limit('tag:etl', { slots: 2 });
+      history.limit('tag:x', { slots: 3 });
+      const v1 = { session, holder: { type: 'task_run', id: 'run' }, refunds: true };
+      const taken = [
+        ['tag:etl', 1],
+        ['tag:x', 1],
+      ] as const;
+      const [event] = history.grant('l', taken, v1);
+      expect(event).toMatchObject({
+        event: 'prefect.concurrency-limit.v1.acquired',
+        resource: {
+          'prefect.resource.id': 'prefect.concurrency-limit.v1.id-of-tag:etl',
+          'prefect.resource.name': 'etl',
+          limit: '2',
+          task_run_id: 'run',
         },
-      ],
-      payload: {},
-    });
-    expect(history.release('l')[0]).toMatchObject({
-      event: 'prefect.concurrency-limit.v1.released',
-      resource: event?.resource,
-      related: event?.related,
-      payload: { cause: 'returned', occupancy_seconds: 1 },
-    });
-  });
+        related: [
+          {
+            'prefect.resource.id': 'prefect.concurrency-limit.v1.id-of-tag:x',
+            'prefect.resource.role': 'concurrency-limit',
+          },
+        ],
+        payload: {},
+      });
+      expect(history.release('l')[0]).toMatchObject({
+        event: 'prefect.concurrency-limit.v1.released',
+        resource: event?.resource,
+        related: event?.related,
+        payload: { cause: 'returned', occupancy_seconds: 1 },
+      });
+    },
+  );
 
   it('tells who holds it, as far as that is known', () => {
     const history = new History();

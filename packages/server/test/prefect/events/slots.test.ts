@@ -1,11 +1,11 @@
 /** What happens to slots and limits is told as events, once each, whatever becomes of the server meanwhile. */
-import { writeFileSync } from 'node:fs';
+import { mkdirSync, rmdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { MemoryJournal, MemoryStore } from '@slotkeeper/journal';
 import { describe, expect, it } from 'vitest';
 import { VirtualTime } from '../../../../../test/virtual-time.ts';
-import { EventsServer, idOfLimit, type ToldEvent, temporaryFolder } from './events-server.ts';
+import { clientEvent, EventsServer, idOfLimit, type ToldEvent, temporaryFolder } from './events-server.ts';
 
 const OF_SLOTS = {
   event: { prefix: ['prefect.concurrency-limit.'], exclude_name: ['prefect.concurrency-limit.created'] },
@@ -178,6 +178,24 @@ describe('a server that starts again', () => {
     const [acquired] = await second.settled(1, OF_SLOTS);
     expect(acquired).toMatchObject({ event: 'prefect.concurrency-limit.acquired' });
     expect(second.warnings).toEqual([expect.stringContaining("limit 'db', which does not exist")]);
+  });
+
+  it('with a file that cannot be opened says so and goes on, and has all events once it can be', async () => {
+    const folder = temporaryFolder();
+    const file = join(folder, 'events.db');
+    mkdirSync(file);
+    const server = await EventsServer.start({ folder });
+    expect(server.warnings).toEqual([expect.stringMatching(/^Events lag behind until this is over: .*open/)]);
+    server.limit('db');
+    await server.acquire('l1', [['db', 1]]);
+    expect((await server.post('/events', [clientEvent(1)])).status).toBe(503);
+    expect((await server.post('/events/filter', {})).status).toBe(503);
+    rmdirSync(file);
+    expect((await server.settled(2)).map(told)).toEqual([
+      ['created', 'db', undefined],
+      ['acquired', 'db', undefined],
+    ]);
+    expect(server.warnings.length).toBe(1);
   });
 
   it('with a file that nobody can read makes it anew', async () => {

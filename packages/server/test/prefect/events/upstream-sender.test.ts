@@ -5,8 +5,8 @@ import { describe, expect, it, onTestFinished } from 'vitest';
 import { clientEvent, EventsServer, type StartOptions, type ToldEvent, temporaryFolder } from './events-server.ts';
 
 interface Asked {
-  readonly method: string | undefined;
-  readonly url: string | undefined;
+  readonly method?: string | undefined;
+  readonly url?: string | undefined;
   readonly headers: IncomingHttpHeaders;
 }
 
