@@ -1,4 +1,5 @@
 /** What must be so in every state of an exploration, and what must come of it. */
+import { room } from '../../packages/engine/test/audit.ts';
 import { firstToGrant, type PlainLimit, type PlainWaiter } from '../../packages/engine/test/plain-line.ts';
 import type { World } from './world.ts';
 
@@ -28,7 +29,7 @@ function checkLine(world: World): void {
     const { slots, active, mode, overtakes } = engine.state.limits.get(name)!.settings;
     return { name, slots, active, mode, overtakes, grants: world.grants.get(name) ?? 0 };
   };
-  const granted = firstToGrant(waiters, limitOf, ({ name, slots }) => slots - heldForGood(world, name));
+  const granted = firstToGrant(waiters, limitOf, ({ name }) => room(engine, name));
   if (granted) throw new Error(`${granted.lease} waits, though it could be granted`);
   for (const [i, { lease, parkedOn }] of waiters.entries()) {
     const { blockedOn } = views[i]!;
@@ -36,17 +37,10 @@ function checkLine(world: World): void {
   }
 }
 
-/** Without what leases hold that have lapsed. */
-function heldForGood(world: World, name: string): number {
-  const { engine } = world.stepper;
-  let held = 0;
-  for (const lease of engine.state.limits.get(name)!.leases.values()) {
-    if (engine.isValid(lease.id, lease.token)) held += lease.amounts.get(name)!;
-  }
-  return held;
-}
-
-/** All limits are open, all clients come back, all holders let go: everybody is served, and nothing remains. */
+/**
+ * All limits are open, all clients come back, all holders let go, what is taken without a lease is given back, and time passes:
+ * everybody is served, and nothing remains.
+ */
 export function drain(world: World): void {
   const { engine } = world.stepper;
   for (const { name, settings } of engine.state.limits.values()) {
@@ -54,15 +48,28 @@ export function drain(world: World): void {
   }
   for (const client of world.clients) if (!client.connected) world.do(`${client.name} returns`);
   while (world.heldBackUntilMs !== null) world.do('time passes');
-  const waiting = world.clients.filter(({ wish, token }) => wish && token === null);
-  for (let rounds = 0; ; rounds++) {
+  for (const { name, held } of engine.state.limits.values()) world.do(`${name} occupied ${held}`);
+  for (let rounds = 0; world.clients.some(({ wish }) => wish); rounds++) {
     const holder = world.clients.find(({ token }) => token !== null);
-    if (!holder) break;
-    if (rounds > world.clients.length) throw new Error('letting go goes on for ever');
-    world.do(`${holder.name} releases`);
+    if (holder) world.do(`${holder.name} releases`);
+    else if (rounds < ROUNDS_MAX && rates(world)) world.do('time refills');
+    else throw new Error(`all let go, and ${unserved(world).join(', ')} still wait`);
   }
-  const unserved = waiting.filter(({ wish }) => wish).map(({ name }) => name);
-  if (unserved.length > 0) throw new Error(`all let go, and ${unserved.join(', ')} still wait`);
-  const left = [...world.stepper.engine.state.leases.keys(), ...engine.waiters(null).map(({ ticket }) => ticket)];
+  const left = [...engine.state.leases.keys(), ...engine.waiters(null).map(({ ticket }) => ticket)];
   if (left.length > 0) throw new Error(`all let go, and ${left.join(', ')} remain`);
+  for (const { name, level, settings } of engine.state.limits.values()) {
+    if (settings.slotDecayPerSecond !== null || level === 0) continue;
+    throw new Error(`all let go, and ${level} of ${name} remain taken`);
+  }
+}
+
+/** Enough for all that a cast can take of rates to come back. */
+const ROUNDS_MAX = 100;
+
+function rates(world: World): boolean {
+  return [...world.stepper.engine.state.limits.values()].some(({ settings }) => settings.slotDecayPerSecond !== null);
+}
+
+function unserved(world: World): string[] {
+  return world.clients.filter(({ wish, token }) => wish && token === null).map(({ name }) => name);
 }

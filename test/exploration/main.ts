@@ -1,6 +1,7 @@
 /**
  * Explores deeper than the tests do:
  *   npm run explore -- --limits a:1,b:2 --clients 4 --depth 8 [--turns sessions,time] [--wishes try,allow] [--model]
+ * `a:1@2` is a rate of which two slots come back a second.
  */
 import { parseArgs } from 'node:util';
 import { type Cast, EXTRAS, type Extra, TURNS, type Turn, wishes } from './cast.ts';
@@ -19,8 +20,9 @@ const { values } = parseArgs({
 });
 
 const limits = values.limits.split(',').map((text) => {
-  const [name = '', slots] = text.split(':');
-  return [name, Number(slots)] as const;
+  const [name = '', size = ''] = text.split(':');
+  const [slots, perSecond] = size.split('@');
+  return [name, Number(slots), perSecond === undefined ? null : Number(perSecond)] as const;
 });
 const cast: Cast = {
   limits,

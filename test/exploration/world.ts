@@ -4,10 +4,12 @@
  */
 import { type AcquireRequest, HOLD_BACK_MS, type Place } from '@slotkeeper/engine';
 import { request } from '../../packages/engine/test/scene.ts';
-import type { Cast, Wish } from './cast.ts';
+import type { Cast, CastLimit, Wish } from './cast.ts';
 import type { Stepper } from './stepper.ts';
 
-const TTL_MS = 2_000;
+export const TTL_MS = 2_000;
+/** In which half a slot comes back at one a second. */
+const REFILL_MS = 500;
 
 export interface Client {
   readonly name: string;
@@ -36,7 +38,7 @@ export class World {
   constructor(cast: Cast, stepper: Stepper) {
     this.cast = cast;
     this.stepper = stepper;
-    for (const [name, slots] of cast.limits) this.#setLimit(name, { slots, overtakes: 1 });
+    for (const limit of cast.limits) this.#make(limit);
     this.clients = Array.from({ length: cast.clients }, (_, i) => ({
       name: String.fromCharCode(0x70 + i),
       connected: false,
@@ -44,8 +46,6 @@ export class World {
       heardAtMs: 0,
       wish: null,
       place: null,
-      ratesOnly: false,
-      refunds: false,
       token: null,
       askedAtMs: 0,
       grantsSeen: new Map(),
@@ -58,7 +58,8 @@ export class World {
     const [who = '', what = '', which] = move.split(' ');
     const client = this.clients.find(({ name }) => name === who);
     if (client) this.#act(client, what, which);
-    else if (who === 'time') this.#passTime();
+    else if (who === 'time' && what === 'refills') this.#passTime(this.stepper.nowMs + REFILL_MS);
+    else if (who === 'time') this.#passTime(Math.min(...this.deadlines()));
     else if (who === 'server') this.#restart();
     else this.#change(who, what, which);
   }
@@ -71,6 +72,10 @@ export class World {
         return;
       case 'releases':
         this.#step({ type: 'release', lease: name, token: client.token! });
+        forget(client);
+        return;
+      case 'leaves':
+        this.#step({ type: 'release', lease: name, token: client.token!, how: 'left' });
         forget(client);
         return;
       case 'cancels':
@@ -99,15 +104,44 @@ export class World {
     }
   }
 
-  #change(name: string, what: string, which: string | undefined): void {
-    if (what === 'resized') this.#setLimit(name, { slots: Number(which) });
-    else if (what === 'paused') this.#setLimit(name, { mode: 'paused' });
-    else if (what === 'resumed') this.#setLimit(name, { mode: 'open' });
-    else if (what === 'deleted') {
-      this.#step({ type: 'limit.delete', name, force: true });
-      this.grants.delete(name);
-    } else if (what === 'made') this.#setLimit(name, { slots: Number(which), overtakes: 1 });
-    else throw new Error(`no limit is '${what}'`);
+  #change(name: string, what: string, which = ''): void {
+    switch (what) {
+      case 'resized':
+        this.#setLimit(name, { slots: Number(which) });
+        return;
+      case 'paused':
+      case 'resumed':
+        this.#setLimit(name, { mode: what === 'paused' ? 'paused' : 'open' });
+        return;
+      case 'decays':
+      case 'keeps':
+        this.#setLimit(name, { slotDecayPerSecond: what === 'decays' ? Number(which) : null });
+        return;
+      case 'occupied':
+        this.#step({ type: 'limit.occupy', name, slots: Number(which) });
+        return;
+      case 'returned':
+        this.#step({ type: 'return', amounts: [[name, 1]] });
+        return;
+      case 'renamed':
+        this.#step({ type: 'limit.rename', name, to: which });
+        this.grants.set(which, this.grants.get(name) ?? 0);
+        if (which !== name) this.grants.delete(name);
+        return;
+      case 'deleted':
+        this.#step({ type: 'limit.delete', name, force: true });
+        this.grants.delete(name);
+        return;
+      case 'made':
+        this.#make(this.cast.limits.find(([other]) => other === name)!);
+        return;
+      default:
+        throw new Error(`no limit is '${what}'`);
+    }
+  }
+
+  #make([name, slots, slotDecayPerSecond]: CastLimit): void {
+    this.#setLimit(name, { slots, slotDecayPerSecond, overtakes: 1 });
   }
 
   #setLimit(name: string, patch: object): void {
@@ -142,8 +176,7 @@ export class World {
     });
   }
 
-  #passTime(): void {
-    const untilMs = Math.min(...this.deadlines());
+  #passTime(untilMs: number): void {
     const { engine } = this.stepper;
     // The engine may also look at clients that have been heard of since.
     for (let dueMs = engine.wakeAtMs; dueMs !== null && dueMs < untilMs; dueMs = engine.wakeAtMs) this.#tick(dueMs);
@@ -209,6 +242,11 @@ function forget(client: Client): void {
   client.token = null;
 }
 
-function requestOf({ name, place }: Client, { amounts, timeoutMs, priority, onMissing }: Wish): AcquireRequest {
-  return request(name, Object.fromEntries(amounts), { timeoutMs, priority, onMissing, place });
+function requestOf({ name, place }: Client, { amounts, ...wish }: Wish): AcquireRequest {
+  return request(name, Object.fromEntries(amounts), { ...wish, place });
+}
+
+/** The other name that a limit may have. */
+export function renamed(name: string): string {
+  return `${name}2`;
 }

@@ -12,12 +12,21 @@ export type Action = { readonly waitMs: number } & (
       readonly priority: number;
       readonly onMissing: OnMissing;
       readonly skipInactive: boolean;
+      readonly ratesOnly: boolean;
+      readonly refunds: boolean;
     }
-  | { readonly do: 'repeat' | 'cancel' | 'release' | 'releaseStale' | 'releasePart' | 'renew'; readonly pick: number }
+  /** `undo`: cancelled after it was granted. `leave`: its slots stay taken without it. */
+  | {
+      readonly do: 'repeat' | 'cancel' | 'undo' | 'release' | 'releaseStale' | 'releasePart' | 'leave' | 'renew';
+      readonly pick: number;
+    }
   | { readonly do: 'heard' | 'close'; readonly client: number }
   | { readonly do: 'lose'; readonly client: number; readonly keepMs: number | null }
   | { readonly do: 'set'; readonly name: string; readonly patch: LimitPatch }
   | { readonly do: 'delete'; readonly name: string; readonly force: boolean }
+  | { readonly do: 'rename'; readonly name: string; readonly to: string }
+  | { readonly do: 'occupy'; readonly name: string; readonly slots: number }
+  | { readonly do: 'return'; readonly amounts: Amounts }
   /** `beating`: every connected client is heard of in time. */
   | { readonly do: 'sleep'; readonly ms: number; readonly beating: boolean }
   | { readonly do: 'tickLate' | 'stall'; readonly ms: number }
@@ -36,16 +45,27 @@ export const LIFELINES: readonly { lifeline: Lifeline; ttlMs: number | null }[] 
 const client = fc.nat(LIFELINES.length - 1);
 const pick = fc.nat(15);
 const name = fc.constantFrom(...NAMES);
-const ms = fc.constantFrom(1, 100, 500, 999, 1000, 1999, 2000, 2500, 4000, 6000);
-const amounts = fc.uniqueArray(fc.tuple(name, fc.constantFrom(1, 1, 1, 1, 2, 2, 2, 3, 3, 4)), {
-  minLength: 1,
-  maxLength: 3,
-  selector: ([name]) => name,
-});
+const otherName = fc.constantFrom(...NAMES, 'd', 'd');
+const ms = fc.constantFrom(1, 100, 333, 500, 500, 999, 1000, 1999, 2000, 2500, 4000, 6000);
+const amounts = fc.uniqueArray(
+  fc.tuple(fc.constantFrom(...NAMES, ...NAMES, ...NAMES, 'd'), fc.constantFrom(1, 1, 1, 1, 2, 2, 2, 3, 3, 4)),
+  {
+    minLength: 1,
+    maxLength: 3,
+    selector: ([name]) => name,
+  },
+);
 const onMissing: fc.Arbitrary<OnMissing> = fc.constantFrom<OnMissing>('error', 'error', 'allow', {
   patch: { slots: 2 },
-  ids: ['i1', 'i2', 'i3'],
+  ids: ['i1', 'i2', 'i3', 'i4'],
 });
+/** With a third of a second it comes to moments that no clock can tell. */
+const decay = fc.constantFrom(null, 0.5, 1, 2, 3);
+
+/** How fast each limit decays as it begins; null: it is a semaphore. */
+export type Decays = Readonly<Record<string, number | null>>;
+export const decays: fc.Arbitrary<Decays> = fc.record({ a: decay, b: decay, c: decay });
+const shortMs = fc.constantFrom(1, 10, 300, 333, 334, 500, 667, 1000);
 const patch: fc.Arbitrary<LimitPatch> = fc.oneof(
   fc.record({ slots: fc.nat(4) }),
   fc.record({ slots: fc.constantFrom(2, 3, 4) }),
@@ -53,9 +73,15 @@ const patch: fc.Arbitrary<LimitPatch> = fc.oneof(
   fc.record({ mode: fc.constantFrom('open' as const, 'open' as const, 'paused' as const, 'draining' as const) }),
   fc.record({ overtakes: fc.nat(3) }),
 );
+const rate: fc.Arbitrary<LimitPatch> = fc.record({ slotDecayPerSecond: decay });
 
 /** `also` are the rarer things that may happen besides acquire and release. */
-export function actions(also: { sessions: boolean; limits: boolean; restarts: boolean }): fc.Arbitrary<Action[]> {
+export function actions(also: {
+  sessions: boolean;
+  limits: boolean;
+  rates: boolean;
+  restarts: boolean;
+}): fc.Arbitrary<Action[]> {
   const weighted = [
     [
       8,
@@ -67,9 +93,20 @@ export function actions(also: { sessions: boolean; limits: boolean; restarts: bo
         priority: fc.constantFrom(0, 0, 0, 1, 2, -1),
         onMissing: also.limits ? onMissing : fc.constant<OnMissing>('error'),
         skipInactive: fc.boolean(),
+        ratesOnly: also.rates ? fc.constantFrom(false, false, false, true) : fc.constant(false),
+        refunds: fc.constantFrom(false, false, false, true),
       }),
     ],
     [6, fc.record({ do: fc.constantFrom('release' as const, 'cancel' as const), pick })],
+    [also.rates ? 3 : 1, fc.record({ do: fc.constantFrom('undo' as const, 'leave' as const), pick })],
+    [
+      also.rates ? 2 : 1,
+      fc.oneof(
+        fc.record({ do: fc.constant('return' as const), amounts }),
+        fc.record({ do: fc.constant('occupy' as const), name, slots: fc.nat(4) }),
+      ),
+    ],
+    [also.rates ? 3 : 0, fc.record({ do: fc.constant('sleep' as const), ms: shortMs, beating: fc.constant(true) })],
     [1, fc.record({ do: fc.constantFrom('releaseStale' as const, 'releasePart' as const, 'repeat' as const), pick })],
     [
       2,
@@ -93,6 +130,8 @@ export function actions(also: { sessions: boolean; limits: boolean; restarts: bo
       also.limits ? 3 : 0,
       fc.oneof(
         { weight: 5, arbitrary: fc.record({ do: fc.constant('set' as const), name, patch }) },
+        { weight: also.rates ? 3 : 0, arbitrary: fc.record({ do: fc.constant('set' as const), name, patch: rate }) },
+        { weight: 1, arbitrary: fc.record({ do: fc.constant('rename' as const), name: otherName, to: otherName }) },
         { weight: 1, arbitrary: fc.record({ do: fc.constant('delete' as const), name, force: fc.boolean() }) },
       ),
     ],
@@ -101,7 +140,9 @@ export function actions(also: { sessions: boolean; limits: boolean; restarts: bo
   const what = fc.oneof(
     ...weighted.map(([weight, arbitrary]) => ({ weight, arbitrary: arbitrary as fc.Arbitrary<object> })),
   );
-  const waitMs = fc.constantFrom(0, 0, 0, 1, 10, 300);
+  const waitMs = also.rates
+    ? fc.constantFrom(0, 0, 0, 1, 10, 300, 333, 500, 1000)
+    : fc.constantFrom(0, 0, 0, 1, 10, 300);
   return fc.array(
     fc.tuple(what, waitMs).map(([what, waitMs]) => ({ waitMs, ...what }) as Action),
     { maxLength: 60, size: 'max' },

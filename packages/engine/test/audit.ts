@@ -1,5 +1,6 @@
 /** The invariants of design.md, checked by plain scans of what the engine shows of itself. */
 import type { Engine, Fact, State } from '../src/index.ts';
+import { without } from './plain-level.ts';
 
 /** To be called after each fact, with the state that it led to. */
 export function auditFact(state: State, fact: Fact): void {
@@ -12,8 +13,8 @@ export function auditFact(state: State, fact: Fact): void {
   );
   for (const [name] of fact.amounts) {
     const limit = state.limits.get(name);
-    const fits = limit !== undefined && (!limit.settings.active || limit.held <= limit.settings.slots);
-    check(fits, `a grant of '${name}' to ${fact.lease} brings it to ${limit?.held} of ${limit?.settings.slots}`);
+    const fits = limit !== undefined && (!limit.settings.active || limit.level <= limit.settings.slots + FRACTION);
+    check(fits, `a grant of '${name}' to ${fact.lease} brings it to ${limit?.level} of ${limit?.settings.slots}`);
   }
 }
 
@@ -23,6 +24,13 @@ export function auditState(engine: Engine, heldBack: boolean): void {
     let sum = 0;
     for (const lease of engine.state.leases.values()) sum += lease.amounts.get(limit.name) ?? 0;
     check(sum === limit.held, `'${limit.name}' counts ${limit.held} as held, its leases hold ${sum}`);
+    const isRate = limit.settings.slotDecayPerSecond !== null;
+    const isTaken = isRate ? limit.level >= 0 : limit.level >= sum && Number.isInteger(limit.level);
+    check(isTaken, `'${limit.name}' counts ${limit.level} as taken, its leases hold ${sum}`);
+    for (const lease of engine.state.leases.values()) {
+      const hasSpent = lease.spent.some(([name]) => name === limit.name);
+      check(!hasSpent || isRate, `${lease.id} has spent of '${limit.name}', which is no rate`);
+    }
   }
   if (!heldBack) auditWaiters(engine);
 }
@@ -34,11 +42,25 @@ function auditWaiters(engine: Engine): void {
     const views = limits.map(({ name, slots }) => ({ ...engine.limitView(name)!, wanted: slots }));
     if (!connected || views.some(({ mode }) => mode !== 'open')) continue;
     const isFirst = limits.every(({ name }) => !taken.has(name));
-    const fits = views.every(({ active, free, wanted }) => !active || wanted <= free);
+    const fits = views.every(({ name, active, wanted }) => !active || wanted + FRACTION <= room(engine, name));
     check(!isFirst || !fits, `${ticket} waits, though it is the first on all its limits and would fit`);
     for (const { name } of limits) taken.add(name);
   }
 }
+
+/** Slots that are not taken, or only by leases that end if they are needed. */
+export function room(engine: Engine, name: string): number {
+  const { level, levelAtMs, held, leases, settings } = engine.state.limits.get(name)!;
+  const now = Math.max(0, level - ((settings.slotDecayPerSecond ?? 0) * (engine.nowMs - levelAtMs)) / 1000);
+  let lapsed = 0;
+  for (const { id, token, amounts } of leases.values()) {
+    if (!engine.isValid(id, token)) lapsed += amounts.get(name) ?? 0;
+  }
+  return settings.slots - without(now, lapsed, held - lapsed);
+}
+
+/** What a sum of fractions of slots may be off by. */
+const FRACTION = 1e-6;
 
 function check(condition: boolean, message: string): void {
   if (!condition) throw new Error(message);

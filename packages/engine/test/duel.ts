@@ -20,7 +20,8 @@ import { Model, type Outcome } from './model.ts';
 
 export class Duel {
   engine: Engine;
-  nowMs = 1_000_000;
+  /** As in the year 2026: so many milliseconds leave a double few digits for fractions. */
+  nowMs = 1_790_000_000_000;
   readonly model = new Model();
   readonly facts: Fact[] = [];
   #replayed: State = emptyState();
@@ -61,13 +62,22 @@ export class Duel {
     const untilMs = this.nowMs + ms;
     const steps: Step[] = [];
     for (;;) {
-      const wakeAtMs = this.engine.wakeAtMs;
-      if (wakeAtMs === null || wakeAtMs > untilMs) break;
+      const wakeAtMs = this.engine.wakeAtMs ?? Number.POSITIVE_INFINITY;
+      this.#nobodyFitsBefore(Math.min(wakeAtMs, untilMs));
+      if (wakeAtMs > untilMs) break;
       this.nowMs = Math.max(this.nowMs, wakeAtMs);
       steps.push(...this.tick());
+      if (steps.length > 20 + ms / 10) throw new Error(`within ${ms} ms it was woken ${steps.length} times`);
     }
     this.nowMs = untilMs;
     return steps;
+  }
+
+  /** As slots come back by themselves, the engine is to be woken the moment somebody fits. */
+  #nobodyFitsBefore(atMs: number): void {
+    const beforeMs = atMs - MOMENT_MS;
+    const lease = beforeMs > this.nowMs ? this.model.firstToGrantAt(beforeMs) : undefined;
+    if (lease) throw new Error(`${lease} fits at ${beforeMs}, but the engine wants to be woken at ${atMs}`);
   }
 
   /** A new process takes over from the journal alone. */
@@ -157,11 +167,13 @@ export class Duel {
         notices.map(({ lease, grant: { token, amounts, warnings } }) => [
           lease,
           this.#modelTokens.get(token),
-          amounts,
+          sorted(amounts),
           warnings.map(({ code, limit }) => `${code} ${limit}`).sort(),
         ]),
       ),
-      sorted(outcome.granted.map(({ lease, token, amounts, warnings }) => [lease, token, amounts, warnings.sort()])),
+      sorted(
+        outcome.granted.map(({ lease, token, amounts, warnings }) => [lease, token, sorted(amounts), warnings.sort()]),
+      ),
     );
   }
 
@@ -180,12 +192,18 @@ export class Duel {
   #sameState(): void {
     expectSame(
       'who holds',
-      [...this.engine.state.leases.values()].map(({ id, session, amounts }) => ({
+      [...this.engine.state.leases.values()].map(({ id, session, amounts, spent }) => ({
         id,
         session,
         amounts: [...amounts],
+        spent,
       })),
-      this.model.leases.map(({ lease, session, amounts }) => ({ id: lease, session, amounts: [...amounts] })),
+      this.model.leases.map(({ lease, session, amounts, spent }) => ({
+        id: lease,
+        session,
+        amounts: [...amounts],
+        spent: [...spent],
+      })),
     );
     expectSame(
       'who waits',
@@ -205,16 +223,26 @@ export class Duel {
     expectSame(
       'the limits',
       sorted(
-        [...this.engine.state.limits.values()].map(({ name, held, settings: s }) => [
+        [...this.engine.state.limits.values()].map(({ name, held, level, levelAtMs, settings: s }) => [
           name,
           held,
+          s.slotDecayPerSecond,
+          Math.max(0, level - ((s.slotDecayPerSecond ?? 0) * (this.nowMs - levelAtMs)) / 1000),
           s.slots,
           s.active,
           s.mode,
         ]),
       ),
       sorted(
-        this.model.limits.map(({ name, slots, active, mode }) => [name, this.model.held(name), slots, active, mode]),
+        this.model.limits.map(({ name, slots, slotDecayPerSecond, active, mode }) => [
+          name,
+          this.model.held(name),
+          slotDecayPerSecond,
+          this.model.level(name, this.nowMs),
+          slots,
+          active,
+          mode,
+        ]),
       ),
     );
     const nextMs = this.model.wakeAtMs();
@@ -238,6 +266,9 @@ export class Duel {
 }
 
 type Granted<T extends Fact | Notice> = Extract<T, { type: T extends Fact ? 'lease.granted' : 'granted' }>;
+
+/** More than a clock of that time can tell apart. */
+const MOMENT_MS = 0.01;
 
 function placeKey({ atMs, number }: Place): string {
   return `${atMs} ${number}`;

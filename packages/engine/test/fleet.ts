@@ -1,6 +1,6 @@
 /** A few well-behaved clients: turns actions into the commands that a client library would send, and remembers what it is told. */
 import type { AcquireRequest, Lifeline, Notice, Place, Step } from '../src/index.ts';
-import { type Action, LIFELINES, NAMES } from './actions.ts';
+import { type Action, type Decays, LIFELINES, NAMES } from './actions.ts';
 import type { Duel } from './duel.ts';
 import { NOBODY } from './scene.ts';
 
@@ -24,7 +24,7 @@ export class Fleet {
   #leases = 0;
   #sessions = 0;
 
-  constructor(duel: Duel) {
+  constructor(duel: Duel, decays: Decays = {}) {
     this.#duel = duel;
     this.clients = LIFELINES.map((life) => ({
       ...life,
@@ -34,8 +34,10 @@ export class Fleet {
       waits: new Map(),
       leases: new Map(),
     }));
-    for (const name of NAMES)
-      this.#send(() => duel.step({ type: 'limit.set', name, id: `id-${name}`, patch: { slots: SLOTS, overtakes: 2 } }));
+    for (const name of NAMES) {
+      const patch = { slots: SLOTS, overtakes: 2, slotDecayPerSecond: decays[name] ?? null };
+      this.#send(() => duel.step({ type: 'limit.set', name, id: `id-${name}`, patch }));
+    }
     for (const client of this.clients) if (client.lifeline !== 'renewal') this.#connect(client, false);
   }
 
@@ -58,6 +60,13 @@ export class Fleet {
         this.#send(() => duel.step({ type: 'cancel', session: wait.client.session, lease: wait.lease }));
         return;
       }
+      case 'undo': {
+        const held = picked(this.#held(), action.pick);
+        if (!held?.client.connected) return;
+        held.client.leases.delete(held.lease);
+        this.#send(() => duel.step({ type: 'cancel', session: held.client.session, lease: held.lease }));
+        return;
+      }
       case 'repeat': {
         const wait = picked(this.#waits(), action.pick);
         if (!wait) return;
@@ -68,6 +77,7 @@ export class Fleet {
       case 'release':
       case 'releaseStale':
       case 'releasePart':
+      case 'leave':
         this.#release(action.do, action.pick);
         return;
       case 'renew': {
@@ -90,6 +100,15 @@ export class Fleet {
         return;
       case 'delete':
         this.#send(() => duel.step({ type: 'limit.delete', name: action.name, force: action.force }));
+        return;
+      case 'rename':
+        this.#send(() => duel.step({ type: 'limit.rename', name: action.name, to: action.to }));
+        return;
+      case 'occupy':
+        this.#send(() => duel.step({ type: 'limit.occupy', name: action.name, slots: action.slots }));
+        return;
+      case 'return':
+        this.#send(() => duel.step({ type: 'return', amounts: action.amounts }));
         return;
       case 'sleep':
         this.#sleep(action.ms, action.beating);
@@ -158,7 +177,7 @@ export class Fleet {
       return;
     }
     this.#leases += 1;
-    const { amounts, timeoutMs, priority, onMissing, skipInactive } = action;
+    const { amounts, timeoutMs, priority, onMissing, skipInactive, ratesOnly, refunds } = action;
     const request: AcquireRequest = {
       lease: `L${this.#leases}`,
       amounts,
@@ -168,8 +187,8 @@ export class Fleet {
       onMissing,
       skipInactive,
       place: null,
-      ratesOnly: false,
-      refunds: false,
+      ratesOnly,
+      refunds: isRest || refunds,
     };
     const deadlineMs = timeoutMs === null || timeoutMs === 0 ? null : this.#duel.nowMs + timeoutMs;
     client.waits.set(request.lease, { request, deadlineMs, place: null });
@@ -177,7 +196,7 @@ export class Fleet {
     else this.#send(() => this.#duel.step({ type: 'acquire', session: client.session, request }));
   }
 
-  #release(how: 'release' | 'releaseStale' | 'releasePart', pick: number): void {
+  #release(how: 'release' | 'releaseStale' | 'releasePart' | 'leave', pick: number): void {
     const held = picked(this.#held(), pick);
     if (!held) return;
     const { client, lease, token } = held;
@@ -188,7 +207,8 @@ export class Fleet {
     const names = [...(this.#duel.engine.state.leases.get(lease)?.amounts.keys() ?? [])];
     const isPart = how === 'releasePart' && names.length > 1;
     if (!isPart) client.leases.delete(lease);
-    this.#send(() => this.#duel.step({ type: 'release', lease, token, ...(isPart && { names: names.slice(0, 1) }) }));
+    const some = { ...(isPart && { names: names.slice(0, 1) }), ...(how === 'leave' && { how: 'left' as const }) };
+    this.#send(() => this.#duel.step({ type: 'release', lease, token, ...some }));
   }
 
   #connection(client: Client, action: { do: 'heard' | 'close' } | { do: 'lose'; keepMs: number | null }): void {

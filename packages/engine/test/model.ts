@@ -3,13 +3,24 @@
  * with the engine but the types of its commands.
  */
 import type { AcquireRequest, Amounts, Claim, Command, LimitPatch, Place, RefusalCode } from '../src/index.ts';
+import { type Happening, levelOf, without } from './plain-level.ts';
 import { firstToGrant, inOrder, type PlainLimit, type PlainWaiter } from './plain-line.ts';
+
+export interface ModelLimit extends PlainLimit {
+  name: string;
+  slotDecayPerSecond: number | null;
+  /** All that happened to what is taken of it. */
+  readonly happenings: Happening[];
+}
 
 export interface ModelLease {
   readonly lease: string;
   readonly session: string;
   readonly token: number;
-  readonly amounts: Map<string, number>;
+  amounts: Map<string, number>;
+  /** What it took of rates and does not hold. */
+  spent: Map<string, number>;
+  readonly grantedAtMs: number;
   ttlMs: number | null;
   /** When it lapses; null: never, or not as long as its session is heard of. */
   deadlineMs: number | null;
@@ -52,7 +63,7 @@ export interface Outcome {
 const HOLD_BACK_MS = 1000;
 
 export class Model {
-  limits: PlainLimit[] = [];
+  limits: ModelLimit[] = [];
   leases: ModelLease[] = [];
   sessions: ModelSession[] = [];
   waiters: ModelWaiter[] = [];
@@ -68,6 +79,8 @@ export class Model {
     this.#nowMs = nowMs;
     this.#out = silence();
     this.#told = new Set();
+    // Enough may have come back by itself.
+    this.#settle();
     this.#carryOut(command);
     this.#settle();
     const waiting = this.line().filter(({ lease, isTry }) => this.#told.has(lease) && !isTry);
@@ -103,7 +116,22 @@ export class Model {
     return this.leases.reduce((sum, lease) => sum + (lease.amounts.get(name) ?? 0), 0);
   }
 
-  /** The earliest time at which a tick changes something. */
+  /** How much of the limit is taken, what leases hold included. */
+  level(name: string, nowMs = this.#nowMs): number {
+    return levelOf(this.#existing(name).happenings, nowMs);
+  }
+
+  /** Who will be granted then, if nothing happens before but that time passes. */
+  firstToGrantAt(nowMs: number): string | undefined {
+    if (this.heldBackUntilMs !== null) return undefined;
+    return firstToGrant(
+      this.waiters.map((waiter) => ({ ...waiter })),
+      (name) => this.#existing(name),
+      (limit) => this.#room(limit, nowMs),
+    )?.lease;
+  }
+
+  /** The earliest time at which a tick changes something, but for what comes back by itself. */
   wakeAtMs(): number | null {
     const times = [
       this.heldBackUntilMs,
@@ -130,8 +158,8 @@ export class Model {
       case 'session.close': {
         const session = this.#connected(command);
         if (!session) return;
-        this.leases = this.leases.filter((lease) => lease.session !== session.id);
         this.#forget(session);
+        for (const lease of this.leases.filter((lease) => lease.session === session.id)) this.#end(lease);
         return;
       }
       case 'acquire':
@@ -141,18 +169,25 @@ export class Model {
         this.waiters = this.waiters.filter(
           ({ lease, session }) => lease !== command.lease || session !== command.session,
         );
-        this.leases = this.leases.filter(
-          ({ lease, session }) => lease !== command.lease || session !== command.session,
-        );
+        for (const lease of this.leases.filter(({ lease }) => lease === command.lease)) {
+          if (lease.session === command.session) this.#end(lease, 'undone');
+        }
         this.#endEmptySessions();
         return;
       case 'release': {
         const lease = this.leases.find(({ lease, token }) => lease === command.lease && token === command.token);
         if (!lease) return;
-        for (const name of command.names ?? [...lease.amounts.keys()]) lease.amounts.delete(name);
+        const names = [...lease.amounts.keys()].filter((name) => command.names?.includes(name) ?? true);
+        if (command.names && names.length === 0) return;
+        for (const name of names) this.#letGo(lease, name, command.how);
         if (lease.amounts.size === 0) this.#end(lease);
         return;
       }
+      case 'return':
+        for (const [name, slots] of command.amounts) {
+          if (this.#limit(name)) this.#happens(name, { what: 'returned', slots, held: this.held(name) });
+        }
+        return;
       case 'renew':
         this.#renew(command.lease, command.ttlMs);
         return;
@@ -164,6 +199,13 @@ export class Model {
         return;
       case 'limit.delete':
         this.#delete(command.name, command.force);
+        return;
+      case 'limit.rename':
+        this.#rename(command.name, command.to);
+        return;
+      case 'limit.occupy':
+        if (!this.#limit(command.name)) this.#out.refusal = 'LIMIT_NOT_FOUND';
+        else this.#happens(command.name, { what: 'occupied', slots: command.slots, held: this.held(command.name) });
         return;
       case 'tick':
         this.#tick();
@@ -214,7 +256,7 @@ export class Model {
     const isClaimed = (lease: ModelLease) =>
       claims.some(([id, token]) => id === lease.lease && token === lease.token && session === lease.session);
     for (const lease of this.leases.filter((lease) => lease.session === session)) {
-      if (isClaimed(lease) || waits.some((wait) => wait.lease === lease.lease)) this.#makeWhole(lease);
+      if (isClaimed(lease) || waits.some((wait) => isAnswer(lease, wait))) this.#makeWhole(lease);
       else this.#end(lease);
     }
     for (const [id] of claims) {
@@ -266,9 +308,23 @@ export class Model {
 
   // Leases
 
-  #end(lease: ModelLease): void {
+  #end(lease: ModelLease, how: 'returned' | 'undone' = 'returned'): void {
+    for (const name of [...lease.amounts.keys()]) this.#letGo(lease, name, how);
+    if (how === 'undone') for (const [name, slots] of lease.spent) this.#unspend(lease, name, slots);
     this.leases = this.leases.filter((other) => other !== lease);
     this.#endEmptySessions();
+  }
+
+  #letGo(lease: ModelLease, name: string, how: 'returned' | 'undone' | 'left' = 'returned'): void {
+    const slots = lease.amounts.get(name) ?? 0;
+    lease.amounts.delete(name);
+    if (how !== 'left') this.#happens(name, { what: 'returned', slots, held: this.held(name) });
+  }
+
+  /** But for what may have decayed of it, and so been granted again. */
+  #unspend(lease: ModelLease, name: string, slots: number): void {
+    const decayed = ((this.#existing(name).slotDecayPerSecond ?? 0) * (this.#nowMs - lease.grantedAtMs)) / 1000;
+    this.#happens(name, { what: 'returned', slots: Math.max(0, slots - decayed), held: this.held(name) });
   }
 
   #expire(lease: ModelLease): void {
@@ -295,7 +351,7 @@ export class Model {
     if (twin && (twin.session !== session || (waiter && !sameAmounts(waiter.request, request)))) {
       this.#out.refused.push({ lease: request.lease, codes: ['CONFLICT'] });
     } else if (lease) {
-      const amounts = [...lease.amounts];
+      const amounts = [...lease.amounts, ...lease.spent];
       this.#out.granted.push({ lease: lease.lease, token: lease.token, amounts, isNew: false, warnings: [] });
     } else if (waiter) {
       this.#told.add(waiter.lease);
@@ -341,15 +397,19 @@ export class Model {
   }
 
   /** Why these amounts can never be granted, as things are. */
-  #faults(amounts: Amounts, { onMissing, skipInactive }: AcquireRequest): RefusalCode[] {
+  #faults(amounts: Amounts, { onMissing, skipInactive, ratesOnly }: AcquireRequest): RefusalCode[] {
     const codes = amounts.flatMap(([name, slots]): RefusalCode[] => {
+      const faults: RefusalCode[] = [];
       const limit = this.#limit(name);
       if (!limit) {
         if (onMissing === 'error') return ['LIMIT_NOT_FOUND'];
-        return onMissing === 'allow' || slots <= onMissing.patch.slots ? [] : ['REQUEST_TOO_LARGE'];
+        if (onMissing === 'allow') return [];
+        if (slots > onMissing.patch.slots) faults.push('REQUEST_TOO_LARGE');
+        if (ratesOnly && (onMissing.patch.slotDecayPerSecond ?? null) === null) faults.push('INVALID_REQUEST');
+        return faults;
       }
       if (!limit.active && skipInactive) return [];
-      const faults: RefusalCode[] = [];
+      if (ratesOnly && limit.slotDecayPerSecond === null) faults.push('INVALID_REQUEST');
       if (limit.active && slots > limit.slots) faults.push('REQUEST_TOO_LARGE');
       if (limit.mode === 'draining') faults.push('CONFLICT');
       return faults;
@@ -362,14 +422,32 @@ export class Model {
   #set(name: string, patch: LimitPatch): void {
     const limit = this.#limit(name);
     if (limit) {
+      const before = { ...limit };
       Object.assign(limit, patch);
+      if (JSON.stringify(before) !== JSON.stringify(limit)) this.#isSet(limit);
+      if (before.slotDecayPerSecond !== limit.slotDecayPerSecond) this.#forgetSpent(name);
     } else if (patch.slots === undefined) {
       this.#out.refusal = 'INVALID_REQUEST';
     } else {
-      const defaults = { active: true, mode: 'open' as const, overtakes: 16 };
-      this.limits.push({ name, ...defaults, ...patch, slots: patch.slots, grants: 0 });
+      const defaults = { active: true, mode: 'open' as const, overtakes: 16, slotDecayPerSecond: null };
+      const made = { name, ...defaults, ...patch, slots: patch.slots, grants: 0, happenings: [] };
+      this.limits.push(made);
+      this.#isSet(made);
     }
     this.#refuseHopeless();
+  }
+
+  #isSet({ name, slotDecayPerSecond: perSecond }: ModelLimit): void {
+    this.#happens(name, { what: 'set', perSecond, held: this.held(name) });
+  }
+
+  #happens(name: string, what: Happened): void {
+    this.#existing(name).happenings.push({ atMs: this.#nowMs, ...what });
+  }
+
+  /** What was spent of a limit that is gone, or decays otherwise now, never comes back. */
+  #forgetSpent(name: string): void {
+    for (const lease of this.leases) lease.spent.delete(name);
   }
 
   #refuseHopeless(): void {
@@ -389,6 +467,27 @@ export class Model {
       this.#end(lease);
     }
     this.limits = this.limits.filter((limit) => limit.name !== name);
+    this.#forgetSpent(name);
+    this.#waitWithout(name);
+  }
+
+  #rename(name: string, to: string): void {
+    const limit = this.#limit(name);
+    if (!limit) this.#out.refusal = 'LIMIT_NOT_FOUND';
+    else if (name !== to && this.#limit(to)) this.#out.refusal = 'CONFLICT';
+    if (!limit || name === to || this.#out.refusal) return;
+    limit.name = to;
+    const renamed = (amounts: Map<string, number>) =>
+      new Map([...amounts].map(([other, slots]) => [other === name ? to : other, slots]));
+    for (const lease of this.leases) {
+      lease.amounts = renamed(lease.amounts);
+      lease.spent = renamed(lease.spent);
+    }
+    this.#waitWithout(name);
+  }
+
+  /** No limit has the name any more. */
+  #waitWithout(name: string): void {
     for (const waiter of this.line()) {
       if (!waiter.amounts.some(([other]) => other === name)) continue;
       if (waiter.request.onMissing === 'allow') {
@@ -464,35 +563,39 @@ export class Model {
     }
   }
 
-  #room(limit: PlainLimit): number {
-    if (!limit.active) return Number.POSITIVE_INFINITY;
-    const lapsed = this.#lapsed().reduce((sum, lease) => sum + (lease.amounts.get(limit.name) ?? 0), 0);
-    return limit.slots - this.held(limit.name) + lapsed;
+  #room({ name, active, slots }: PlainLimit, nowMs = this.#nowMs): number {
+    if (!active) return Number.POSITIVE_INFINITY;
+    const lapsed = this.#lapsed().reduce((sum, lease) => sum + (lease.amounts.get(name) ?? 0), 0);
+    return slots - without(this.level(name, nowMs), lapsed, this.held(name) - lapsed);
   }
 
   #grant(waiter: ModelWaiter): void {
     for (const [name, slots] of waiter.amounts) {
       const limit = this.#existing(name);
       limit.grants += 1;
-      while (limit.active && limit.slots - this.held(name) < slots) {
+      while (limit.active && limit.slots - this.level(name) < slots) {
         const oldest = this.#lapsed().find((lease) => lease.amounts.has(name));
         if (!oldest) throw new Error(`the model grants ${slots} of '${name}' without room`);
         this.#expire(oldest);
       }
     }
     const session = this.#session(waiter.session);
+    const isSpent = (name: string) => !waiter.request.refunds && this.#existing(name).slotDecayPerSecond !== null;
     const deadlineMs = session.lifeline === 'renewal' && session.ttlMs !== null ? this.#nowMs + session.ttlMs : null;
     const lease: ModelLease = {
       lease: waiter.lease,
       session: session.id,
       token: ++this.#token,
-      amounts: new Map(waiter.amounts),
+      amounts: new Map(waiter.amounts.filter(([name]) => !isSpent(name))),
+      spent: new Map(waiter.amounts.filter(([name]) => isSpent(name))),
+      grantedAtMs: this.#nowMs,
       ttlMs: session.ttlMs,
       deadlineMs,
       lapsedAtMs: null,
       endsAtMs: null,
     };
     this.leases.push(lease);
+    for (const [name, slots] of waiter.amounts) this.#happens(name, { what: 'taken', slots });
     this.waiters = this.waiters.filter((other) => other !== waiter);
     const inactive = waiter.amounts.map(([name]) => name).filter((name) => !this.#existing(name).active);
     const warnings = [
@@ -520,11 +623,11 @@ export class Model {
     return session;
   }
 
-  #limit(name: string): PlainLimit | undefined {
+  #limit(name: string): ModelLimit | undefined {
     return this.limits.find((limit) => limit.name === name);
   }
 
-  #existing(name: string): PlainLimit {
+  #existing(name: string): ModelLimit {
     const limit = this.#limit(name);
     if (!limit) throw new Error(`the model knows no limit ${name}`);
     return limit;
@@ -534,6 +637,14 @@ export class Model {
 function sameAmounts(a: AcquireRequest, b: AcquireRequest): boolean {
   return JSON.stringify(a.amounts) === JSON.stringify(b.amounts);
 }
+
+/** Whether the lease is what the acquire came to. */
+function isAnswer({ lease: id, amounts, spent }: ModelLease, { lease, amounts: asked }: AcquireRequest): boolean {
+  const wanted = new Map(asked);
+  return id === lease && [...amounts, ...spent].every(([name, slots]) => wanted.get(name) === slots);
+}
+
+type Happened = Happening extends infer H ? (H extends Happening ? Omit<H, 'atMs'> : never) : never;
 
 function silence(): Outcome {
   return { granted: [], queued: [], refused: [], ended: [], disconnected: [], expired: [], refusal: undefined };

@@ -5,7 +5,7 @@
 import type { Amounts, LimitMode, Place } from '../src/index.ts';
 
 export interface PlainLimit {
-  readonly name: string;
+  name: string;
   slots: number;
   active: boolean;
   mode: LimitMode;
