@@ -1,8 +1,8 @@
 /** A load process: connects to one contender's server, measures one thing, reports it to its parent and ends. */
-import type { Caller, Held, Rival } from './contender.ts';
-import { contenderNamed } from './contenders.ts';
+import { type Caller, type Held, NotDone, type Rival } from './contender.ts';
 import { cpuMs } from './machine.ts';
 import { Samples } from './statistics.ts';
+import { contenderNamed } from './suites.ts';
 
 /** What to measure, as the process's argument. */
 export type Order = {
@@ -17,6 +17,8 @@ export interface PairsResult {
   readonly pairsPerSecond: number;
   readonly acquireP50Us: number;
   readonly acquireP99Us: number;
+  /** Of all requests, the part that the server has not carried out; the pairs are without them. */
+  readonly notDone: number;
   /** CPU time of each end by pair; null where the system does not say. */
   readonly serverCpuUs: number | null;
   readonly clientCpuUs: number;
@@ -29,26 +31,39 @@ export interface HandOverResult {
 
 const SAMPLES_MAX = 1 << 21;
 
-/** Each caller takes and gives back, again and again. Resolves to the number of pairs and the time they took. */
-async function takeAndGiveBack(
-  callers: readonly Caller[],
-  durationMs: number,
-  latencies: Samples,
-): Promise<{ pairs: number; elapsedMs: number }> {
+interface Taken {
+  readonly pairs: number;
+  readonly notDone: number;
+  readonly elapsedMs: number;
+}
+
+/** Each caller takes and gives back, again and again; what a server has not done it asks again, at once. */
+async function takeAndGiveBack(callers: readonly Caller[], durationMs: number, latencies: Samples): Promise<Taken> {
   const startMs = performance.now();
   const endMs = startMs + durationMs;
   let pairs = 0;
+  let notDone = 0;
+  const untilDone = async <T>(ask: () => Promise<T>): Promise<T> => {
+    for (;;) {
+      try {
+        return await ask();
+      } catch (error) {
+        if (!(error instanceof NotDone)) throw error;
+        notDone++;
+      }
+    }
+  };
   await Promise.all(
     callers.map(async (caller) => {
       for (let askedAtMs = performance.now(); askedAtMs < endMs; askedAtMs = performance.now()) {
-        const held = await caller.acquire();
+        const held = await untilDone(() => caller.acquire());
         latencies.add(performance.now() - askedAtMs);
-        await held.release();
+        await untilDone(() => held.release());
         pairs++;
       }
     }),
   );
-  return { pairs, elapsedMs: performance.now() - startMs };
+  return { pairs, notDone, elapsedMs: performance.now() - startMs };
 }
 
 async function measurePairs(order: Order & { measure: 'pairs' }): Promise<PairsResult> {
@@ -58,7 +73,7 @@ async function measurePairs(order: Order & { measure: 'pairs' }): Promise<PairsR
   const latencies = new Samples(SAMPLES_MAX);
   const serverBeforeMs = cpuMs(order.server.pid);
   const clientBefore = process.cpuUsage();
-  const { pairs, elapsedMs } = await takeAndGiveBack(callers, order.durationMs, latencies);
+  const { pairs, notDone, elapsedMs } = await takeAndGiveBack(callers, order.durationMs, latencies);
   const clientUsed = process.cpuUsage(clientBefore);
   const serverAfterMs = cpuMs(order.server.pid);
 
@@ -68,6 +83,7 @@ async function measurePairs(order: Order & { measure: 'pairs' }): Promise<PairsR
     pairsPerSecond: (pairs / elapsedMs) * 1000,
     acquireP50Us: p50 * 1000,
     acquireP99Us: p99 * 1000,
+    notDone: notDone / (2 * pairs + notDone),
     serverCpuUs:
       serverBeforeMs === null || serverAfterMs === null ? null : ((serverAfterMs - serverBeforeMs) / pairs) * 1000,
     clientCpuUs: (clientUsed.user + clientUsed.system) / pairs,

@@ -1,4 +1,4 @@
-import { closeSync, fdatasyncSync, openSync, readFileSync, rmSync, writeSync } from 'node:fs';
+import { closeSync, fdatasyncSync, openSync, readdirSync, readFileSync, rmSync, writeSync } from 'node:fs';
 import { cpus, loadavg, platform } from 'node:os';
 import { join } from 'node:path';
 import { redisVersion } from './redis.ts';
@@ -42,10 +42,26 @@ function fsyncMs(folder: string): number {
   return median(times);
 }
 
-/** CPU time that a process has used so far, all its threads; null where the system does not say (only Linux does). */
+/** CPU time that a process and all that it has started have used so far; null where the system does not say (only Linux does). */
 export function cpuMs(pid: number): number | null {
   if (platform() !== 'linux') return null;
-  const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
-  const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
-  return (Number(fields[11]) + Number(fields[12])) * CLOCK_TICK_MS;
+  const processes = readdirSync('/proc').flatMap((name) => (/^\d+$/.test(name) ? (processOf(name) ?? []) : []));
+  const usedBy = (root: number): number =>
+    processes.reduce(
+      (sum, each) => sum + (each.pid === root ? each.usedMs : each.parent === root ? usedBy(each.pid) : 0),
+      0,
+    );
+  return usedBy(pid);
+}
+
+function processOf(name: string): { pid: number; parent: number; usedMs: number } | undefined {
+  try {
+    const stat = readFileSync(`/proc/${name}/stat`, 'utf8');
+    const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+    // Its own, and that of its children that have ended.
+    const ticks = fields.slice(11, 15).reduce((sum, field) => sum + Number(field), 0);
+    return { pid: Number(name), parent: Number(fields[1]), usedMs: ticks * CLOCK_TICK_MS };
+  } catch {
+    return undefined; // It ended meanwhile.
+  }
 }

@@ -1,16 +1,31 @@
 /** `npm run bench -- [--small] [--only CONTENDER]… [--json] [--write]` */
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
-import { contenderNamed, contenders } from './contenders.ts';
 import { describeMachine } from './machine.ts';
-import { asJson, asMarkdown, type Report } from './report.ts';
-import { runRounds, type Size } from './rounds.ts';
+import { asJson, asMarkdown, type Report, type Result } from './report.ts';
+import { type Field, runRounds, type Size } from './rounds.ts';
+import { serversOf } from './suite.ts';
+import { contenderNamed, suites } from './suites.ts';
 
-const FULL: Size = { rounds: 5, warmUpMs: 500, durationMs: 2000, handOvers: 1000 };
+const FULL: Size = {
+  rounds: 5,
+  warmUpMs: 500,
+  durationMs: 2000,
+  handOvers: 1000,
+  caseRounds: 2,
+  caseSeconds: 30,
+};
 /** Too short for figures; long enough to show that everything still runs. */
-const SMALL: Size = { rounds: 1, warmUpMs: 100, durationMs: 400, handOvers: 200 };
+const SMALL: Size = {
+  rounds: 1,
+  warmUpMs: 100,
+  durationMs: 400,
+  handOvers: 200,
+  caseRounds: 1,
+  caseSeconds: 2,
+};
 
 /** In the checkout, since a system's folder for temporary files may be memory, where nothing is durable. */
 const CACHE = fileURLToPath(new URL('../../node_modules/.cache/', import.meta.url));
@@ -27,29 +42,55 @@ const { values: options } = parseArgs({
 
 if (options.small && options.write) throw new Error('--small is too short for figures; leave it out to --write them.');
 
+type Skipped = Report['skipped'][number];
+
 async function bench(folder: string): Promise<Report> {
   const size = options.small ? SMALL : FULL;
-  const chosen = options.only.length > 0 ? options.only.map(contenderNamed) : contenders;
-  const tried = chosen.map((contender) => ({ contender, why: contender.missing() }));
-  const able = tried.filter(({ why }) => why === undefined).map(({ contender }) => contender);
-  const skipped = tried.flatMap(({ contender, why }) =>
-    why === undefined ? [] : [{ contender: contender.name, why }],
-  );
-  for (const { contender, why } of skipped) console.error(`${contender} is skipped: ${why}`);
-  if (able.length === 0) throw new Error('No contender is left to measure.');
+  const { fields, skipped } = takingPart();
+  for (const { name, why } of skipped) console.error(`${name} is skipped: ${why}`);
+  if (fields.length === 0) throw new Error('No contender is left to measure.');
 
   const machine = describeMachine(folder);
-  const rows = await runRounds(able, size, folder, (text) => console.error(text));
+  const results: Result[] = [];
+  for (const [i, field] of fields.entries()) {
+    const ownFolder = join(folder, String(i));
+    mkdirSync(ownFolder);
+    results.push({ ...field, rows: await runRounds(field, size, ownFolder, (text) => console.error(text)) });
+  }
   const args = process.argv.slice(2).filter((arg) => arg !== '--write' && arg !== '--json');
   const byScript = process.env.npm_lifecycle_event === 'bench';
   const command = [byScript ? 'npm run bench --' : 'node bench/src/main.ts', ...args].join(' ').replace(/ --$/, '');
-  return { date: new Date().toISOString().slice(0, 10), command, machine, size, skipped, rows };
+  return { date: new Date().toISOString().slice(0, 10), command, machine, size, skipped, results };
+}
+
+/** Of each suite what was chosen and can be measured here. */
+function takingPart(): { fields: Field[]; skipped: Skipped[] } {
+  const chosen = new Set(options.only.map(contenderNamed));
+  const skipped: Skipped[] = [];
+  const isAble = (name: string, why: string | undefined): boolean => {
+    if (why !== undefined) skipped.push({ name, why });
+    return why === undefined;
+  };
+  const fields = suites.map((suite): Field => {
+    const wanted = suite.contenders.filter((contender) => chosen.size === 0 || chosen.has(contender));
+    const able = new Set(
+      [...serversOf(wanted)].filter((server) => {
+        const leftOut = server.slow && options.small && chosen.size === 0;
+        return isAble(server.name, leftOut ? 'it is too slow for the small size; --only has it' : server.missing());
+      }),
+    );
+    const contenders = wanted.filter(({ server }) => able.has(server));
+    const cases = suite.cases.filter((each) => contenders.some(each.asks) && isAble(each.name, each.missing()));
+    return { suite, contenders, cases };
+  });
+  return { fields: fields.filter(({ contenders }) => contenders.length > 0), skipped };
 }
 
 for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => process.exit(1));
 mkdirSync(CACHE, { recursive: true });
 const folder = mkdtempSync(join(CACHE, 'slotkeeper-bench-'));
-process.on('exit', () => rmSync(folder, { recursive: true, force: true }));
+chmodSync(folder, 0o755);
+process.on('exit', () => rmSync(folder, { recursive: true, force: true, maxRetries: 5 }));
 
 const report = await bench(folder);
 if (options.write) writeFileSync(RESULTS, asMarkdown(report));

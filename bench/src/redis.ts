@@ -1,8 +1,7 @@
 import { spawnSync } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
-import { once } from 'node:events';
-import { type AddressInfo, createServer } from 'node:net';
 import type { Caller, Contender, Rival } from './contender.ts';
+import { freePort } from './free-port.ts';
 import { ServerProcess } from './server-process.ts';
 
 const LEASE_TTL_MS = 15_000;
@@ -25,14 +24,19 @@ const PERSISTENCE = {
 
 /** The semaphore that people write on Redis; as hand-over, a list that holds one token. */
 export function redisEvalsha(persistence: keyof typeof PERSISTENCE): Contender {
+  const name = `redis-${persistence}`;
   return {
-    name: `redis-${persistence}`,
-    durable: persistence === 'always',
-    missing: () => (redisVersion() ? undefined : 'there is no redis-server on the PATH; install Redis 7'),
-    async serve(folder) {
-      const port = await freePort();
-      const args = ['--bind', '127.0.0.1', '--port', String(port), '--dir', folder, ...PERSISTENCE[persistence]];
-      return ServerProcess.start('redis-server', args, /Ready to accept connections/, `redis://127.0.0.1:${port}`);
+    name,
+    durable: persistence === 'always' ? 'yes' : 'no',
+    server: {
+      name,
+      missing: () => (redisVersion() ? undefined : 'there is no redis-server on the PATH; install Redis 7'),
+      async serve(folder) {
+        const port = await freePort();
+        const args = ['--bind', '127.0.0.1', '--port', String(port), '--dir', folder, ...PERSISTENCE[persistence]];
+        const url = `redis://127.0.0.1:${port}`;
+        return ServerProcess.start('redis-server', args, /Ready to accept connections/, { url });
+      },
     },
     async separate(url, count) {
       const client = await open(url);
@@ -89,14 +93,4 @@ function rival(client: Client, observer: Client): Rival {
       while (!(await observer.info('clients')).includes('blocked_clients:1'));
     },
   };
-}
-
-/** Redis takes port 0 as none. */
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address() as AddressInfo;
-  server.close();
-  await once(server, 'close');
-  return port;
 }

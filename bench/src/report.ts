@@ -1,19 +1,25 @@
 import type { Machine } from './machine.ts';
-import { CALLERS, type Rows, type Size } from './rounds.ts';
+import type { Field, Rows, Size } from './rounds.ts';
 import { median } from './statistics.ts';
+import type { Case, Suite } from './suite.ts';
 
 export interface Report {
   readonly date: string;
   readonly command: string;
   readonly machine: Machine;
   readonly size: Size;
-  /** Those that did not take part, and why. */
-  readonly skipped: readonly { readonly contender: string; readonly why: string }[];
+  /** What did not take part, and why. */
+  readonly skipped: readonly { readonly name: string; readonly why: string }[];
+  readonly results: readonly Result[];
+}
+
+/** What came out of a suite. */
+export interface Result extends Field {
   readonly rows: readonly Rows[];
 }
 
 /** The report as the first page of results. */
-export function asMarkdown({ date, command, machine, size, skipped, rows }: Report): string {
+export function asMarkdown({ date, command, machine, size, skipped, results }: Report): string {
   const redis = machine.redis === null ? 'no Redis' : `Redis ${machine.redis}`;
   const lines = [
     '# Results',
@@ -21,44 +27,51 @@ export function asMarkdown({ date, command, machine, size, skipped, rows }: Repo
     `${date} · \`${command}\` · ${machine.cores}, shared with the load · Node ${machine.node} · ${redis} · ` +
       `loopback · 4 KiB made durable in ${machine.fsyncMs.toFixed(2)} ms (median) · load average before ${machine.loadAverage.toFixed(1)}`,
     '',
-    `Rounds: ${size.rounds}, the contenders in turn within each. Medians of the rounds, least and greatest in brackets; ` +
+    `Rounds: ${size.rounds}, of the cases at the end ${size.caseRounds}, the contenders in turn within each. Medians of the rounds, least and greatest in brackets; ` +
       'ratios are taken within a round. What is measured and how to read it: [README.md](README.md).',
   ];
-  for (const { contender, why } of skipped) lines.push('', `Skipped: ${contender}, since ${why}.`);
-  for (const callers of CALLERS) lines.push('', ...pairsTable(rows, callers));
-  lines.push('', ...handOverTable(rows));
+  for (const { name, why } of skipped) lines.push('', `Skipped: ${name}, since ${why}.`);
+  for (const { suite, cases, rows } of results) {
+    for (const callers of suite.callers) lines.push('', ...pairsTable(suite, rows, callers));
+    lines.push(...besideLines(suite, rows), ...handOverTable(rows));
+    for (const each of cases) lines.push('', ...caseTable(each, rows, size));
+  }
   return `${lines.join('\n')}\n`;
 }
 
 /** The report for programs: each round's figures as measured. */
-export function asJson({ rows, ...rest }: Report): string {
-  const results = rows.map(({ contender, pairs, handOver }) => ({
+export function asJson({ results, ...rest }: Report): string {
+  const rows = results.flatMap((result) => result.rows);
+  const figures = rows.map(({ contender, pairs, handOver, cases }) => ({
     contender: contender.name,
     durable: contender.durable,
     pairs: Object.fromEntries(pairs),
     handOver,
+    cases: Object.fromEntries([...cases].map(([{ name }, rounds]) => [name, rounds])),
   }));
-  return JSON.stringify({ ...rest, results }, null, 2);
+  return JSON.stringify({ ...rest, results: figures }, null, 2);
 }
 
-function pairsTable(rows: readonly Rows[], callers: number): string[] {
-  const echo = rows.find(({ contender }) => contender.name === 'ws-echo')?.pairs.get(callers);
+function pairsTable({ pair, caller, contenders }: Suite, rows: readonly Rows[], callers: number): string[] {
+  const bound = contenders[0]!.name;
+  const boundRounds = pairsOf(rows, bound)?.get(callers);
   return [
-    `## Acquire + release, ${callers === 1 ? '1 caller' : `${callers.toLocaleString('en')} callers`}`,
+    `## ${pair}, ${counted(callers, caller)}`,
     '',
-    '| | durable | pairs a second | of the echo | acquire p50 µs | p99 µs | server CPU µs a pair | client CPU µs a pair |',
-    '| --- | --- | ---: | ---: | ---: | ---: | ---: | ---: |',
+    `| | durable | pairs a second | of ${bound} | acquire p50 µs | p99 µs | not done (503) | server CPU µs a pair | client CPU µs a pair |`,
+    '| --- | --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: |',
     ...rows.map(({ contender, pairs }) => {
       const rounds = pairs.get(callers)!;
-      const ratios = echo?.map((bound, round) => rounds[round]!.pairsPerSecond / bound.pairsPerSecond);
+      const ratios = boundRounds?.map((bare, round) => rounds[round]!.pairsPerSecond / bare.pairsPerSecond);
       const serverCpu = rounds.map((round) => round.serverCpuUs).filter((used) => used !== null);
       return row(
         contender.name,
-        contender.durable ? 'yes' : 'no',
+        contender.durable,
         spread(rounds.map((round) => round.pairsPerSecond)),
-        ratios ? median(ratios).toFixed(2) : '–',
+        ratios ? figure(median(ratios), 2) : '–',
         spread(rounds.map((round) => round.acquireP50Us)),
         spread(rounds.map((round) => round.acquireP99Us)),
+        percent(median(rounds.map((round) => round.notDone))),
         serverCpu.length > 0 ? figure(median(serverCpu)) : '–',
         figure(median(rounds.map((round) => round.clientCpuUs))),
       );
@@ -66,27 +79,65 @@ function pairsTable(rows: readonly Rows[], callers: number): string[] {
   ];
 }
 
+/** Of two that answer to the same API: how many times as many pairs one does. */
+function besideLines({ beside, callers, caller }: Suite, rows: readonly Rows[]): string[] {
+  const lines = beside.flatMap(([ours, theirs]) => {
+    const [a, b] = [pairsOf(rows, ours), pairsOf(rows, theirs)];
+    if (!a || !b) return [];
+    const ratios = callers.map((count) =>
+      spread(a.get(count)!.map((round, i) => round.pairsPerSecond / b.get(count)![i]!.pairsPerSecond)),
+    );
+    return [row(`${ours} ÷ ${theirs}`, ...ratios)];
+  });
+  if (lines.length === 0) return [];
+  const counts = callers.map((count) => counted(count, caller));
+  return ['', row('pairs a second', ...counts), row('---', ...counts.map(() => '---:')), ...lines];
+}
+
 function handOverTable(rows: readonly Rows[]): string[] {
+  const measured = rows.filter(({ handOver }) => handOver.length > 0);
+  if (measured.length === 0) return [];
   return [
+    '',
     '## Hand-over: release → the next grant, at a full limit of one slot',
     '',
     '| | durable | p50 µs | p99 µs |',
     '| --- | --- | ---: | ---: |',
-    ...rows
-      .filter(({ handOver }) => handOver.length > 0)
-      .map(({ contender, handOver }) =>
-        row(
-          contender.name,
-          contender.durable ? 'yes' : 'no',
-          spread(handOver.map((round) => round.p50Us)),
-          spread(handOver.map((round) => round.p99Us)),
-        ),
+    ...measured.map(({ contender, handOver }) =>
+      row(
+        contender.name,
+        contender.durable,
+        spread(handOver.map((round) => round.p50Us)),
+        spread(handOver.map((round) => round.p99Us)),
       ),
+    ),
   ];
+}
+
+function caseTable(each: Case, rows: readonly Rows[], { caseSeconds }: Size): string[] {
+  const ideal = each.ideal({ seconds: caseSeconds });
+  return [
+    `## ${each.title({ seconds: caseSeconds })}`,
+    '',
+    `| | ${each.unit} | of the ideal ${figure(ideal)} |`,
+    '| --- | ---: | ---: |',
+    ...rows.flatMap(({ contender, cases }) => {
+      const figures = cases.get(each);
+      return figures ? [row(contender.name, spread(figures), figure(median(figures) / ideal, 2))] : [];
+    }),
+  ];
+}
+
+function pairsOf(rows: readonly Rows[], name: string): Rows['pairs'] | undefined {
+  return rows.find(({ contender }) => contender.name === name)?.pairs;
 }
 
 function row(...cells: string[]): string {
   return `| ${cells.join(' | ')} |`;
+}
+
+function counted(count: number, what: string): string {
+  return `${count.toLocaleString('en')} ${what}${count === 1 ? '' : 's'}`;
 }
 
 /** Median (least–greatest). */
@@ -95,7 +146,11 @@ function spread(values: readonly number[]): string {
   return `${figure(median(values))} (${figure(Math.min(...values))}–${figure(Math.max(...values))})`;
 }
 
-/** Three significant digits: the machine's noise is greater than the fourth. */
-function figure(value: number): string {
-  return Number(value.toPrecision(3)).toLocaleString('en', { maximumFractionDigits: 2 });
+function percent(part: number): string {
+  return part === 0 ? '0' : `${figure(part * 100, 2)} %`;
+}
+
+/** Three significant digits unless told: the machine's noise is greater than the fourth. */
+function figure(value: number, digits = 3): string {
+  return Number(value.toPrecision(digits)).toLocaleString('en', { maximumSignificantDigits: digits });
 }

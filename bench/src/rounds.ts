@@ -1,18 +1,20 @@
 import { fork } from 'node:child_process';
-import { mkdirSync } from 'node:fs';
+import { chmodSync, mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import type { Contender } from './contender.ts';
+import type { Contender, ContenderServer } from './contender.ts';
 import type { HandOverResult, Order, PairsResult } from './load.ts';
 import type { ServerProcess } from './server-process.ts';
-
-export const CALLERS = [1, 64, 1024] as const;
+import { type Case, type Suite, serversOf } from './suite.ts';
 
 export interface Size {
   readonly rounds: number;
   readonly warmUpMs: number;
   readonly durationMs: number;
   readonly handOvers: number;
+  /** The cases have rounds of their own: one takes as long as all pairs together. */
+  readonly caseRounds: number;
+  readonly caseSeconds: number;
 }
 
 /** A result of each round, in their order. */
@@ -20,7 +22,17 @@ export interface Rows {
   readonly contender: Contender;
   readonly pairs: ReadonlyMap<number, PairsResult[]>;
   readonly handOver: HandOverResult[];
+  readonly cases: ReadonlyMap<Case, number[]>;
 }
+
+/** What takes part of a suite. */
+export interface Field {
+  readonly suite: Suite;
+  readonly contenders: readonly Contender[];
+  readonly cases: readonly Case[];
+}
+
+type Servers = ReadonlyMap<ContenderServer, ServerProcess>;
 
 const LOAD = fileURLToPath(new URL('./load.ts', import.meta.url));
 const LOAD_GRACE_MS = 60_000;
@@ -30,41 +42,55 @@ const LOAD_GRACE_MS = 60_000;
  * All servers run from the start to the end; those that are not asked idle.
  */
 export async function runRounds(
-  contenders: readonly Contender[],
+  { suite, contenders, cases }: Field,
   size: Size,
   folder: string,
   progress: (text: string) => void,
 ): Promise<Rows[]> {
-  const servers = new Map<Contender, ServerProcess>();
+  const servers = new Map<ContenderServer, ServerProcess>();
   const rows = contenders.map(
-    (contender): Rows => ({ contender, pairs: new Map(CALLERS.map((callers) => [callers, []])), handOver: [] }),
+    (contender): Rows => ({
+      contender,
+      pairs: new Map(suite.callers.map((callers) => [callers, []])),
+      handOver: [],
+      cases: new Map(cases.filter((each) => each.asks(contender)).map((each) => [each, []])),
+    }),
   );
   try {
-    for (const contender of contenders) {
-      const data = join(folder, contender.name);
-      mkdirSync(data);
-      servers.set(contender, await contender.serve(data));
+    for (const server of serversOf(contenders)) {
+      progress(`${server.name} starts`);
+      servers.set(server, await server.serve(newFolder(folder, server.name)));
     }
     for (let round = 1; round <= size.rounds; round++) {
       progress(`round ${round} of ${size.rounds}`);
-      await runRound(rows, servers, size);
+      await runRound(rows, servers, suite.callers, size);
     }
+    if (cases.length > 0) await runCases(rows, servers, size, newFolder(folder, 'cases'), progress);
   } finally {
     await Promise.all([...servers.values()].map((server) => server.stop()));
   }
   return rows;
 }
 
+/** Open to everybody: not every server works for its user. */
+function newFolder(parent: string, name: string): string {
+  const folder = join(parent, name);
+  mkdirSync(folder);
+  chmodSync(folder, 0o755);
+  return folder;
+}
+
 async function runRound(
   rows: readonly Rows[],
-  servers: ReadonlyMap<Contender, ServerProcess>,
+  servers: Servers,
+  counts: readonly number[],
   { warmUpMs, durationMs, handOvers }: Size,
 ): Promise<void> {
   const target = (contender: Contender) => {
-    const { pid, url } = servers.get(contender)!;
+    const { pid, url } = servers.get(contender.server)!;
     return { contender: contender.name, server: { pid, url } };
   };
-  for (const callers of CALLERS) {
+  for (const callers of counts) {
     for (const { contender, pairs } of rows) {
       const order: Order = { ...target(contender), measure: 'pairs', callers, warmUpMs, durationMs };
       pairs.get(callers)!.push((await runLoad(order, warmUpMs + durationMs)) as PairsResult);
@@ -74,6 +100,25 @@ async function runRound(
     if (!contender.rivals) continue;
     const order: Order = { ...target(contender), measure: 'hand-over', warmUp: handOvers / 10, count: handOvers };
     handOver.push((await runLoad(order, 0)) as HandOverResult);
+  }
+}
+
+async function runCases(
+  rows: readonly Rows[],
+  servers: Servers,
+  { caseRounds, caseSeconds }: Size,
+  folder: string,
+  progress: (text: string) => void,
+): Promise<void> {
+  const size = { seconds: caseSeconds };
+  for (let round = 1; round <= caseRounds; round++) {
+    progress(`cases, round ${round} of ${caseRounds}`);
+    for (const { contender, cases } of rows) {
+      for (const [each, figures] of cases) {
+        const url = `${servers.get(contender.server)!.url}/api`;
+        figures.push(await each.run({ url, api: contender.prefectApi!, folder }, size));
+      }
+    }
   }
 }
 

@@ -2,33 +2,45 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 
 const READY_MAX_MS = 10_000;
-const STOP_MAX_MS = 10_000;
+const STOP_MAX_MS = 30_000;
 
-/** A contender's server, in a process of its own. */
+export interface Start {
+  /** Where it will listen; unless told, the first group of what it prints. */
+  readonly url?: string;
+  readonly readyMaxMs?: number;
+}
+
+/** A contender's server, in a process of its own, with all that this one starts. */
 export class ServerProcess {
   readonly pid: number;
   readonly url: string;
   readonly #child: ChildProcess;
-  readonly #kill = () => this.#child.kill('SIGKILL');
+  readonly #kill: () => void;
 
-  private constructor(child: ChildProcess, url: string) {
+  private constructor(child: ChildProcess, kill: () => void, url: string) {
     this.#child = child;
+    this.#kill = kill;
     this.pid = child.pid!;
     this.url = url;
-    process.on('exit', this.#kill);
   }
 
-  /**
-   * Resolves once the server has printed a line that `ready` matches.
-   * @param url where it will listen; undefined: the match's first group
-   */
-  static async start(command: string, args: readonly string[], ready: RegExp, url?: string): Promise<ServerProcess> {
-    const child = spawn(command, args, { stdio: ['ignore', 'pipe', 'pipe'] });
-    const match = await matchOutput(child, [command, ...args].join(' '), ready).catch((error) => {
-      child.kill('SIGKILL');
+  /** Resolves once the server has printed a line that `ready` matches. */
+  static async start(
+    command: string,
+    args: readonly string[],
+    ready: RegExp,
+    { url, readyMaxMs = READY_MAX_MS }: Start = {},
+  ): Promise<ServerProcess> {
+    // In a process group of its own, so that what it has started ends with it.
+    const child = spawn(command, args, { stdio: ['ignore', 'pipe', 'pipe'], detached: true });
+    const kill = () => killGroup(child);
+    // Before its folder is removed.
+    process.prependListener('exit', kill);
+    const match = await matchOutput(child, [command, ...args].join(' '), ready, readyMaxMs).catch((error) => {
+      kill();
       throw error;
     });
-    return new ServerProcess(child, url ?? match[1]!);
+    return new ServerProcess(child, kill, url ?? match[1]!);
   }
 
   /** Asks it to end, and ends it if it does not. */
@@ -43,12 +55,25 @@ export class ServerProcess {
   }
 }
 
+function killGroup({ pid }: ChildProcess): void {
+  try {
+    if (pid !== undefined) process.kill(-pid, 'SIGKILL');
+  } catch {
+    // It has ended.
+  }
+}
+
 /** Both outputs are read on after the match, so that a server that logs is never held up. */
-function matchOutput(child: ChildProcess, commandLine: string, ready: RegExp): Promise<RegExpExecArray> {
+function matchOutput(
+  child: ChildProcess,
+  commandLine: string,
+  ready: RegExp,
+  readyMaxMs: number,
+): Promise<RegExpExecArray> {
   return new Promise((resolve, reject) => {
     let output = '';
     const fail = (what: string) => reject(new Error(`${commandLine} ${what}. It printed:\n${output.slice(-2000)}`));
-    const timer = setTimeout(() => fail(`was not ready within ${READY_MAX_MS} ms`), READY_MAX_MS);
+    const timer = setTimeout(() => fail(`was not ready within ${readyMaxMs} ms`), readyMaxMs);
     let found = false;
     const read = (chunk: Buffer) => {
       if (found) return;

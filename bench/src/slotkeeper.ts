@@ -1,18 +1,23 @@
 import { existsSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import type { Keeper } from 'slotkeeper';
-import type { Contender, Rival } from './contender.ts';
+import type { Contender, ContenderServer, Rival } from './contender.ts';
 import { ServerProcess } from './server-process.ts';
 
 const SERVER = fileURLToPath(new URL('../../packages/server/dist/main.js', import.meta.url));
 const BATON = 'bench-baton';
 
-export const slotkeeper: Contender = {
+export const slotkeeperServer: ContenderServer = {
   name: 'slotkeeper',
-  durable: true,
   missing: () => (existsSync(SERVER) ? undefined : 'it is not built; run npm run build'),
   serve: (folder) =>
     ServerProcess.start(process.execPath, [SERVER, 'serve', '--port', '0', '--data', folder], / ready on (\S+) /),
+};
+
+export const slotkeeper: Contender = {
+  name: 'slotkeeper',
+  durable: 'yes',
+  server: slotkeeperServer,
   async separate(url, count) {
     const keeper = await open(url);
     const names = Array.from({ length: count }, (_, i) => `bench-${i}`);

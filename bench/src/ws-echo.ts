@@ -10,14 +10,17 @@ import { ServerProcess } from './server-process.ts';
  */
 export const wsEcho: Contender = {
   name: 'ws-echo',
-  durable: false,
-  missing: () => undefined,
-  serve: () =>
-    ServerProcess.start(
-      process.execPath,
-      [fileURLToPath(new URL('./echo-server.ts', import.meta.url))],
-      /ready on (\S+)/,
-    ),
+  durable: 'no',
+  server: {
+    name: 'ws-echo',
+    missing: () => undefined,
+    serve: () =>
+      ServerProcess.start(
+        process.execPath,
+        [fileURLToPath(new URL('./echo-server.ts', import.meta.url))],
+        /ready on (\S+)/,
+      ),
+  },
   async separate(url, count) {
     const socket = new WebSocket(url, { perMessageDeflate: false });
     await once(socket, 'open');
