@@ -100,7 +100,7 @@ export class Replica {
   }
 
   /** The engine, for reading. What is read may be told only through `tell`. Throws unless `ready`. */
-  get engine(): Pick<Engine, 'state' | 'nowMs' | 'limitView' | 'holders' | 'waiters' | 'isValid'> {
+  get engine(): Pick<Engine, 'state' | 'nowMs' | 'limitView' | 'activeSlots' | 'holders' | 'waiters' | 'isValid'> {
     return this.#running();
   }
 
@@ -112,21 +112,9 @@ export class Replica {
   submit(command: Command, done?: (refusal: Refusal | undefined) => void, sink?: Sink): Refusal | undefined {
     const engine = this.#running();
     this.#noticeStall(engine);
-    const step = engine === this.#engine ? this.#step(engine, command) : undefined;
+    const step = engine === this.#engine ? this.#step(engine, command, sink) : undefined;
     if (!step) return undefined;
-    // Not by spreading: a step may have more facts than a call can have arguments.
-    for (const fact of step.facts) this.#batch.facts.push(fact);
-    for (const notice of step.notices) {
-      // That a connection is to be closed needs no journal, and must not wait: what comes over it counts no more.
-      if (notice.type === 'disconnect') this.#sinks.get(notice.session)?.(notice);
-    }
-    if (sink && command.type === 'session.open' && !step.refusal) this.attach(command.session, sink);
-    for (const notice of step.notices) {
-      if (notice.type !== 'disconnect') this.#batch.told.push({ notice, sink: this.#sinks.get(notice.session) });
-    }
     if (done) this.#batch.told.push(() => done(step.refusal));
-    if (this.#drains.size > 0) this.#lookAtDrains(engine);
-    this.#flushSoon();
     this.#setTimer();
     return step.refusal;
   }
@@ -179,7 +167,26 @@ export class Replica {
     return this.#engine;
   }
 
-  #step(engine: Engine, command: Command): Step | undefined {
+  /** What the step comes to joins the open batch. Undefined if the replica has failed at it. */
+  #step(engine: Engine, command: Command, sink?: Sink): Step | undefined {
+    const step = this.#decide(engine, command);
+    if (!step) return undefined;
+    // Not by spreading: a step may have more facts than a call can have arguments.
+    for (const fact of step.facts) this.#batch.facts.push(fact);
+    for (const notice of step.notices) {
+      // That a connection is to be closed needs no journal, and must not wait: what comes over it counts no more.
+      if (notice.type === 'disconnect') this.#sinks.get(notice.session)?.(notice);
+    }
+    if (sink && command.type === 'session.open' && !step.refusal) this.attach(command.session, sink);
+    for (const notice of step.notices) {
+      if (notice.type !== 'disconnect') this.#batch.told.push({ notice, sink: this.#sinks.get(notice.session) });
+    }
+    if (this.#drains.size > 0) this.#lookAtDrains(engine);
+    this.#flushSoon();
+    return step;
+  }
+
+  #decide(engine: Engine, command: Command): Step | undefined {
     try {
       return engine.step(command, this.nowMs);
     } catch (error) {

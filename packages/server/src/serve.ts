@@ -30,6 +30,10 @@ export interface ServeOptions {
   readonly authString: string | null;
   /** The Prefect server that answers all but concurrency limits; null: there is none. */
   readonly upstream: UpstreamAddress | null;
+  /** After so long the lease of a v1 holder ends, which nobody renews; null: it lasts until it is released. */
+  readonly v1LeaseSeconds: number | null;
+  /** The Prefect version that clients are told; null: the one whose contract this is. */
+  readonly prefectVersion: string | null;
   readonly log: Logger;
 }
 
@@ -45,7 +49,7 @@ export interface RunningServer {
 
 /** Resolves when it can serve. Rejects with a `JournalError`, or with the error of `listen` (`EADDRINUSE`, `EACCES`, …). */
 export async function serve(options: ServeOptions): Promise<RunningServer> {
-  const { host, port, data, apiKey, authString, log } = options;
+  const { host, port, data, apiKey, authString, v1LeaseSeconds, prefectVersion, log } = options;
   const tell = (level: 'info' | 'warn' | 'error', message: string): void => log[level](message);
   const replica = await Replica.start(() => new SqliteJournal({ folder: data }), realClock);
   replica.on({ log: tell });
@@ -76,6 +80,8 @@ export async function serve(options: ServeOptions): Promise<RunningServer> {
     clock: realClock,
     apiKey,
     authString,
+    v1LeaseSeconds,
+    ...(prefectVersion !== null && { prefectVersion }),
     routes: events.routes,
     broke: (error) => log.error(error),
   });

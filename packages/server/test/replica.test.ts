@@ -14,7 +14,7 @@ import {
 } from '@slotkeeper/journal';
 import { describe, expect, it } from 'vitest';
 import { VirtualTime } from '../../../test/virtual-time.ts';
-import { Replica } from '../src/replica.ts';
+import { Replica, type Sink } from '../src/replica.ts';
 
 /** A journal in memory whose next appends fail, before the write or after it. */
 class FailingJournal extends MemoryJournal {
@@ -38,6 +38,17 @@ const open = (session: string) =>
     leases: [],
     waits: [],
   }) as const;
+
+const request = {
+  timeoutMs: null,
+  priority: 0,
+  holder: { type: null, id: null, label: null, host: null, pid: null },
+  onMissing: 'error',
+  skipInactive: false,
+  place: null,
+  ratesOnly: false,
+  refunds: false,
+} as const;
 
 const ensure = (name: string) => ({ type: 'limit.ensure', name, id: randomUUID(), patch: { slots: 1 } }) as const;
 
@@ -169,23 +180,33 @@ describe('a replica', () => {
     const { replica, time } = await start();
     replica.submit(ensure('a'));
     await time.pass(0);
-    const request = {
-      lease: randomUUID(),
-      amounts: [['a', 1]] as const,
-      timeoutMs: null,
-      priority: 0,
-      holder: { type: null, id: null, label: null, host: null, pid: null },
-      onMissing: 'error',
-      skipInactive: false,
-      place: null,
-      ratesOnly: false,
-      refunds: false,
-    } as const;
-    replica.submit({ type: 'acquire', session: 'nobody', request });
+    replica.submit({ type: 'acquire', session: 'nobody', request: { ...request, lease: 'a', amounts: [['a', 1]] } });
     expect(replica.ready).toBe(false);
     await time.pass(0);
     expect(replica.ready).toBe(true);
     expect(replica.engine.limitView('a')).toBeDefined();
+  });
+
+  it('that could not run as a slot of a rate came back grants it all the same, and tells', async () => {
+    const { replica, store, time } = await start();
+    const failures: string[] = [];
+    replica.on({ failed: (reason) => failures.push(reason) });
+    const patch = { slots: 1, slotDecayPerSecond: 1 };
+    replica.submit({ type: 'limit.ensure', name: 'a', id: randomUUID(), patch });
+    const told: string[] = [];
+    const sink: Sink = (notice) => told.push(`${notice.type} ${'lease' in notice ? notice.lease : ''}`);
+    replica.submit(open('one'), undefined, sink);
+    for (const lease of ['first', 'second']) {
+      replica.submit({ type: 'acquire', session: 'one', request: { ...request, lease, amounts: [['a', 1]] } });
+    }
+    await time.pass(900);
+    time.stall(400);
+    await time.pass(0);
+    replica.submit(ensure('b'));
+    await time.pass(0);
+    expect(told).toEqual(['granted first', 'queued second', 'granted second']);
+    expect(failures).toEqual([]);
+    expect(await stateIn(store)).toBe(canonical(replica.engine.state));
   });
 
   it('a wall clock that was set back an hour, or forward, changes no lease and no order', async () => {
@@ -219,16 +240,6 @@ describe('a replica', () => {
     const { replica, time } = await start();
     const drain = (name: string) => ({ type: 'limit.set', name, id: '', patch: { mode: 'draining' } }) as const;
     for (const name of ['a', 'b', 'c']) replica.submit(ensure(name));
-    const request = {
-      timeoutMs: null,
-      priority: 0,
-      holder: { type: null, id: null, label: null, host: null, pid: null },
-      onMissing: 'error',
-      skipInactive: false,
-      place: null,
-      ratesOnly: false,
-      refunds: false,
-    } as const;
     const waits = ['b', 'c'].map((name) => ({ ...request, lease: name, amounts: [[name, 1]] as const }));
     replica.submit({ ...open('one'), waits });
     const told: string[] = [];

@@ -13,6 +13,8 @@ interface ServeOptions {
   readonly apiKey?: string;
   readonly authString?: string;
   readonly upstream?: UpstreamAddress;
+  readonly v1LeaseSeconds?: number;
+  readonly prefectVersion?: string;
 }
 
 /** A server that is asked to stop has stopped within 5 s: what is still under way then has had its chance. */
@@ -54,6 +56,16 @@ export function serveCommand(): Command {
         .env('SLOTKEEPER_UPSTREAM')
         .argParser(prefectServer),
     )
+    .addOption(
+      new Option('--v1-lease-seconds <n>', "the most that a holder of Prefect's v1 may hold; none: until it releases")
+        .env('SLOTKEEPER_V1_LEASE_SECONDS')
+        .argParser(wholeNumber(1, 2 ** 31 - 1)),
+    )
+    .addOption(
+      new Option('--prefect-version <version>', "the version that Prefect's clients are told")
+        .env('SLOTKEEPER_PREFECT_VERSION')
+        .argParser(prefectVersion),
+    )
     .action(serveUntilStopped);
 }
 
@@ -65,6 +77,11 @@ function prefectServer(text: string): UpstreamAddress {
     );
   }
   return address;
+}
+
+function prefectVersion(text: string): string {
+  if (!/^3\.\d+\.\d+/.test(text)) throw new InvalidArgumentError('It must be a version of Prefect 3, such as 3.8.8.');
+  return text;
 }
 
 async function serveUntilStopped(options: ServeOptions): Promise<void> {
@@ -102,8 +119,9 @@ async function start(options: ServeOptions): Promise<RunningServer> {
   const [{ serve }, { pino }] = await Promise.all([import('../serve.ts'), import('pino')]);
   try {
     const { apiKey = null, authString = null, upstream = null } = options;
+    const { v1LeaseSeconds = null, prefectVersion = null } = options;
     const log = pino(pino.destination(process.stderr.fd));
-    return await serve({ ...options, apiKey, authString, upstream, log });
+    return await serve({ ...options, apiKey, authString, upstream, v1LeaseSeconds, prefectVersion, log });
   } catch (error) {
     throw listenFailure(error, options) ?? error;
   }

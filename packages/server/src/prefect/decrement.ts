@@ -1,6 +1,6 @@
 /** What a decrement frees: it names tags and a task run, not a lease. */
 import type { Lease, Limit } from '@slotkeeper/engine';
-import { taskRunOf } from './active-slots.ts';
+import { taskRunOf } from './task-runs.ts';
 
 export interface Release {
   readonly lease: string;

@@ -1,15 +1,13 @@
 /** Grants of an earlier life of the server, of which nobody knows whether their answers have arrived. */
-import type { Lease } from '@slotkeeper/engine';
+import type { Holder, Lease } from '@slotkeeper/engine';
 import type { Replica } from '../replica.ts';
-import { type Increment, isOfKind } from './increment.ts';
+import { type Increment, isOfKind, type Kind } from './increment.ts';
 import { activeOf, limitsNamed } from './limit-lookup.ts';
 
 export class EarlierGrants {
   readonly #replica: Replica;
-  /** Leases up to this position are of an earlier life; null until it is looked at. */
-  #upTo: number | null = null;
-  /** Which of these a repeat has got. */
-  readonly #claimed = new Set<string>();
+  /** Those that a repeat may get, by kind and holder; null until this life has begun. */
+  #unclaimed: Map<string, Set<Lease>> | null = null;
   /** Leases of which nobody has heard, nor can claim. */
   #lost: readonly string[] = [];
 
@@ -19,48 +17,60 @@ export class EarlierGrants {
 
   /** To be called before anything is decided in this life. */
   begin(): void {
-    if (this.#upTo !== null) return;
-    const { state } = this.#replica.engine;
-    this.#upTo = state.position;
+    if (this.#unclaimed) return;
+    const unclaimed = new Map<string, Set<Lease>>();
+    this.#unclaimed = unclaimed;
+    const { leases } = this.#replica.engine.state;
     for (const id of this.#lost) {
-      const lease = state.leases.get(id);
+      const lease = leases.get(id);
       if (lease) this.#replica.submit({ type: 'release', lease: id, token: lease.token });
     }
     this.#lost = [];
-    // Known by their connections alone, which have ended: no repeat can be told from another client's increment.
-    const bare = [...state.leases.values()].filter((lease) => isOfKind('bare', lease));
-    for (const { id, token } of bare) this.#replica.submit({ type: 'release', lease: id, token, how: 'left' });
+    for (const lease of [...leases.values()]) {
+      const { id, token } = lease;
+      const key = keyOf(lease);
+      if (key) unclaimed.set(key, (unclaimed.get(key) ?? new Set()).add(lease));
+      // Known by their connections alone, which have ended: no repeat can be told from another client's increment.
+      else if (isOfKind('bare', lease)) this.#replica.submit({ type: 'release', lease: id, token, how: 'left' });
+    }
   }
 
   /** A lease that was granted to the same holder on the same limits: each is answered once. */
-  claim(increment: Increment): Lease | undefined {
-    if (this.#upTo === null) throw new Error('the earlier grants are looked at before this life has begun');
-    const { state } = this.#replica.engine;
-    const wanted = activeOf(limitsNamed(state, increment.names));
-    for (const lease of wanted[0]?.leases.values() ?? []) {
-      if (lease.token > this.#upTo) return undefined;
-      const isIt =
-        isOfKind(increment.kind, lease) &&
-        isOfHolder(increment, lease) &&
-        lease.amounts.size === wanted.length &&
-        wanted.every(({ name }) => lease.amounts.get(name) === increment.slots) &&
-        !this.#claimed.has(lease.id) &&
-        this.#replica.engine.isValid(lease.id, lease.token);
-      if (!isIt) continue;
-      this.#claimed.add(lease.id);
+  claim({ kind, holder, names, slots }: Increment): Lease | undefined {
+    if (!this.#unclaimed) throw new Error('the earlier grants are looked at before this life has begun');
+    const ofHolder = holder && this.#unclaimed.get(key(kind, holder));
+    if (!ofHolder) return undefined;
+    const { engine } = this.#replica;
+    const wanted = activeOf(limitsNamed(engine.state, names));
+    for (const lease of ofHolder) {
+      const { id, token, amounts } = lease;
+      const isSame = amounts.size === wanted.length && wanted.every(({ name }) => amounts.get(name) === slots);
+      if (!isSame || !engine.isValid(id, token)) continue;
+      this.arrived(lease);
       return lease;
     }
     return undefined;
   }
 
+  /** Its client has heard of it. */
+  arrived(lease: Lease): void {
+    const key = keyOf(lease);
+    if (key) this.#unclaimed?.get(key)?.delete(lease);
+  }
+
   /** What is granted now is of an earlier life from now on. `lost`: leases, if granted, of which nobody has heard, nor can claim. */
   end(lost: readonly string[]): void {
-    this.#upTo = null;
-    this.#claimed.clear();
+    this.#unclaimed = null;
     this.#lost = [...this.#lost, ...lost];
   }
 }
 
-function isOfHolder({ holder }: Increment, lease: Lease): boolean {
-  return holder !== null && lease.holder.type === holder.type && lease.holder.id === holder.id;
+/** Null: no repeat of it can be told. */
+function keyOf(lease: Lease): string | null {
+  const kind = (['tag', 'leased'] as const).find((kind) => isOfKind(kind, lease));
+  return kind && lease.holder.id !== null ? key(kind, lease.holder) : null;
+}
+
+function key(kind: Kind, { type, id }: Pick<Holder, 'type' | 'id'>): string {
+  return JSON.stringify([kind, type, id]);
 }

@@ -47,7 +47,8 @@ export async function prefectFace(app: FastifyInstance, options: PrefectFaceOpti
   app.removeAllContentTypeParsers();
   app.addContentTypeParser('*', { parseAs: 'buffer' }, (_request, bytes, done) => done(null, bytes));
   app.setErrorHandler((error: FastifyError, _request, reply) => answerError(error, reply, options.broke));
-  app.addHook('onRequest', async ({ raw }) => nextRequest(raw.socket));
+  // Whoever answers it: what stands in front of this face sees it first.
+  app.server.prependListener('request', ({ socket }) => nextRequest(socket));
   const openPaths = [`${app.prefix}/health`, `${app.prefix}/ready`];
   if (apiKey !== null || authString !== null) {
     app.addHook('onRequest', async (request) => authenticated(request, { apiKey, authString, openPaths }));

@@ -1,7 +1,6 @@
 /** Limits as Prefect's v2 sees them. */
 import type { Limit } from '@slotkeeper/engine';
 import type { Replica } from '../replica.ts';
-import { activeSlots } from './active-slots.ts';
 import { rfc3339 } from './timestamps.ts';
 
 /** A limit in full. */
@@ -24,7 +23,7 @@ export interface TakenLimit {
   readonly limit: number;
 }
 
-export function globalLimit(replica: Replica, limit: Limit): GlobalLimit {
+export function globalLimit({ engine, nowMs }: Replica, limit: Limit): GlobalLimit {
   const { active, slots, slotDecayPerSecond } = limit.settings;
   return {
     id: limit.id,
@@ -33,7 +32,7 @@ export function globalLimit(replica: Replica, limit: Limit): GlobalLimit {
     active,
     name: limit.name,
     limit: slots,
-    active_slots: activeSlots(replica, limit),
+    active_slots: engine.activeSlots(limit, nowMs),
     slot_decay_per_second: slotDecayPerSecond ?? 0,
   };
 }

@@ -85,8 +85,10 @@ export class HeldIncrements {
   readonly #byKey = new Map<string, Held>();
   /** Those that an open connection has to do with. */
   readonly #byRequester = new Map<Requester, Held>();
-  /** Bare increments that are `written`, by their leases. */
-  readonly #bareLeases = new Map<string, Held>();
+  /** Those whose answers are out and may not have arrived, by their leases. */
+  readonly #inDoubt = new Map<string, Held>();
+  /** Of these the bare ones. */
+  readonly #bareInDoubt = new Map<string, Held>();
 
   constructor(options: HeldOptions) {
     this.#options = options;

@@ -1,7 +1,7 @@
 /** Tag limits as Prefect's v1 sees them: the limit named `tag:T` is the limit on the tag T. */
 import type { Limit, State } from '@slotkeeper/engine';
 import type { Replica } from '../replica.ts';
-import { taskRunsOn } from './active-slots.ts';
+import { taskRunsOn } from './task-runs.ts';
 import { byName, limitById, limitsNamed } from './limit-lookup.ts';
 import { rfc3339 } from './timestamps.ts';
 

@@ -1,7 +1,6 @@
 /** `/concurrency_limits`: Prefect's v1 API of tag limits. */
 import { randomUUID } from 'node:crypto';
 import type { Limit, Refusal } from '@slotkeeper/engine';
-import { activeSlots } from './active-slots.ts';
 import { locked, PrefectError, sendError, sendJson, unknownTagLimit } from './answers.ts';
 import { whatToRelease } from './decrement.ts';
 import type { DurableAnswers } from './durable-answers.ts';
@@ -101,10 +100,13 @@ async function reset({ answers, leaseMs }: V1, { body, reply }: Call, limit: Lim
   return sendJson(reply, 200, null);
 }
 
-async function decrement({ answers }: V1, { body, reply }: Call) {
+async function decrement({ answers, increments }: V1, { body, reply }: Call) {
   const { names, task_run_id: taskRunId } = orInvalid(readSlots(body), body);
   const limits = limitsOn(answers.state, names);
-  const released = whatToRelease(limits, taskRunId).map((release) => answers.submit({ type: 'release', ...release }));
+  const released = whatToRelease(limits, taskRunId).map((release) => {
+    increments.arrivedAs(release.lease);
+    return answers.submit({ type: 'release', ...release });
+  });
   const listed = answers.once(activeOf(limits).map(takenTag));
   await Promise.all([listed, ...released]);
   return sendJson(reply, 200, await listed);
@@ -154,8 +156,9 @@ function neverFits(name: string): PrefectError {
 
 /** Names a full one, or the first where those before it in the line are what it waits for. */
 function notNow(answers: DurableAnswers, tags: readonly string[]): PrefectError {
-  const limits = activeOf(limitsOn(answers.state, tags));
-  const full = limits.find((limit) => activeSlots(answers.replica, limit) >= limit.settings.slots) ?? limits[0];
+  const { engine, nowMs } = answers.replica;
+  const limits = activeOf(limitsOn(engine.state, tags));
+  const full = limits.find((limit) => engine.activeSlots(limit, nowMs) >= limit.settings.slots) ?? limits[0];
   const detail = `Concurrency limit for the ${full ? tagOf(full.name) : ''} tag has been reached`;
   return locked(detail, RETRY_AFTER_SECONDS);
 }

@@ -78,27 +78,31 @@ export async function decrement({ answers, increments }: V2, { body, reply }: Ca
   return sendJson(reply, 200, await answers.once(listed(limits)));
 }
 
-export async function releaseLease({ answers }: V2, { body, reply }: Call) {
+export async function releaseLease(v2: V2, { body, reply }: Call) {
   const { lease_id: id } = orInvalid(readLeaseDecrement(body), body);
-  const lease = leased(answers, id);
+  const { answers } = v2;
+  const lease = leased(v2, id);
   if (lease) await answers.submit({ type: 'release', lease: id, token: lease.token });
   else await answers.once(null);
   return sendNothing(reply);
 }
 
-export async function renewLease({ answers }: V2, { body, params, reply }: Call) {
+export async function renewLease(v2: V2, { body, params, reply }: Call) {
+  const { answers } = v2;
   const read = together(uuid(params.lease_id, ['path', 'lease_id']), readRenew(body));
   const [id, { lease_duration: leaseSeconds }] = orInvalid(read, body);
-  if (!leased(answers, id)) throw await answers.once(leaseGone());
+  if (!leased(v2, id)) throw await answers.once(leaseGone());
   const refusal = await answers.submit({ type: 'renew', lease: id, ttlMs: Math.round(leaseSeconds * 1_000) });
   if (refusal) throw leaseGone();
   return sendNothing(reply);
 }
 
-/** Leases of other faces are their own affair. */
-function leased(answers: DurableAnswers, id: string): Lease | undefined {
+/** As its client names it. Leases of other faces are their own affair. */
+function leased({ answers, increments }: V2, id: string): Lease | undefined {
   const lease = answers.state.leases.get(id);
-  return lease && isOfKind('leased', lease) ? lease : undefined;
+  if (!lease || !isOfKind('leased', lease)) return undefined;
+  increments.arrivedAs(id);
+  return lease;
 }
 
 // Refusals

@@ -6,6 +6,7 @@ const MESSAGE_BYTES_MAX = 1_048_576;
 const CONTINUATION = 0;
 const TEXT = 1;
 const FIRST_CONTROL = 8;
+const HEAD_BYTES_MIN = 2;
 
 interface Frame {
   readonly opcode: number;
@@ -21,7 +22,11 @@ interface Frame {
  */
 export class MessageFilter extends Transform {
   readonly #drops: (text: string) => boolean;
-  /** Of a frame that has not come whole. */
+  /** What has come of a part that is looked at as a whole. Put together only once there is enough: a client may send byte by byte. */
+  #chunks: Buffer[] = [];
+  #chunkBytes = 0;
+  #wantedBytes = HEAD_BYTES_MIN;
+  /** The chunks, put together, without what has been taken. */
   #bytes: Buffer = Buffer.alloc(0);
   /** The frames so far of a text message that has not come whole, and what it says. */
   #held: { readonly frames: Buffer[]; readonly text: Buffer[]; bytes: number } | null = null;
@@ -34,34 +39,39 @@ export class MessageFilter extends Transform {
   }
 
   override _transform(chunk: Buffer, _encoding: BufferEncoding, done: TransformCallback): void {
-    this.#bytes = this.#bytes.length === 0 ? chunk : Buffer.concat([this.#bytes, chunk]);
-    while (this.#takesPart());
+    this.#chunks.push(chunk);
+    this.#chunkBytes += chunk.length;
+    if (this.#chunkBytes >= this.#wantedBytes) {
+      this.#bytes = Buffer.concat(this.#chunks);
+      while (this.#wantedBytes <= this.#bytes.length) this.#wantedBytes = this.#takePart();
+      this.#chunks = [this.#bytes];
+      this.#chunkBytes = this.#bytes.length;
+    }
     done();
   }
 
   override _flush(done: TransformCallback): void {
     this.#letThrough();
-    this.push(this.#bytes);
-    done();
+    done(null, Buffer.concat(this.#chunks));
   }
 
-  /** False if more must come first. */
-  #takesPart(): boolean {
+  /** @returns how many bytes must be there for the next part */
+  #takePart(): number {
     if (this.#passingBytes > 0) {
       this.#passingBytes -= this.#pass(Math.min(this.#passingBytes, this.#bytes.length));
-      return this.#bytes.length > 0;
+      return this.#passingBytes > 0 ? 1 : HEAD_BYTES_MIN;
     }
     const frame = readHead(this.#bytes);
-    if (frame === undefined) return false;
+    if (frame === undefined) return this.#bytes.length + 1;
     const frameBytes = frame.headBytes + frame.payloadBytes;
     if (!this.#looksAt(frame)) {
       this.#passingBytes = frameBytes;
-      return true;
+      return 1;
     }
-    if (this.#bytes.length < frameBytes) return false;
+    if (this.#bytes.length < frameBytes) return frameBytes;
     this.#hold(frame, this.#bytes.subarray(0, frameBytes));
     this.#bytes = this.#bytes.subarray(frameBytes);
-    return true;
+    return HEAD_BYTES_MIN;
   }
 
   #looksAt({ opcode, payloadBytes }: Frame): boolean {
@@ -88,14 +98,14 @@ export class MessageFilter extends Transform {
   }
 
   #pass(length: number): number {
-    if (length > 0) this.push(this.#bytes.subarray(0, length));
+    this.push(this.#bytes.subarray(0, length));
     this.#bytes = this.#bytes.subarray(length);
     return length;
   }
 }
 
 function readHead(bytes: Buffer): Frame | undefined {
-  if (bytes.length < 2) return undefined;
+  if (bytes.length < HEAD_BYTES_MIN) return undefined;
   const short = bytes[1]! & 0x7f;
   const lengthBytes = short === 126 ? 2 : short === 127 ? 8 : 0;
   const isMasked = bytes[1]! >= 0x80;

@@ -20,6 +20,13 @@ import { asksForSettings, SettingsHere } from './ui-settings.ts';
 
 /** A machine that does not answer at all is given up after that. */
 const CONNECT_MS = 10_000;
+/**
+ * A longer body is sent only when the upstream wants it: one that refuses it closes the connection, and whoever then still
+ * writes does not hear why.
+ */
+const BODY_BYTES_AT_ONCE = 65_536;
+/** One that says nothing to that is sent it. */
+const CONTINUE_MS = 1_000;
 /** So long may answers that are under way take at the end. */
 const CLOSE_MS = 2_000;
 const EVENTS_IN = '/api/events/in';
@@ -79,8 +86,8 @@ export class Upstream {
     else if (body !== undefined) this.#send(request, response, target, { framing: lengthOf(body) }).end(body);
     else if (request.method === 'POST' && EVENTS.test(path)) void this.#forwardEvents(request, response, target);
     else if (asksForSettings(request.method, path)) {
-      pour(request, this.#send(request, response, target, { without: UNCHANGEABLE, through: new SettingsHere() }));
-    } else pour(request, this.#send(request, response, target));
+      this.#send(request, response, target, { framing: [], without: UNCHANGEABLE, through: new SettingsHere() }).end();
+    } else this.#forwardBody(request, response, target);
   }
 
   readonly upgrade: Upgrade = (request, socket, head) => {
@@ -114,6 +121,12 @@ export class Upstream {
     late.abort();
   }
 
+  #forwardBody(request: IncomingMessage, response: ServerResponse, target: string): void {
+    const isAsked = isLong(request) && request.headers.expect === undefined;
+    const framing = isAsked ? [...framingOf(request), 'Expect', '100-continue'] : framingOf(request);
+    pour(request, this.#send(request, response, target, { framing }), isAsked);
+  }
+
   async #forwardEvents(request: IncomingMessage, response: ServerResponse, target: string): Promise<void> {
     // The body is to come before the upstream is asked.
     if (request.headers.expect !== undefined) response.writeContinue();
@@ -123,20 +136,14 @@ export class Upstream {
     const asked = this.#send(request, response, target, isChanged ? { framing: lengthOf(bytes) } : {});
     asked.write(bytes);
     if (isComplete) asked.end();
-    else pour(request, asked);
+    else pour(request, asked, false);
   }
 
   /** Whoever calls sends the body. */
   #send(request: IncomingMessage, response: ServerResponse, target: string, changes: Changes = {}): ClientRequest {
     const asked = this.#ask(request, target, changes.framing ?? framingOf(request), changes.without);
-    response.once('close', () => asked.destroy());
-    const { shouldKeepAlive } = response;
-    // A client that is not told to go on may or may not send its body: nothing else can follow on its connection.
-    if (request.headers.expect !== undefined) response.shouldKeepAlive = false;
-    asked.on('continue', () => {
-      response.writeContinue();
-      response.shouldKeepAlive = shouldKeepAlive;
-    });
+    response.once('close', () => drop(asked));
+    if (request.headers.expect !== undefined) asked.on('continue', () => response.writeContinue());
     asked.on('response', (answer) => this.#relay(request, response, answer, changes.through));
     asked.on('upgrade', (_answer, socket) => {
       socket.destroy();
@@ -208,13 +215,32 @@ export class Upstream {
   }
 }
 
-/** Sends a body on as it comes, as fast as it is taken. What is not taken any more is still read: the answer comes after it. */
-function pour(request: IncomingMessage, asked: ClientRequest): void {
-  request.pipe(asked);
+function isLong({ headers }: IncomingMessage): boolean {
+  return headers['transfer-encoding'] !== undefined || Number(headers['content-length'] ?? 0) > BODY_BYTES_AT_ONCE;
+}
+
+/**
+ * Sends a body on as it comes, as fast as it is taken. What is not taken any more is still read: the answer comes after it.
+ *
+ * @param isAsked whether the upstream is asked first if it wants it
+ */
+function pour(request: IncomingMessage, asked: ClientRequest, isAsked: boolean): void {
+  const begin = (): void => void request.pipe(asked);
+  const late = isAsked ? setTimeout(begin, CONTINUE_MS) : undefined;
+  const isAnswered = (): void => clearTimeout(late);
+  if (!isAsked) begin();
+  else asked.once('response', isAnswered).once('continue', isAnswered).once('continue', begin);
   asked.once('close', () => {
+    isAnswered();
     request.unpipe(asked);
     request.resume();
   });
+}
+
+/** Also one that is answered before all of its body has been taken: it is then no more destroyed than done. */
+function drop(asked: ClientRequest): void {
+  asked.destroy();
+  asked.socket?.destroy();
 }
 
 function lengthOf(body: Buffer): RawHeaders {

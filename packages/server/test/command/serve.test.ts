@@ -105,3 +105,20 @@ test('a key is asked for, and taken from option or variable', async () => {
   const env = { SLOTKEEPER_URL: url, SLOTKEEPER_API_KEY: 'sesame' };
   expect(await start(['limit', 'ls'], env).ended).toMatchObject({ code: 0 });
 });
+
+test("Prefect's clients are told the version that was set, and a v1 holder is let go after its time", async () => {
+  const { url } = await startServer(['--prefect-version', '3.9.0', '--v1-lease-seconds', '3600']);
+  expect(await (await fetch(`${url}/api/admin/version`)).json()).toBe('3.9.0');
+  const post = (path: string, body: object) =>
+    fetch(`${url}/api/concurrency_limits/${path}`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body: JSON.stringify(body),
+    });
+  await post('', { tag: 'etl', concurrency_limit: 1 });
+  await post('increment', { names: ['etl'], task_run_id: '3f1c9f0e-5a3b-4c1e-9b0a-0d8e6a1f2b3c' });
+  const keeper = await connect(url);
+  onTestFinished(() => keeper.close());
+  const [holder] = await keeper.holders('tag:etl');
+  expect(holder!.expiresAt!.getTime() - holder!.since.getTime()).toBeCloseTo(3_600_000, -3);
+});

@@ -145,6 +145,12 @@ export class FaceServer {
     const events = options.events
       ? await openEvents({ folder: null, replica, apiKey, authString, upstream: null, warn: () => {} })
       : undefined;
+    // As behind a whole Prefect server: what it is for is never seen by the face.
+    app.addHook('onRequest', async ({ url }, reply) => {
+      if (!url.endsWith('/passed-on')) return;
+      reply.hijack();
+      reply.raw.end();
+    });
     await app.register(prefectFace, { prefix: '/api', replica, clock, ...ofFace, routes: events?.routes ?? [] });
     serveUpgrades(app.server, events?.upgrades ?? {});
     app.server.on('connection', (socket) => {

@@ -290,6 +290,41 @@ describe('an increment with a lease', () => {
     expect((await others[1]?.answer)?.status).toBe(200);
   });
 
+  for (const [how, end] of [
+    ['ended in order right after the answer', (connection: Connection) => connection.end()],
+    ['was reset', (connection: Connection) => connection.socket?.resetAndDestroy()],
+  ] as const) {
+    it(`has arrived with its renewal, though its connection ${how}`, async () => {
+      const server = await FaceServer.start();
+      await server.globalLimit('x', 2);
+      const holder = { type: 'flow_run', id: randomUUID() };
+      const asker = server.connect();
+      const first = leaseOf(await asker.take('increment-with-lease', ['x'], 1, { holder }));
+      await server.gone(() => end(asker));
+      expect((await renew(server.connect(), first)).status).toBe(204);
+      const second = leaseOf(await server.connect().take('increment-with-lease', ['x'], 1, { holder }));
+      expect(second).not.toBe(first);
+      await server.time.pass(10_000);
+      expect(await server.activeSlots('x')).toBe(2);
+    });
+  }
+
+  it('of before a restart that has been renewed since is not what its holder gets again', async () => {
+    const store = new MemoryStore();
+    const before = await FaceServer.start({ store });
+    await before.globalLimit('x', 5);
+    const holder = { type: 'flow_run', id: randomUUID() };
+    const first = leaseOf(await before.connect().take('increment-with-lease', ['x'], 1, { holder }));
+    await before.close();
+
+    const server = await FaceServer.start({ store });
+    await server.time.pass(HOLD_BACK_MS);
+    expect((await renew(server.connect(), first)).status).toBe(204);
+    const second = await server.connect().take('increment-with-lease', ['x'], 1, { holder });
+    expect(leaseOf(second)).not.toBe(first);
+    expect(await server.activeSlots('x')).toBe(2);
+  });
+
   it('of before a restart is what its holder gets again, once', async () => {
     const store = new MemoryStore();
     const before = await FaceServer.start({ store });

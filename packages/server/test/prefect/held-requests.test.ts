@@ -299,6 +299,14 @@ describe('a grant', () => {
         await server.time.pass(10_000);
       },
     ],
+    [
+      'after which its client asked what this face does not answer',
+      async (server: FaceServer, connection: Connection) => {
+        await connection.ask('GET', '/flows/passed-on');
+        await gone(server, reset(connection));
+        await server.time.pass(10_000);
+      },
+    ],
   ] as const) {
     it(`${how} has arrived: the same increment again is another one`, async () => {
       const server = await FaceServer.start();

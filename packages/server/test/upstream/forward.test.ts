@@ -5,8 +5,8 @@ import { createServer } from 'node:net';
 import { buffer } from 'node:stream/consumers';
 import { setTimeout as delay } from 'node:timers/promises';
 import { gunzipSync, gzipSync } from 'node:zlib';
-import { describe, expect, onTestFinished, test } from 'vitest';
-import { answerOf, ask, RawClient, start, startBehind, startFront } from './scene.ts';
+import { describe, expect, test } from 'vitest';
+import { answerOf, ask, listening, RawClient, start, startBehind, startFront } from './scene.ts';
 
 /** What the server behind has been asked, header and body. */
 async function seenBy(ask: (front: Awaited<ReturnType<typeof start>>) => Promise<unknown>) {
@@ -189,10 +189,8 @@ describe('an answer', () => {
   test('of an old server, which ends with the connection, is complete', async () => {
     const server = createServer((socket) => {
       socket.once('data', () => socket.end('HTTP/1.0 200 OK\r\nX: 1\r\n\r\nold'));
-    }).listen(0, '127.0.0.1');
-    onTestFinished(() => void server.close());
-    await once(server, 'listening');
-    const front = await startFront(`http://127.0.0.1:${(server.address() as { port: number }).port}`);
+    });
+    const front = await startFront(await listening(server));
     const { body, message } = await ask(front, '/');
     expect([body.toString(), message.headers.x]).toEqual(['old', '1']);
   });
@@ -420,6 +418,29 @@ describe('an upstream', () => {
     asked.destroy();
   });
 
+  test('that does not want a long body is heard, and leaves the connection of its client of use', async () => {
+    const front = await start((_request, response) => response.end());
+    front.server.on('checkContinue', (_request, response: ServerResponse) => response.writeHead(413).end());
+    const client = new RawClient(front);
+    client.send('POST / HTTP/1.1', 'Host: x', 'Content-Length: 10000000', '');
+    client.socket.write(Buffer.alloc(10_000_000));
+    expect(await client.received('HTTP/1.1 413')).not.toContain('HTTP/1.1 100');
+    client.send('GET /next HTTP/1.1', 'Host: x', '');
+    await client.received('HTTP/1.1 200');
+  });
+
+  test('that does not say whether it wants a long body gets it', async () => {
+    const server = createServer((socket) => {
+      let length = 0;
+      socket.on('data', (bytes) => {
+        length += bytes.length;
+        if (length > 100_000) socket.end('HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n');
+      });
+    });
+    const front = await startFront(await listening(server));
+    expect((await ask(front, '/', { method: 'POST', body: Buffer.alloc(100_000) })).status).toBe(200);
+  });
+
   test('that is away is 502 with its address, while limits go on', async () => {
     const { server, url } = await startBehind((_request, response) => response.end());
     const front = await startFront(`${url}/api`);
@@ -454,10 +475,8 @@ describe('an upstream', () => {
     const server = createServer((socket) => {
       socket.on('error', () => {});
       socket.once('data', () => socket.end(bytes, 'latin1'));
-    }).listen(0, '127.0.0.1');
-    onTestFinished(() => void server.close());
-    await once(server, 'listening');
-    const front = await startFront(`http://127.0.0.1:${(server.address() as { port: number }).port}`);
+    });
+    const front = await startFront(await listening(server));
     expect((await ask(front, '/')).status).toBe(502);
     expect((await ask(front, '/api/concurrency_limits/filter', { method: 'POST' })).status).toBe(200);
   });

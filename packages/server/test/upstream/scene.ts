@@ -1,7 +1,7 @@
 /** A server of the test's own behind a real front, and clients that see what bytes say. All of it ends with the test. */
 import { once } from 'node:events';
 import { createServer, type IncomingMessage, type RequestListener, request, type Server } from 'node:http';
-import { type AddressInfo, connect, type Socket } from 'node:net';
+import { type AddressInfo, connect, type Server as NetServer, type Socket } from 'node:net';
 import { buffer } from 'node:stream/consumers';
 import Fastify from 'fastify';
 import { onTestFinished } from 'vitest';
@@ -13,15 +13,6 @@ import { Upstream } from '../../src/upstream/upstream.ts';
 /** The server behind. */
 export async function startBehind(listener: RequestListener = () => {}): Promise<{ server: Server; url: string }> {
   const server = createServer({ requestTimeout: 0 }, listener);
-  const sockets = new Set<Socket>();
-  server.on('connection', (socket) => {
-    sockets.add(socket);
-    socket.on('error', () => {}).on('close', () => sockets.delete(socket));
-  });
-  onTestFinished(async () => {
-    for (const socket of sockets) socket.destroy();
-    server.close();
-  });
   return { server, url: await listening(server) };
 }
 
@@ -138,7 +129,17 @@ export class RawClient {
   }
 }
 
-async function listening(server: Server): Promise<string> {
+/** On a free port, until the test ends. */
+export async function listening(server: NetServer): Promise<string> {
+  const sockets = new Set<Socket>();
+  server.on('connection', (socket) => {
+    sockets.add(socket);
+    socket.on('error', () => {}).on('close', () => sockets.delete(socket));
+  });
+  onTestFinished(() => {
+    for (const socket of sockets) socket.destroy();
+    server.close();
+  });
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');
   return `http://127.0.0.1:${(server.address() as AddressInfo).port}`;

@@ -61,6 +61,18 @@ test('what the server says before the client has heard that it is open is not lo
   client.terminate();
 });
 
+test('what the client says before it has heard that the upstream agrees is not lost', async () => {
+  const front = await start();
+  front.server.on('upgrade', (_request, socket, head) => {
+    socket.unshift(head);
+    socket.write('HTTP/1.1 101 Yes\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n');
+    socket.pipe(socket);
+  });
+  const client = new RawClient(front);
+  client.send('GET /ws HTTP/1.1', 'Host: x', 'Connection: Upgrade', 'Upgrade: websocket', '', 'early');
+  expect(await client.received('early')).toMatch(/^HTTP\/1\.1 101 Yes\r\n/);
+});
+
 test('the path, its query and the header arrive; extensions and the sub-protocol are agreed with the upstream', async () => {
   const { client, request } = await connected({
     path: '/api/events/out?x=%20',

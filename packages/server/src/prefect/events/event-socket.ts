@@ -17,7 +17,7 @@ const PING_MS = 30_000;
 
 export interface EventSockets {
   readonly upgrade: Upgrade;
-  /** Drops all connections. */
+  /** Drops all connections, and takes no more: a client connects again at once. */
   close(): void;
 }
 
@@ -37,12 +37,15 @@ export function eventSockets({ tokens, open }: EventSocketOptions): EventSockets
     autoPong: false,
     handleProtocols: (offered) => (offered.has(SUBPROTOCOL) ? SUBPROTOCOL : false),
   });
+  let isClosed = false;
   return {
     upgrade(request, socket, head) {
+      if (isClosed) return void socket.destroy();
       if (tokens.length > 0 && !offersSubprotocol(request)) return refuse(socket, '403 Forbidden');
       sockets.handleUpgrade(request, socket, head, (webSocket) => accept(webSocket, tokens, open));
     },
     close() {
+      isClosed = true;
       for (const socket of sockets.clients) socket.terminate();
     },
   };
@@ -94,10 +97,13 @@ function isAuthentic(socket: WebSocket, data: RawData, tokens: readonly string[]
   else if (message.type !== 'auth') socket.close(POLICY_VIOLATION, "Expected 'auth' message");
   else if (tokens.length === 0) return true;
   else if (!message.token) socket.close(POLICY_VIOLATION, 'Auth required but no token provided');
-  else if (!tokens.some((token) => isKey(String(message.token), token)))
-    socket.close(POLICY_VIOLATION, 'Invalid token');
+  else if (!isOneOf(tokens, message.token)) socket.close(POLICY_VIOLATION, 'Invalid token');
   else return true;
   return false;
+}
+
+function isOneOf(tokens: readonly string[], given: unknown): boolean {
+  return typeof given === 'string' && tokens.some((token) => isKey(given, token));
 }
 
 /** Undefined if it is no JSON; without fields if it is no object. */
