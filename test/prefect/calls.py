@@ -67,6 +67,7 @@ async def asynchronous() -> dict[str, object]:
     async with aconcurrency(["db", "disk", "not there"], occupy=2):
         seen["inside"] = await ataken("db", "disk")
     seen["after"] = await ataken("db", "disk")
+    seen["run"] = str(RUN)
     async with aconcurrency("tag:etl", holder=ConcurrencyLeaseHolder(type="task_run", id=RUN)):
         async with get_client() as client:
             seen["holders"] = [str(one) for one in (await client.read_concurrency_limit_by_tag("etl")).active_slots]

@@ -6,7 +6,7 @@ import { afterAll, beforeAll, expect, test, vi } from 'vitest';
 import { runProgram } from '../run-program.ts';
 import { ServerProcess } from '../server-process.ts';
 import { describeWithPython } from './describe-with-python.ts';
-import { PythonHolder } from './python-holder.ts';
+import { PythonProgram } from './python-program.ts';
 
 let server: ServerProcess;
 let keeper: Keeper;
@@ -67,13 +67,15 @@ describeWithPython('programs in TypeScript and in Python on our server', () => {
   test('take turns with the slots of a limit', async () => {
     await keeper.limits.set('shared', { slots: 1 });
     const scope = await concurrency('shared');
-    await using python = await PythonHolder.start(`${server.url}/api`, 'shared');
+    await using python = await PythonProgram.start('hold.py', ['async', 'shared', '{}'], {
+      PREFECT_API_URL: `${server.url}/api`,
+    });
     await vi.waitFor(async () => expect(await keeper.waiters('shared')).toHaveLength(1), { timeout: 20_000 });
     await scope[Symbol.asyncDispose]();
-    await python.held();
+    await python.said('held');
     await expect(concurrency('shared', { timeoutSeconds: 0 })).rejects.toThrow(AcquireConcurrencySlotTimeoutError);
     const waiter = concurrency('shared', {}, () => 'granted');
-    await python.release();
+    await python.end();
     expect(await waiter).toBe('granted');
   }, 120_000);
 });

@@ -11,7 +11,7 @@ import {
 import { afterAll, beforeAll, expect, test, vi } from 'vitest';
 import { describeWithPython } from './describe-with-python.ts';
 import { PrefectServer } from './prefect-server.ts';
-import { PythonHolder } from './python-holder.ts';
+import { PythonProgram } from './python-program.ts';
 
 interface GlobalLimit {
   readonly id: string;
@@ -145,11 +145,11 @@ describeWithPython('slotkeeper/prefect on a stock Prefect server', () => {
 
   test('programs in TypeScript and in Python take turns with the slots of a limit', async () => {
     const name = await newLimit(1);
-    await using python = await PythonHolder.start(server.url, name);
-    await python.held();
+    await using python = await PythonProgram.start('hold.py', ['async', name, '{}'], { PREFECT_API_URL: server.url });
+    await python.said('held');
     await expect(concurrency(name, { timeoutSeconds: 0 })).rejects.toThrow(AcquireConcurrencySlotTimeoutError);
     const waiter = concurrency(name, {}, () => 'granted');
-    await python.release();
+    await python.end();
     expect(await waiter).toBe('granted');
   }, 120_000);
 

@@ -17,7 +17,7 @@ import { Limits } from './limits.ts';
 import { Line } from './line.ts';
 import { leaseIdInUse, leaseLost, queueFull, type Refusal, staleConnection, timedOut } from './refusals.ts';
 import { type Session, Sessions } from './sessions.ts';
-import type { Lease, State } from './state.ts';
+import type { Lease, Limit, State } from './state.ts';
 import { type Ticket, Tickets } from './tickets.ts';
 import type { HolderView, LimitView, SlotsOf, WaiterView } from './views.ts';
 
@@ -109,9 +109,14 @@ export class Engine {
     const limit = this.state.limits.get(name);
     if (!limit) return undefined;
     const { lapsedSlots, waiters } = this.#line.gate(name);
-    const taken = takenSlots(limit, nowMs);
+    const taken = takenSlots(limit, 0, nowMs);
     const free = freeSlots(limit, lapsedSlots, nowMs);
     return { name, ...limit.settings, taken, free, holders: limit.leases.size, waiters };
+  }
+
+  /** Whole slots of the limit that are taken; what lapsed leases hold is not, also while nobody needs it. */
+  activeSlots(limit: Limit, nowMs: EngineMs): number {
+    return takenSlots(limit, this.#line.gate(limit.name).lapsedSlots, nowMs);
   }
 
   /** Whether the lease's slots are surely its own: a lapsed one's may go to others at any moment. */

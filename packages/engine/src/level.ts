@@ -36,9 +36,9 @@ export function freeSlots(limit: Limit, lapsedSlots: number, nowMs: EngineMs): n
   return Math.max(0, Math.floor(limit.settings.slots - levelWithout(limit, lapsedSlots, nowMs) + ROUNDING));
 }
 
-/** Slots that are taken, for people to see: one that is taken in part counts. */
-export function takenSlots(limit: Limit, nowMs: EngineMs): number {
-  return Math.max(0, Math.ceil(levelAt(limit, nowMs) - ROUNDING));
+/** Slots that are taken, without those of lapsed leases, for people to see: one that is taken in part counts. */
+export function takenSlots(limit: Limit, lapsedSlots: number, nowMs: EngineMs): number {
+  return Math.max(0, Math.ceil(levelWithout(limit, lapsedSlots, nowMs) - ROUNDING));
 }
 
 /** Of a sum of fractions, what is not worth telling. */

@@ -126,8 +126,9 @@ export class Replica {
     this.#flushSoon();
   }
 
-  /** What is durable of the history, as `Journal.read` does. */
+  /** What is durable of the history, as `Journal.read` does. Rejects unless `ready`. */
   async read(after: number, limit: number): Promise<readonly StoredFact[]> {
+    this.#running();
     return (this.#journal as Journal).read(after, limit);
   }
 

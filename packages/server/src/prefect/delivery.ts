@@ -41,7 +41,10 @@ export function watchDelivery(response: ServerResponse, events: DeliveryEvents):
   };
   const finished = (): void => {
     socket.on('error', failed).on('close', closed);
+    // Of requests that were sent at once.
+    const before = watched.get(socket);
     watched.set(socket, () => {
+      before?.();
       stop();
       events.arrived();
     });

@@ -8,7 +8,7 @@ export class EarlierGrants {
   readonly #replica: Replica;
   /** Those that a repeat may get, by kind and holder; null until this life has begun. */
   #unclaimed: Map<string, Set<Lease>> | null = null;
-  /** Leases of which nobody has heard, nor can claim. */
+  /** Leases that are to go back. */
   #lost: readonly string[] = [];
 
   constructor(replica: Replica) {
@@ -21,24 +21,29 @@ export class EarlierGrants {
     const unclaimed = new Map<string, Set<Lease>>();
     this.#unclaimed = unclaimed;
     const { leases } = this.#replica.engine.state;
-    for (const id of this.#lost) {
-      const lease = leases.get(id);
-      if (lease) this.#replica.submit({ type: 'release', lease: id, token: lease.token });
-    }
-    this.#lost = [];
+    this.giveBackLost();
     for (const lease of [...leases.values()]) {
       const { id, token } = lease;
-      const key = keyOf(lease);
-      if (key) unclaimed.set(key, (unclaimed.get(key) ?? new Set()).add(lease));
+      const who = holderOf(lease);
+      if (who) unclaimed.set(who, (unclaimed.get(who) ?? new Set()).add(lease));
       // Known by their connections alone, which have ended: no repeat can be told from another client's increment.
       else if (isOfKind('bare', lease)) this.#replica.submit({ type: 'release', lease: id, token, how: 'left' });
     }
   }
 
+  /** What nobody has heard of in an earlier life goes back. To be called when the replica runs again. */
+  giveBackLost(): void {
+    if (this.#lost.length === 0 || !this.#replica.ready) return;
+    const { leases } = this.#replica.engine.state;
+    const lost = this.#lost.map((id) => leases.get(id)).filter((lease) => lease !== undefined);
+    this.#lost = [];
+    for (const { id, token } of lost) this.#replica.submit({ type: 'release', lease: id, token });
+  }
+
   /** A lease that was granted to the same holder on the same limits: each is answered once. */
   claim({ kind, holder, names, slots }: Increment): Lease | undefined {
     if (!this.#unclaimed) throw new Error('the earlier grants are looked at before this life has begun');
-    const ofHolder = holder && this.#unclaimed.get(key(kind, holder));
+    const ofHolder = holder && this.#unclaimed.get(textOf(kind, holder));
     if (!ofHolder) return undefined;
     const { engine } = this.#replica;
     const wanted = activeOf(limitsNamed(engine.state, names));
@@ -46,31 +51,31 @@ export class EarlierGrants {
       const { id, token, amounts } = lease;
       const isSame = amounts.size === wanted.length && wanted.every(({ name }) => amounts.get(name) === slots);
       if (!isSame || !engine.isValid(id, token)) continue;
-      this.arrived(lease);
+      ofHolder.delete(lease);
       return lease;
     }
     return undefined;
   }
 
   /** Its client has heard of it. */
-  arrived(lease: Lease): void {
-    const key = keyOf(lease);
-    if (key) this.#unclaimed?.get(key)?.delete(lease);
+  arrived(id: string): void {
+    const lease = this.#replica.engine.state.leases.get(id);
+    if (lease) this.#unclaimed?.get(holderOf(lease) ?? '')?.delete(lease);
   }
 
-  /** What is granted now is of an earlier life from now on. `lost`: leases, if granted, of which nobody has heard, nor can claim. */
+  /** What is granted now is of an earlier life from now on. `lost`: leases, if granted, that are to go back. */
   end(lost: readonly string[]): void {
     this.#unclaimed = null;
     this.#lost = [...this.#lost, ...lost];
   }
 }
 
-/** Null: no repeat of it can be told. */
-function keyOf(lease: Lease): string | null {
+/** Whose increments can repeat it; null: nobody's. */
+function holderOf(lease: Lease): string | null {
   const kind = (['tag', 'leased'] as const).find((kind) => isOfKind(kind, lease));
-  return kind && lease.holder.id !== null ? key(kind, lease.holder) : null;
+  return kind && lease.holder.id ? textOf(kind, lease.holder) : null;
 }
 
-function key(kind: Kind, { type, id }: Pick<Holder, 'type' | 'id'>): string {
+function textOf(kind: Kind, { type, id }: Pick<Holder, 'type' | 'id'>): string {
   return JSON.stringify([kind, type, id]);
 }

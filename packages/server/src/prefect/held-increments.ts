@@ -11,6 +11,7 @@
  *    │                     │   a repeat │                                                    │ a repeat: answering
  *    └── the hold is over ─┴▶ leaving   └─ nobody repeats it: it goes back                   └ nobody does: it has arrived
  *
+ * A grant that is renewed or given back under its id has arrived, too, whatever became of its connection.
  * A request whose connection ends while it is held leaves the line at once. A repeat of what is held takes over its place,
  * and the older request is sent away. A repeat of what is `written` is another acquire. Refused increments are over.
  * Once a bare increment's answer has arrived, its slots are left taken without a lease.
@@ -85,15 +86,15 @@ export class HeldIncrements {
   readonly #byKey = new Map<string, Held>();
   /** Those that an open connection has to do with. */
   readonly #byRequester = new Map<Requester, Held>();
-  /** Those whose answers are out and may not have arrived, by their leases. */
-  readonly #inDoubt = new Map<string, Held>();
-  /** Of these the bare ones. */
-  readonly #bareInDoubt = new Map<string, Held>();
+  /** Those that are granted, by their leases. */
+  readonly #granted = new Map<string, Held>();
+  /** Of these the bare ones that are `written`. */
+  readonly #bareWritten = new Map<string, Held>();
 
   constructor(options: HeldOptions) {
     this.#options = options;
     this.#earlier = new EarlierGrants(options.replica);
-    options.replica.on({ failed: () => this.forgetAll() });
+    options.replica.on({ failed: () => this.forgetAll(), flushed: () => this.#earlier.giveBackLost() });
   }
 
   /** Answers at once, when the slots are its own, or when the hold is over. */
@@ -119,11 +120,23 @@ export class HeldIncrements {
    */
   arrivedOn(limit: Limit, slots: number): void {
     this.#earlier.begin();
-    const withoutLease = () => takenSlots(limit, this.#options.replica.nowMs) - limit.held;
-    for (const lease of [...limit.leases.keys()]) {
-      if (withoutLease() >= slots) return;
-      const held = this.#bareLeases.get(lease);
-      if (held?.stage.is === 'written') this.#settle(held, held.stage.grant);
+    const { nowMs } = this.#options.replica;
+    for (const [lease, held] of this.#bareWritten) {
+      if (takenSlots(limit, 0, nowMs) - limit.held >= slots) return;
+      if (held.stage.is === 'written' && limit.leases.has(lease)) this.#settle(held, held.stage.grant);
+    }
+  }
+
+  /** To be called when a client names a lease to renew it or to give it back: only the answer can have told it. */
+  arrivedAs(lease: string): void {
+    this.#earlier.begin();
+    this.#earlier.arrived(lease);
+    const held = this.#granted.get(lease);
+    switch (held?.stage.is) {
+      case 'written':
+      case 'orphaned':
+      case 'doubtful':
+        this.#settle(held, held.stage.grant);
     }
   }
 
@@ -138,7 +151,7 @@ export class HeldIncrements {
     const timer = clock.setTimer(DOUBT_MS, () => this.#settle(held, grant));
     held.stage = { is: 'written', requester, grant, atMs: clock.monotonicMs(), timer };
     this.#byKey.delete(held.key);
-    if (held.kind === 'bare') this.#bareLeases.set(held.acquire.lease, held);
+    if (held.kind === 'bare') this.#bareWritten.set(held.acquire.lease, held);
   }
 
   /** The answer has been read: its client has gone on. */
@@ -189,6 +202,7 @@ export class HeldIncrements {
     for (const held of new Set([...this.#byKey.values(), ...this.#byRequester.values()])) {
       const { stage } = held;
       this.#forget(held);
+      if (stage.is === 'orphaned') lost.push(held.acquire.lease);
       if (stage.is !== 'held' && stage.is !== 'leaving' && stage.is !== 'answering') continue;
       if (!held.mayBeRepeated) lost.push(held.acquire.lease);
       stage.requester.answer({ is: 'unavailable' });
@@ -315,6 +329,7 @@ export class HeldIncrements {
     held.stage = stage;
     this.#byKey.set(held.key, held);
     this.#byRequester.set(requester, held);
+    this.#granted.set(held.acquire.lease, held);
     this.#options.replica.tell(() => {
       if (held.stage !== stage) return;
       held.stage = { is: 'sent', requester, grant };
@@ -386,7 +401,8 @@ export class HeldIncrements {
     if ('timer' in stage) stage.timer.cancel();
     if ('requester' in stage) this.#byRequester.delete(stage.requester);
     if (this.#byKey.get(key) === held) this.#byKey.delete(key);
-    this.#bareLeases.delete(held.acquire.lease);
+    this.#granted.delete(held.acquire.lease);
+    this.#bareWritten.delete(held.acquire.lease);
     held.stage = { is: 'over' };
     this.#options.replica.detach(session, sink);
   }

@@ -1,8 +1,8 @@
 /** Tag limits as Prefect's v1 sees them: the limit named `tag:T` is the limit on the tag T. */
 import type { Limit, State } from '@slotkeeper/engine';
 import type { Replica } from '../replica.ts';
-import { taskRunsOn } from './task-runs.ts';
 import { byName, limitById, limitsNamed } from './limit-lookup.ts';
+import { taskRunsOn } from './task-runs.ts';
 import { rfc3339 } from './timestamps.ts';
 
 const PREFIX = 'tag:';

@@ -1,8 +1,9 @@
 /** The bytes that a WebSocket client sends, without some of its messages. */
 import { Transform, type TransformCallback } from 'node:stream';
 
-/** A longer message passes without being looked at. */
+/** A message with more bytes or of more frames passes without being looked at. */
 const MESSAGE_BYTES_MAX = 1_048_576;
+const MESSAGE_FRAMES_MAX = 1_024;
 const CONTINUATION = 0;
 const TEXT = 1;
 const FIRST_CONTROL = 8;
@@ -78,7 +79,8 @@ export class MessageFilter extends Transform {
     if (opcode >= FIRST_CONTROL) return false;
     if (opcode !== CONTINUATION) this.#letThrough();
     if (opcode === TEXT) this.#held = { frames: [], text: [], bytes: 0 };
-    if (this.#held && this.#held.bytes + payloadBytes > MESSAGE_BYTES_MAX) this.#letThrough();
+    const { bytes = 0, frames = [] } = this.#held ?? {};
+    if (bytes + payloadBytes > MESSAGE_BYTES_MAX || frames.length >= MESSAGE_FRAMES_MAX) this.#letThrough();
     return this.#held !== null;
   }
 

@@ -29,7 +29,7 @@ const BODY_BYTES_AT_ONCE = 65_536;
 const CONTINUE_MS = 1_000;
 /** So long may answers that are under way take at the end. */
 const CLOSE_MS = 2_000;
-const EVENTS_IN = '/api/events/in';
+const EVENTS_IN = /^\/api\/events\/in\/?$/;
 const EVENTS = /^\/api\/events\/?$/;
 
 export interface UpstreamOptions {
@@ -62,6 +62,7 @@ export class Upstream {
   /** How it is named to servers on the way, and recognises itself. */
   readonly #name = `slotkeeper-${randomUUID()}`;
   #isAway = false;
+  #isClosed = false;
 
   constructor(options: UpstreamOptions) {
     const { origin, prefix } = options.address;
@@ -91,9 +92,11 @@ export class Upstream {
   }
 
   readonly upgrade: Upgrade = (request, socket, head) => {
+    // Clients come back at once, and nobody would end what is opened now.
+    if (this.#isClosed) return void socket.destroy();
     if (this.#isCircle(request)) return this.#refuseCircle(responseOn(request, socket));
     const target = targetOf(request.url);
-    const filter = pathOf(target) === EVENTS_IN ? withoutOurMessages(this.#options.isOurs) : undefined;
+    const filter = EVENTS_IN.test(pathOf(target)) ? withoutOurMessages(this.#options.isOurs) : undefined;
     const upgrade = ['Connection', 'Upgrade', 'Upgrade', request.headers.upgrade ?? 'websocket'];
     // What is filtered must be readable.
     const asked = this.#ask(request, target, upgrade, filter ? ['sec-websocket-extensions'] : []);
@@ -114,6 +117,7 @@ export class Upstream {
 
   /** Ends what is under way: WebSockets at once, answers when they are complete, or soon. */
   async close(): Promise<void> {
+    this.#isClosed = true;
     this.#tunnels.close();
     const late = new AbortController();
     const answered = Promise.all([...this.#answering].map((response) => once(response, 'close')));

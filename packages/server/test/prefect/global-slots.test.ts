@@ -164,6 +164,25 @@ describe('an increment without a lease', () => {
     await server.connect().giveBack(['x'], 1);
     expect(await server.activeSlots('x')).toBe(0);
   });
+
+  it('has arrived with the next request, also where several were sent at once', async () => {
+    const server = await FaceServer.start();
+    await server.globalLimit('x', 9);
+    const socket = server.connectDeaf();
+    const increment = (slots: number): string => {
+      const body = JSON.stringify({ names: ['x'], slots });
+      return `POST /api${PATH}/increment HTTP/1.1\r\nHost: t\r\nContent-Length: ${body.length}\r\n\r\n${body}`;
+    };
+    const before = server.answered;
+    socket.write(increment(1) + increment(2) + increment(3));
+    await server.until(() => server.answered === before + 3);
+    const taken = (): unknown[] => [...server.replica.engine.state.limits.values()].map((x) => [x.level, x.held]);
+    expect(taken()).toEqual([[6, 6]]);
+    socket.write('GET /api/health HTTP/1.1\r\nHost: t\r\n\r\n');
+    await server.until(() => server.answered === before + 4);
+    expect(taken()).toEqual([[6, 0]]);
+    await server.gone(() => socket.destroy());
+  });
 });
 
 describe('an increment with a lease', () => {

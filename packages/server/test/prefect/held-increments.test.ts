@@ -226,10 +226,24 @@ describe('a bare increment', () => {
     });
     await time.pass(0);
     expect([waiting.heard, replica.ready]).toEqual([['unavailable'], true]);
-    expect(limit().held).toBe(1);
+    // The limit, the grant, and that it went back.
+    expect([replica.engine.state.position, limit().held, limit().level]).toEqual([3, 0, 0]);
     const again = askBare(1);
     await time.pass(2_000);
     expect([again.heard, limit().held, limit().level]).toEqual([['granted'], 1, 1]);
+  });
+});
+
+describe('when the journal fails', () => {
+  it('what did not arrive goes back, though nobody asks for anything any more', async () => {
+    const { time, replica, increments, ask, holders } = await start();
+    const lost = ask('a');
+    await time.pass(0);
+    increments.ended(lost, 'unwritten');
+    FailingJournal.fails = true;
+    replica.submit({ type: 'limit.set', name: 'tag:t', id: '', patch: { description: 'x' } });
+    await time.pass(0);
+    expect([replica.ready, holders()]).toEqual([true, []]);
   });
 });
 

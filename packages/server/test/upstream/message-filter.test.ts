@@ -95,3 +95,11 @@ test('what is no frame of the protocol passes', async () => {
     true,
   );
 });
+
+test('a message of more frames than anybody sends passes as it comes, and is not kept', () => {
+  const filter = new MessageFilter(() => true);
+  filter.write(frame(TEXT, Buffer.from('drop'), false, null));
+  const empty = frame(0, Buffer.alloc(0), false, null);
+  for (let i = 0; i < 2_000; i += 1) filter.write(empty);
+  expect(filter.readableLength).toBeGreaterThan(1_000 * empty.length);
+});

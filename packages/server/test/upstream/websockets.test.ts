@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import type { IncomingMessage } from 'node:http';
+import { connect } from 'node:net';
 import { expect, onTestFinished, test } from 'vitest';
 import { type ClientOptions, type ServerOptions, WebSocket, WebSocketServer } from 'ws';
 import { RawClient, start, startFront } from './scene.ts';
@@ -210,4 +211,24 @@ test('of events, those that this server tells are left out, all else passes in i
   expect(heard).toEqual([...passing, 'ping done']);
   far.send('{"event":"ours.x"}');
   expect(String((await received(client)).data)).toBe('{"event":"ours.x"}');
+});
+
+test('a client that comes while the server stops is sent away, and the server stops', async () => {
+  const asked = Promise.withResolvers<void>();
+  const answer = Promise.withResolvers<void>();
+  const { url, port, close } = await start((_request, response) => {
+    asked.resolve();
+    void answer.promise.then(() => response.end());
+  });
+  const slow = fetch(`${url}/slow`).catch(() => undefined);
+  await asked.promise;
+  const socket = connect(port, '127.0.0.1');
+  await once(socket, 'connect');
+  const closing = close();
+  socket.on('error', () => {});
+  socket.write('GET /api/events/out HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n');
+  await once(socket.resume(), 'close');
+  answer.resolve();
+  await closing;
+  await slow;
 });

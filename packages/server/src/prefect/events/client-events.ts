@@ -10,6 +10,7 @@ interface Batch {
 export class ClientEvents {
   readonly #log: EventLog;
   #next: Batch | undefined;
+  /** Fulfilled once nothing is being kept, however that went: who sent them hears of it. */
   #current: Promise<void> = Promise.resolve();
 
   constructor(log: EventLog) {
@@ -30,16 +31,12 @@ export class ClientEvents {
 
   #begin(): Batch {
     const events: PrefectEvent[] = [];
-    const kept = this.#current
-      .catch(() => {})
-      .then(async () => {
-        this.#next = undefined;
-        const nowMs = Date.now();
-        await this.#log.call('add', events, instant(nowMs), nowMs);
-      });
-    // Who sent them hears of it.
-    kept.catch(() => {});
-    this.#current = kept;
+    const kept = this.#current.then(async () => {
+      this.#next = undefined;
+      const nowMs = Date.now();
+      await this.#log.call('add', events, instant(nowMs), nowMs);
+    });
+    this.#current = kept.catch(() => {});
     return { events, kept };
   }
 }

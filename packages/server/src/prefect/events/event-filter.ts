@@ -70,6 +70,20 @@ export function withoutNamesAndIds(filter: EventFilter): EventFilter {
   return { ...filter, resource, id: [], event: { prefix: [], exclude_prefix: [], name: [], exclude_name: [] } };
 }
 
+/** Of a filter, how the event's name and its resource's id are to begin: whoever has these two need not read the event. */
+export function beginningsOf({ occurred, event, resource, order }: EventFilter): EventFilter {
+  return {
+    occurred,
+    event: { ...event, name: [], exclude_name: [] },
+    resource: { id: [], id_prefix: resource.id_prefix, labels: {}, distinct: false },
+    related: [],
+    any_resource: [],
+    id: [],
+    text: { include: [], exclude: [], required: [] },
+    order,
+  };
+}
+
 function isAsked(list: readonly unknown[]): boolean {
   return list.length > 0;
 }

@@ -8,6 +8,8 @@ import { MisfitError } from './projection.ts';
 import type { AnswerMessage, CallMessage, StoreCalls, StoreThreadData } from './store-thread.ts';
 
 const CLOSE_MS = 1_000;
+/** What takes longer is given up, and the thread with it: meanwhile nothing else is kept or told. */
+const CALL_MS = 30_000;
 
 type Result<K extends keyof StoreCalls> = ReturnType<StoreCalls[K]>;
 
@@ -18,24 +20,35 @@ interface Pending {
 
 /** Events can be neither kept nor told for now: the disk is full, or the file cannot be opened. */
 export class EventsUnavailableError extends Error {
-  override readonly name = 'EventsUnavailableError';
+  override readonly name: string = 'EventsUnavailableError';
+}
+
+/** So many events were to be looked at that it took too long. */
+export class TooManyEventsError extends EventsUnavailableError {
+  override readonly name = 'TooManyEventsError';
 }
 
 export class EventLog {
   readonly #file: string | null;
+  readonly #callMs: number;
   #worker: Worker | undefined;
   #pending = new Map<number, Pending>();
   #calls = 0;
   #seq = 0;
   #waiting = new Set<() => void>();
   #isClosed = false;
+  #late: NodeJS.Timeout | undefined;
 
-  /** @param file null: in memory, gone with the thread */
-  constructor(file: string | null) {
+  /**
+   * @param file null: in memory, gone with the thread
+   * @param callMs how long one call may take
+   */
+  constructor(file: string | null, { callMs = CALL_MS } = {}) {
     this.#file = file;
+    this.#callMs = callMs;
   }
 
-  /** Rejects with an `EventsUnavailableError`; `fold` also with a `MisfitError`. */
+  /** Rejects with an `EventsUnavailableError`, if it takes too long with a `TooManyEventsError`; `fold` also with a `MisfitError`. */
   async call<K extends keyof StoreCalls>(name: K, ...args: Parameters<StoreCalls[K]>): Promise<Result<K>> {
     if (this.#isClosed) throw new EventsUnavailableError('The events are closed.');
     const result = await this.#ask(name, args);
@@ -68,6 +81,7 @@ export class EventLog {
     // A query that is under way may take longer than anybody wants to wait.
     await Promise.race([this.#ask('close', []).catch(() => {}), delay(CLOSE_MS, undefined, { ref: false })]);
     await worker.terminate();
+    clearTimeout(this.#late);
   }
 
   #ask<K extends keyof StoreCalls>(name: K, args: readonly unknown[]): Promise<Result<K>> {
@@ -78,6 +92,7 @@ export class EventLog {
       this.#pending.set(message.id, { resolve, reject });
     });
     this.#worker.postMessage(message);
+    if (this.#pending.size === 1) this.#watch();
     return answer;
   }
 
@@ -104,8 +119,22 @@ export class EventLog {
   #answered(message: AnswerMessage): void {
     const pending = this.#pending.get(message.id);
     this.#pending.delete(message.id);
+    this.#watch();
     if ('error' in message) pending?.reject(errorOf(message.error));
     else pending?.resolve(message.value as never);
+  }
+
+  /** The thread is at the call that has waited longest. */
+  #watch(): void {
+    clearTimeout(this.#late);
+    if (this.#pending.size > 0) this.#late = setTimeout(() => this.#giveUp(), this.#callMs).unref();
+  }
+
+  #giveUp(): void {
+    const [[id, call] = []] = this.#pending;
+    if (id !== undefined) this.#pending.delete(id);
+    call?.reject(new TooManyEventsError(`It took longer than ${this.#callMs / 1000} s.`));
+    void this.#worker?.terminate();
   }
 
   #stored(seq: number): void {

@@ -8,7 +8,7 @@ import { integer, list } from '../values.ts';
 import type { ClientEvents } from './client-events.ts';
 import { readEvent } from './event-body.ts';
 import type { EventFilter } from './event-filter.ts';
-import { type EventLog, EventsUnavailableError } from './event-log.ts';
+import { type EventLog, EventsUnavailableError, TooManyEventsError } from './event-log.ts';
 import { filterReader } from './filter-body.ts';
 
 const PAGE_MAX = 50;
@@ -21,11 +21,14 @@ export function eventRoutes(log: EventLog, clientEvents: ClientEvents): readonly
   ];
 }
 
-/** The client asks again by itself. */
+const TOO_MANY = 'There are too many events to look through: ask for a shorter time, occurred.since to occurred.until';
+
+/** Where events are not to be had for now the client asks again by itself; what took too long would do so again. */
 async function orUnavailable<T>(answer: Promise<T>): Promise<T> {
   try {
     return await answer;
   } catch (error) {
+    if (error instanceof TooManyEventsError) throw new PrefectError(422, { detail: TOO_MANY });
     throw error instanceof EventsUnavailableError ? unavailable() : error;
   }
 }

@@ -1,11 +1,13 @@
 /** The events that are kept, each with a number in the order in which they were stored. */
 import type { DatabaseSync, SQLInputValue, StatementSync } from 'node:sqlite';
 import { type PrefectEvent, RESOURCE_ID } from './event.ts';
-import { type EventFilter, type Matcher, matcherOf, withoutNamesAndIds } from './event-filter.ts';
+import { beginningsOf, type EventFilter, type Matcher, matcherOf, withoutNamesAndIds } from './event-filter.ts';
 import { PAGE_BYTES } from './events-file.ts';
 
 /** As the journal's history. */
 const RETENTION_MS = 7 * 24 * 3_600_000;
+/** Of what is told at once: it is in memory as a whole, perhaps for each of many readers. */
+const SLICE_BYTES = 1_048_576;
 /** So many events are removed at once at the most, since nobody is answered meanwhile. */
 const REMOVED_AT_ONCE = 5_000;
 
@@ -14,6 +16,7 @@ const SQL = {
     'INSERT OR IGNORE INTO event (id, occurred, name, resource, stored, derived, body) VALUES (?, ?, ?, ?, ?, ?, ?)',
   lastSeq: "SELECT seq FROM sqlite_sequence WHERE name = 'event'",
   after: 'SELECT seq, derived, body FROM event WHERE seq > ? ORDER BY seq',
+  body: 'SELECT body FROM event WHERE seq = ?',
   oldest: 'SELECT seq, stored FROM event ORDER BY seq LIMIT ?',
   remove: 'DELETE FROM event WHERE seq <= ?',
   pages: 'PRAGMA page_count',
@@ -75,10 +78,12 @@ export class EventTable {
   page(filter: EventFilter, asked: Asked): Page {
     const seq = this.lastSeq;
     const condition = conditionOf(filter, asked.upTo ?? seq);
+    const begins = matcherOf(beginningsOf(filter));
     const matches = matcherOf(withoutNamesAndIds(filter));
-    const { distinct } = filter.resource;
-    const page =
-      matches || distinct ? this.#scan(filter, asked, condition, matches) : this.#pick(filter, asked, condition);
+    const isPicked = !begins && !matches && !filter.resource.distinct;
+    const page = isPicked
+      ? this.#pick(filter, asked, condition)
+      : this.#scan(filter, asked, condition, begins, matches);
     return { ...page, seq };
   }
 
@@ -95,21 +100,28 @@ export class EventTable {
     { order, resource }: EventFilter,
     { offset, limit, counts }: Asked,
     { sql, values }: Condition,
+    begins: Matcher | undefined,
     matches: Matcher | undefined,
   ): Omit<Page, 'seq'> {
     const events: string[] = [];
     const seen = new Set<string>();
     let total = 0;
-    const rows = this.#db.prepare(`SELECT resource, body FROM event WHERE ${sql} ${ordered(order)}`);
+    const rows = this.#db.prepare(`SELECT seq, name, resource FROM event WHERE ${sql} ${ordered(order)}`);
     for (const row of rows.iterate(...values)) {
-      const [id, body] = [row.resource as string, row.body as string];
-      if ((resource.distinct && seen.has(id)) || (matches && !matches(JSON.parse(body)))) continue;
-      seen.add(id);
+      const [seq, name, id] = [Number(row.seq), row.name as string, row.resource as string];
+      if (resource.distinct && seen.has(id)) continue;
+      if (begins && !begins({ event: name, resource: { [RESOURCE_ID]: id } } as unknown as PrefectEvent)) continue;
+      if (matches && !matches(JSON.parse(this.#bodyOf(seq)))) continue;
+      if (resource.distinct) seen.add(id);
       total += 1;
-      if (total > offset && events.length < limit) events.push(body);
-      else if (!counts && events.length === limit) break;
+      if (total > offset && events.length < limit) events.push(this.#bodyOf(seq));
+      else if (!counts && events.length >= limit) break;
     }
     return { events, total };
+  }
+
+  #bodyOf(seq: number): string {
+    return this.#sql.body.get(seq)?.body as string;
   }
 
   /** Events after number `seq` in the order in which they were stored: `limit` of them at the most, of `scanMax` looked at. */
@@ -134,15 +146,19 @@ export class EventTable {
     isWanted: (body: string, isDerived: boolean) => boolean,
   ): Slice {
     const events: string[] = [];
-    let seq = after;
     let scanned = 0;
+    let bytes = 0;
     for (const row of this.#sql.after.iterate(after)) {
-      seq = Number(row.seq);
+      const body = row.body as string;
       scanned += 1;
-      if (isWanted(row.body as string, row.derived === 1)) events.push(row.body as string);
-      if (events.length >= limit || scanned >= scanMax) break;
+      if (isWanted(body, row.derived === 1)) {
+        events.push(body);
+        bytes += body.length;
+      }
+      if (events.length >= limit || bytes >= SLICE_BYTES || scanned >= scanMax) return { events, seq: Number(row.seq) };
     }
-    return { events, seq };
+    // Those up to the last one may be gone.
+    return { events, seq: Math.max(after, this.lastSeq) };
   }
 
   /** The oldest go: those that are too old, and as long as there are too many. */
@@ -168,20 +184,16 @@ function ordered(order: EventFilter['order']): string {
 
 const IS_ONE_OF = 'IN (SELECT value FROM json_each(?))';
 
-function beginsWithOneOf(column: string): string {
-  return `EXISTS (SELECT 1 FROM json_each(?) WHERE substr(${column}, 1, length(value)) = value)`;
-}
-
-/** What `withoutNamesAndIds` leaves out, and when it occurred: that is decided without reading the event. */
+/**
+ * When it occurred, and what `withoutNamesAndIds` leaves out but for `beginningsOf`: the database finds that soon, which
+ * matters since it cannot be interrupted.
+ */
 function conditionOf({ occurred, event, resource, id }: EventFilter, upTo: number): Condition {
   const lists: readonly (readonly [list: readonly string[], sql: string])[] = [
     [id, `id ${IS_ONE_OF}`],
     [event.name, `name ${IS_ONE_OF}`],
     [event.exclude_name, `NOT name ${IS_ONE_OF}`],
-    [event.prefix, beginsWithOneOf('name')],
-    [event.exclude_prefix, `NOT ${beginsWithOneOf('name')}`],
     [resource.id, `resource ${IS_ONE_OF}`],
-    [resource.id_prefix, beginsWithOneOf('resource')],
   ];
   const asked = lists.filter(([list]) => list.length > 0);
   return {

@@ -17,6 +17,9 @@ const BUSY = 0.5;
 const PAUSE_FACTOR = 19;
 const RETRY_MS = 2_000;
 
+const GAP =
+  'Events about slots go on from now: the journal has not, or no more, what came after those that are kept (another journal, or a long time without events).';
+
 export interface JournalFeedOptions {
   readonly replica: Replica;
   readonly events: EventLog;
@@ -80,9 +83,10 @@ export class JournalFeed {
 
   /** Resolves to the position up to which the store is in step with the journal. */
   async #start(): Promise<number> {
-    for (;;) {
+    for (let isTold = false; ; isTold = true) {
       const { position, atMs } = await this.#events.call('head');
       if (await this.#isInStep(position ?? 0, atMs)) return position ?? 0;
+      if (position !== null && !isTold) this.#warn(GAP);
       // The store is of another journal, or of one whose history is gone: from the present on. The present may have what is
       // not durable yet: it counts once the journal has it, which is seen as it is looked at again.
       await this.#startFromPresent();

@@ -62,8 +62,8 @@ export async function openEvents(options: EventsOptions): Promise<Events> {
     dropConnections,
     async close() {
       dropConnections();
-      await Promise.all([feed.close(), sender?.close()]);
-      await log.close();
+      // What these two wait for ends with the log at the latest.
+      await Promise.all([feed.close(), sender?.close(), log.close()]);
     },
   };
 }

@@ -10,7 +10,7 @@ import type { PrefectEvent } from './event.ts';
 import { EventTable } from './event-table.ts';
 import { openEventsFile } from './events-file.ts';
 import { Kept } from './kept.ts';
-import { MisfitError, Projection } from './projection.ts';
+import { Projection } from './projection.ts';
 import type { Grant, KnownLimit, Standing } from './standing.ts';
 
 const BYTES_MAX = 2 ** 31;
@@ -77,7 +77,7 @@ export class EventStore {
   /** Keeps the events that `facts` come to, which are those right after position `after`. Returns the number of the last event. */
   fold(after: number, facts: readonly Fact[], nowMs: number): number {
     const position = this.head().position ?? 0;
-    if (after !== position) throw new MisfitError(`facts after ${after} cannot follow those up to ${position}`);
+    if (after !== position) throw new Error(`facts after ${after} cannot follow those up to ${position}`);
     return this.#transaction(() => {
       for (const [at, fact] of facts.entries()) {
         for (const event of this.#projection.apply(after + 1 + at, fact))

@@ -1,6 +1,8 @@
 /** Events that clients send: over `/events/in` or one request at a time. */
+import { mkdirSync } from 'node:fs';
+import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { clientEvent, EventsServer } from './events-server.ts';
+import { clientEvent, EventsServer, temporaryFolder } from './events-server.ts';
 
 const AUTH = { type: 'auth', token: null };
 
@@ -32,6 +34,14 @@ describe('POST /events', () => {
     const events = dropped.map((what, i) => clientEvent(i, { event: `prefect.concurrency-limit.${what}` }));
     expect((await server.post('/events', [...events, clientEvent(8)])).status).toBe(204);
     expect((await server.filter()).events.map(({ event }) => event)).toEqual(['shop.order.placed']);
+  });
+
+  it('fails for events that cannot be kept, and for no others', async () => {
+    const eventsFolder = temporaryFolder();
+    mkdirSync(join(eventsFolder, 'events.db'));
+    const server = await EventsServer.start({ eventsFolder });
+    expect((await server.post('/events', [clientEvent(1)])).status).toBe(503);
+    expect((await server.post('/events', [])).status).toBe(204);
   });
 
   it('takes no events at all', async () => {
@@ -156,6 +166,8 @@ describe.each(['in', 'out'] as const)('the handshake of /events/%s', (path) => {
     [{ type: 'auth', token: null }, 'Auth required but no token provided'],
     [{ type: 'auth' }, 'Auth required but no token provided'],
     [{ type: 'auth', token: 'wrong' }, 'Invalid token'],
+    [{ type: 'auth', token: { toString: null, valueOf: null } }, 'Invalid token'],
+    [{ type: 'auth', token: ['user:password'] }, 'Invalid token'],
     [{ type: 'filter', filter: {} }, "Expected 'auth' message"],
     ['"auth"', "Expected 'auth' message"],
   ])('refuses %j', async (message, reason) => {

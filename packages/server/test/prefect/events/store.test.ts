@@ -70,6 +70,26 @@ it('numbers go on rising when all events are gone', () => {
   expect(store.head().seq).toBeGreaterThan(seq);
 });
 
+it('who follows is past all that is gone, so that what comes next is new', () => {
+  const store = open();
+  add(store, [event(1), event(2)]);
+  const { seq } = store.head();
+  add(store, [], NOW_MS + 8 * DAY_MS);
+  expect(store.events.after(seq - 1, ALL, 10, 10)).toEqual({ events: [], seq });
+});
+
+it('who follows is told about a mebibyte at once', () => {
+  const store = open();
+  const long = { payload: { text: 'x'.repeat(400_000) } };
+  add(
+    store,
+    [1, 2, 3, 4].map((number) => ({ ...event(number), ...long })),
+  );
+  const first = store.events.after(0, ALL, 10, 10);
+  expect(first.events).toHaveLength(3);
+  expect(store.events.after(first.seq, ALL, 10, 10).events).toHaveLength(1);
+});
+
 const SETTINGS = { slots: 1, slotDecayPerSecond: null, active: true, mode: 'open', overtakes: 16 } as const;
 const limit: Fact = {
   type: 'limit.set',

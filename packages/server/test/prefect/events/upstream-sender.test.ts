@@ -17,7 +17,7 @@ class Upstream {
   readonly asked: Asked[] = [];
   /** A request for a CSRF token; 422 says that none is needed. */
   csrf: (asked: Asked) => { status: number; body?: object } = () => ({ status: 422 });
-  status: (asked: Asked) => number = () => 204;
+  status: (asked: Asked, events: readonly ToldEvent[]) => number = () => 204;
   readonly #server = createServer((request, response) => {
     let text = '';
     request.setEncoding('utf8');
@@ -57,8 +57,9 @@ class Upstream {
   #answer(asked: Asked, text: string): { status: number; body?: object } {
     if (asked.method === 'GET') return this.csrf(asked);
     this.asked.push(asked);
-    const status = this.status(asked);
-    if (status === 204) this.events.push(...JSON.parse(text));
+    const events = JSON.parse(text) as ToldEvent[];
+    const status = this.status(asked, events);
+    if (status === 204) this.events.push(...events);
     return { status };
   }
 }
@@ -116,6 +117,44 @@ describe('events on their way upstream', () => {
     await upstream.until(() => upstream.events.length >= 2);
     expect(upstream.events.map(told)).toEqual(['created db', 'created gpu']);
     expect(server.warnings).toEqual([`Events about slots wait for ${upstream.address.origin}/api: it answers 503 .`]);
+  });
+
+  it('come in smaller parts to an upstream for which they are too many at once', async () => {
+    const upstream = await Upstream.start();
+    upstream.status = (_asked, events) => (events.length > 3 ? 413 : 204);
+    const server = await start(upstream);
+    const names = Array.from({ length: 20 }, (_, at) => `db${at}`);
+    for (const name of names) server.limit(name);
+    await upstream.until(() => upstream.events.length >= names.length);
+    expect(upstream.events.map(told)).toEqual(names.map((name) => `created ${name}`));
+    expect(server.warnings).toEqual([]);
+  });
+
+  it.each([422, 500])(
+    'arrive though one of them is answered with %i each time, which is said',
+    async (status) => {
+      const upstream = await Upstream.start();
+      upstream.status = (_asked, events) => (events.some((event) => told(event) === 'created bad') ? status : 204);
+      const server = await start(upstream);
+      for (const name of ['db', 'bad', 'gpu']) server.limit(name);
+      await upstream.until(() => upstream.events.length >= 2);
+      expect(upstream.events.map(told)).toEqual(['created db', 'created gpu']);
+      const url = `${upstream.address.origin}/api`;
+      expect(server.warnings).toEqual([
+        `Events about slots wait for ${url}: it answers ${status} .`,
+        expect.stringMatching(`^An event is left out, since ${url} does not take it: it answers ${status} : {.*"bad"`),
+      ]);
+    },
+    20_000,
+  );
+
+  it('wait for an upstream that sends them elsewhere', async () => {
+    const upstream = await Upstream.start();
+    upstream.status = () => (upstream.asked.length < 2 ? 302 : 204);
+    const server = await start(upstream);
+    server.limit('db');
+    await upstream.until(() => upstream.events.length >= 1);
+    expect(server.warnings).toEqual([`Events about slots wait for ${upstream.address.origin}/api: it answers 302 .`]);
   });
 
   it('go on after a restart where they were', async () => {
