@@ -10,11 +10,11 @@ import { serversOf } from './suite.ts';
 import { contenderNamed, suites } from './suites.ts';
 
 const FULL: Size = {
-  rounds: 5,
+  rounds: 3,
   warmUpMs: 500,
   durationMs: 2000,
   handOvers: 1000,
-  caseRounds: 2,
+  caseRounds: 1,
   caseSeconds: 30,
 };
 /** Too short for figures; long enough to show that everything still runs. */

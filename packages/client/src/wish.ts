@@ -98,8 +98,9 @@ export const checkTryOptions = checkOptions({
   timeoutSeconds: (_, field) => ({ field, reason: 'must be left out of a try, which does not wait' }),
 });
 
+const { refunds: _, ...rateChecks } = checks;
 export const checkRateOptions = checkOptions({
-  ...checks,
+  ...rateChecks,
   onLost: (_, field) => ({ field, reason: 'must be left out of rateLimit, which holds nothing that could be lost' }),
 });
 
