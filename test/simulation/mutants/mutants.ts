@@ -93,8 +93,8 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'what a client that comes back does not know of is kept',
     file: engine,
-    find: '!awaited.has(lease.id)) this.#leases.release(lease);',
-    replace: '!awaited.has(lease.id)) void 0;',
+    find: '!(asked && isGranted(lease, asked))) this.#leases.release(lease);',
+    replace: 'false) this.#leases.release(lease);',
   },
   {
     name: 'a session that is back counts as lapsed',
