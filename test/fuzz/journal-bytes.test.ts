@@ -127,7 +127,7 @@ async function read(folder: string, { facts, states }: Written): Promise<number 
     return state.position;
   } catch (error) {
     if (!(error instanceof JournalError)) throw error;
-    expect(['DAMAGED', 'IO', 'NEWER_FORMAT'], error.message).toContain(error.code);
+    expect(['DAMAGED', 'IO', 'NEWER_FORMAT', 'OLDER_FORMAT'], error.message).toContain(error.code);
     expect(error.message).toMatch(/\. [A-Z]/);
     return error.code;
   } finally {

@@ -7,46 +7,26 @@ import {
   close,
   concurrency,
 } from 'slotkeeper/v1';
-import { afterAll, beforeAll, expect, test, vi } from 'vitest';
+import { expect, test } from 'vitest';
 import { describeWithPython } from './describe-with-python.ts';
-import { PrefectServer } from './prefect-server.ts';
+import { slotEvents, useStockServer } from './stock-server.ts';
 
 interface TagLimit {
   readonly id: string;
   readonly active_slots: string[];
 }
 
-interface StoredEvent {
-  readonly id: string;
-  readonly event: string;
-  readonly follows: string | null;
-  readonly resource: Record<string, string>;
-  readonly related: Record<string, string>[];
-}
-
 describeWithPython('slotkeeper/v1 on a stock Prefect server', () => {
-  let server: PrefectServer;
-
-  beforeAll(async () => {
-    server = await PrefectServer.start({ PREFECT_SERVER_TASKS_TAG_CONCURRENCY_SLOT_WAIT_SECONDS: '0.2' });
-    vi.stubEnv('SLOTKEEPER_URL', undefined);
-    vi.stubEnv('PREFECT_API_URL', server.url);
-  }, 300_000);
-
-  afterAll(async () => {
-    await close();
-    await server?.stop();
-    vi.unstubAllEnvs();
-  });
+  const stock = useStockServer({ PREFECT_SERVER_TASKS_TAG_CONCURRENCY_SLOT_WAIT_SECONDS: '0.2' }, close);
 
   async function tagLimit(slots: number): Promise<string> {
     const tag = `tag-${randomUUID()}`;
-    await server.post('/concurrency_limits/', { tag, concurrency_limit: slots });
+    await stock.server.post('/concurrency_limits/', { tag, concurrency_limit: slots });
     return tag;
   }
 
   async function holdersOf(tag: string): Promise<string[]> {
-    return (await server.get<TagLimit>(`/concurrency_limits/tag/${tag}`)).active_slots;
+    return (await stock.server.get<TagLimit>(`/concurrency_limits/tag/${tag}`)).active_slots;
   }
 
   test('the slots are held while the body runs and are free afterwards', async () => {
@@ -123,11 +103,11 @@ describeWithPython('slotkeeper/v1 on a stock Prefect server', () => {
     await concurrency(tags, run, {}, () => undefined);
     await close();
     const ids = await Promise.all(
-      tags.map(async (tag) => (await server.get<TagLimit>(`/concurrency_limits/tag/${tag}`)).id),
+      tags.map(async (tag) => (await stock.server.get<TagLimit>(`/concurrency_limits/tag/${tag}`)).id),
     );
     const resources = ids.map((id) => `prefect.concurrency-limit.v1.${id}`);
     for (const [index, resource] of resources.entries()) {
-      const [acquired, released] = await storedEvents(resource, 2);
+      const [acquired, released] = await slotEvents(stock.server, resource, 2);
       expect(acquired).toMatchObject({
         event: 'prefect.concurrency-limit.v1.acquired',
         follows: null,
@@ -137,17 +117,4 @@ describeWithPython('slotkeeper/v1 on a stock Prefect server', () => {
       expect(released).toMatchObject({ event: 'prefect.concurrency-limit.v1.released', follows: acquired?.id });
     }
   });
-
-  /** The server stores events in batches, some seconds after it has them. */
-  function storedEvents(resource: string, count: number): Promise<StoredEvent[]> {
-    return vi.waitFor(
-      async () => {
-        const filter = { resource: { id: [resource] } };
-        const { events } = await server.post<{ events: StoredEvent[] }>('/events/filter', { filter, limit: 50 });
-        expect(events).toHaveLength(count);
-        return events.reverse();
-      },
-      { timeout: 20_000, interval: 250 },
-    );
-  }
 });

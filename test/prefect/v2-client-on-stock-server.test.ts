@@ -8,47 +8,27 @@ import {
   concurrency,
   rateLimit,
 } from 'slotkeeper/prefect';
-import { afterAll, beforeAll, expect, test, vi } from 'vitest';
+import { expect, test } from 'vitest';
 import { describeWithPython } from './describe-with-python.ts';
-import { PrefectServer } from './prefect-server.ts';
 import { PythonProgram } from './python-program.ts';
+import { slotEvents, useStockServer } from './stock-server.ts';
 
 interface GlobalLimit {
   readonly id: string;
   readonly active_slots: number;
 }
 
-interface StoredEvent {
-  readonly id: string;
-  readonly event: string;
-  readonly follows: string | null;
-  readonly resource: Record<string, string>;
-  readonly related: Record<string, string>[];
-}
-
 describeWithPython('slotkeeper/prefect on a stock Prefect server', () => {
-  let server: PrefectServer;
-
-  beforeAll(async () => {
-    server = await PrefectServer.start({ PREFECT_SERVER_CONCURRENCY_MAXIMUM_CONCURRENCY_SLOT_WAIT_SECONDS: '0.2' });
-    vi.stubEnv('SLOTKEEPER_URL', undefined);
-    vi.stubEnv('PREFECT_API_URL', server.url);
-  }, 300_000);
-
-  afterAll(async () => {
-    await close();
-    await server?.stop();
-    vi.unstubAllEnvs();
-  });
+  const stock = useStockServer({ PREFECT_SERVER_CONCURRENCY_MAXIMUM_CONCURRENCY_SLOT_WAIT_SECONDS: '0.2' }, close);
 
   async function newLimit(slots: number, settings: object = {}): Promise<string> {
     const name = `limit-${randomUUID()}`;
-    await server.post('/v2/concurrency_limits/', { name, limit: slots, ...settings });
+    await stock.server.post('/v2/concurrency_limits/', { name, limit: slots, ...settings });
     return name;
   }
 
   async function takenOf(name: string): Promise<number> {
-    return (await server.get<GlobalLimit>(`/v2/concurrency_limits/${name}`)).active_slots;
+    return (await stock.server.get<GlobalLimit>(`/v2/concurrency_limits/${name}`)).active_slots;
   }
 
   test('the slots are held while the body runs and are free afterwards', async () => {
@@ -62,10 +42,10 @@ describeWithPython('slotkeeper/prefect on a stock Prefect server', () => {
 
   test('the lease belongs to its holder', async () => {
     const tag = `tag-${randomUUID()}`;
-    await server.post('/concurrency_limits/', { tag, concurrency_limit: 1 });
+    await stock.server.post('/concurrency_limits/', { tag, concurrency_limit: 1 });
     const holder = { type: 'task_run', id: randomUUID() } as const;
     const holders = await concurrency(`tag:${tag}`, { holder }, async () => {
-      return (await server.get<{ active_slots: string[] }>(`/concurrency_limits/tag/${tag}`)).active_slots;
+      return (await stock.server.get<{ active_slots: string[] }>(`/concurrency_limits/tag/${tag}`)).active_slots;
     });
     expect(holders).toEqual([holder.id]);
   });
@@ -145,7 +125,9 @@ describeWithPython('slotkeeper/prefect on a stock Prefect server', () => {
 
   test('programs in TypeScript and in Python take turns with the slots of a limit', async () => {
     const name = await newLimit(1);
-    await using python = await PythonProgram.start('hold.py', ['async', name, '{}'], { PREFECT_API_URL: server.url });
+    await using python = await PythonProgram.start('hold.py', ['async', name, '{}'], {
+      PREFECT_API_URL: stock.server.url,
+    });
     await python.said('held');
     await expect(concurrency(name, { timeoutSeconds: 0 })).rejects.toThrow(AcquireConcurrencySlotTimeoutError);
     const waiter = concurrency(name, {}, () => 'granted');
@@ -158,11 +140,11 @@ describeWithPython('slotkeeper/prefect on a stock Prefect server', () => {
     await concurrency(names, {}, () => undefined);
     await close();
     const ids = await Promise.all(
-      names.map(async (name) => (await server.get<GlobalLimit>(`/v2/concurrency_limits/${name}`)).id),
+      names.map(async (name) => (await stock.server.get<GlobalLimit>(`/v2/concurrency_limits/${name}`)).id),
     );
     const resources = ids.map((id) => `prefect.concurrency-limit.${id}`);
     for (const [index, resource] of resources.entries()) {
-      const [acquired, released] = await storedEvents(resource, 2);
+      const [acquired, released] = await slotEvents(stock.server, resource, 2);
       expect(acquired).toMatchObject({
         event: 'prefect.concurrency-limit.acquired',
         follows: null,
@@ -172,18 +154,4 @@ describeWithPython('slotkeeper/prefect on a stock Prefect server', () => {
       expect(released).toMatchObject({ event: 'prefect.concurrency-limit.released', follows: acquired?.id });
     }
   });
-
-  /** The server stores events in batches, some seconds after it has them; those that it makes itself are left out. */
-  function storedEvents(resource: string, count: number): Promise<StoredEvent[]> {
-    const kinds = ['prefect.concurrency-limit.acquired', 'prefect.concurrency-limit.released'];
-    return vi.waitFor(
-      async () => {
-        const filter = { resource: { id: [resource] }, event: { name: kinds } };
-        const { events } = await server.post<{ events: StoredEvent[] }>('/events/filter', { filter, limit: 50 });
-        expect(events).toHaveLength(count);
-        return events.reverse();
-      },
-      { timeout: 20_000, interval: 250 },
-    );
-  }
 });

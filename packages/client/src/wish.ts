@@ -6,6 +6,7 @@ import {
   checkPriority,
   checkShortText,
   checkSlots,
+  onMissing,
   seen,
   type WireAcquire,
   type LimitSpec as WireLimitSpec,
@@ -68,12 +69,7 @@ export interface Wish {
   readonly refunds: boolean;
 }
 
-export const checkOnMissing: Check = (onMissing, field) => {
-  if (onMissing === 'error' || onMissing === 'allow') return undefined;
-  if (typeof onMissing !== 'object')
-    return { field, reason: `must be 'error', 'allow' or a limit's settings, but was ${seen(onMissing)}` };
-  return checkNewSpec(onMissing, field);
-};
+export const checkOnMissing = onMissing(checkNewSpec);
 
 const checkOnLost: Check = (onLost, field) =>
   onLost === 'abort' || onLost === 'continue'

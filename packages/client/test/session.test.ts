@@ -1,4 +1,4 @@
-import type { WireError } from '@slotkeeper/protocol';
+import { PROTOCOL_VERSION, type WireError } from '@slotkeeper/protocol';
 import { describe, expect, test } from 'vitest';
 import { granted } from './scripted-server.ts';
 import { connected, holding, soFar, world } from './world.ts';
@@ -20,7 +20,7 @@ describe('connecting', () => {
     const started = session.start();
     expect(session.status).toBe('reconnecting');
     expect(server.last.messages).toEqual([
-      expect.objectContaining({ type: 'hello', version: 1, connection: 1, ttlMs: TTL_MS, apiKey: null }),
+      expect.objectContaining({ type: 'hello', version: PROTOCOL_VERSION, connection: 1, ttlMs: TTL_MS, apiKey: null }),
       { type: 'ready' },
     ]);
     server.last.welcome();

@@ -1,7 +1,7 @@
 /** Why an acquire waits: the same answer for the timeout error, the API and the command line. */
 import type { Place } from './commands.ts';
 import type { Amounts, EngineMs, Holder } from './facts.ts';
-import { freeSlots, room } from './level.ts';
+import { freeSlots, room, slotsWithoutLease } from './level.ts';
 import { type Gate, isBefore, type Lane, type Line, type Waiter } from './line.ts';
 
 export interface Explanation {
@@ -86,7 +86,7 @@ function sentence<W extends Waiter<W>>(
     if (slotDecayPerSecond !== null) {
       return `wants ${slots} of '${limit.name}', of which ${free} of ${limit.settings.slots} are free (${Number(slotDecayPerSecond.toPrecision(3))} come back a second)`;
     }
-    const alone = limit.level - limit.held;
+    const alone = slotsWithoutLease(limit, nowMs);
     const holders = limit.leases.size === 1 ? '1 holder has the rest' : `${limit.leases.size} holders have the rest`;
     const others = alone > 0 ? `, ${alone} of it without a lease` : '';
     return `wants ${slots} of '${limit.name}', of which ${free} of ${limit.settings.slots} are free (${holders}${others})`;

@@ -2,7 +2,7 @@ export type * from './commands.ts';
 export { type Bounds, DEFAULT_BOUNDS, Engine, HOLD_BACK_MS } from './engine.ts';
 export type { Explanation, Lack } from './explain.ts';
 export type * from './facts.ts';
-export { takenSlots } from './level.ts';
+export { slotsWithoutLease } from './level.ts';
 export { notFound, queueFull, type Refusal, type RefusalCode, resumed } from './refusals.ts';
 export { canonical, emptyState, evolve, type Lease, type Limit, type State } from './state.ts';
 export type { HolderView, LimitView, WaiterView } from './views.ts';

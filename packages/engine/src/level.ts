@@ -41,6 +41,11 @@ export function takenSlots(limit: Limit, lapsedSlots: number, nowMs: EngineMs): 
   return Math.max(0, Math.ceil(levelWithout(limit, lapsedSlots, nowMs) - ROUNDING));
 }
 
+/** Whole slots that are taken without a lease: by Prefect's bare increments, or as `active_slots` were set. */
+export function slotsWithoutLease(limit: Limit, nowMs: EngineMs): number {
+  return takenSlots(limit, 0, nowMs) - limit.held;
+}
+
 /** Of a sum of fractions, what is not worth telling. */
 const ROUNDING = 1e-6;
 

@@ -61,6 +61,8 @@ export type JournalErrorCode =
   | 'DAMAGED'
   /** Written by a newer version, in a format that this one does not know. */
   | 'NEWER_FORMAT'
+  /** Written by an older version, in a format that is read no more. */
+  | 'OLDER_FORMAT'
   /** The facts asked for were removed by retention. */
   | 'HISTORY_GONE';
 

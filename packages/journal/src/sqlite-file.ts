@@ -24,7 +24,7 @@ import { SCHEMA } from './sqlite-tables.ts';
 const APPLICATION_ID = 0x534c4f54;
 
 /** Of the tables and of what codec.ts and snapshot.ts write. A file of a greater format is left alone. */
-const FORMAT = 1;
+const FORMAT = 2;
 
 /** With those above it; durable, and for its owner alone: a journal holds the ids of sessions, which are secrets. */
 export function makeFolder(folder: string): void {
@@ -119,6 +119,11 @@ function checkFormat(db: DatabaseSync, file: string): void {
     throw new JournalError(
       'NEWER_FORMAT',
       `'${file}' was written by a newer Slotkeeper (format ${format}, this one knows ${FORMAT}): start that version, or restore a backup of this one.`,
+    );
+  if (format === 1)
+    throw new JournalError(
+      'OLDER_FORMAT',
+      `'${file}' was written before there were rates (format 1, this one knows ${FORMAT}), by a Slotkeeper that was never released: start with an empty folder.`,
     );
   if (format !== FORMAT) throw damaged(file, `it says that it is of format ${format}, which never was`);
 }

@@ -48,10 +48,16 @@ test("another program's database is refused and left alone", async () => {
 
 test('a file of a newer format is refused and left alone', async () => {
   const { folder, file } = await written(1);
+  alter(file, 'PRAGMA user_version = 3');
+  expect(await leftAlone(folder, 'NEWER_FORMAT')).toContain('format 3, this one knows 2');
   alter(file, 'PRAGMA user_version = 2');
-  expect(await leftAlone(folder, 'NEWER_FORMAT')).toContain('format 2, this one knows 1');
-  alter(file, 'PRAGMA user_version = 1');
   expect(await readNumbered(folder)).toBe(10);
+});
+
+test('a file of before rates is refused and left alone, and not called damaged', async () => {
+  const { folder, file } = await written(1);
+  alter(file, 'PRAGMA user_version = 1');
+  expect(await leftAlone(folder, 'OLDER_FORMAT')).toContain('format 1, this one knows 2');
 });
 
 test('an empty file is refused, since no database of ours is ever empty', async () => {
@@ -97,7 +103,7 @@ test('a flipped bit is found, or does no harm: what is read is what was written'
     writeFileSync(file, flipped);
     const outcome = await readNumbered(folder).catch((error: { code: JournalErrorCode }) => error.code ?? error);
     const told = `seed ${seed}: bit ${bit} of byte ${at} flipped`;
-    expect([1_000, 'DAMAGED', 'NEWER_FORMAT'], told).toContain(outcome);
+    expect([1_000, 'DAMAGED', 'NEWER_FORMAT', 'OLDER_FORMAT'], told).toContain(outcome);
     if (outcome !== 1_000) found += 1;
   }
   expect(found, `seed ${seed}`).toBeGreaterThan(50);

@@ -43,7 +43,7 @@ export type {
   Warning,
 };
 
-export const PROTOCOL_VERSION = 1;
+export const PROTOCOL_VERSION = 2;
 
 /** Settings a user may give: all of a limit's but its kind and its mode. `slots` is needed as a limit is created. */
 export type LimitSpec = Omit<LimitPatch, 'mode'>;

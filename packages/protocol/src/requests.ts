@@ -8,6 +8,8 @@ import { type Problem, seen } from './problem.ts';
 export type Check = (value: unknown, field: string) => Problem | undefined;
 
 export const SLOTS_MAX = 2 ** 31 - 1;
+/** Of slots a second. Slower is once in thirty years, and still a number of which sums can be made. */
+export const DECAY_MIN = 1e-9;
 export const LIMITS_MAX = 64;
 export const TEXT_MAX = 255;
 export const PRIORITY_MAX = 86_400;
@@ -75,14 +77,12 @@ export const checkHolder: Check = checkFields({
 });
 
 const checkLimitSlots = checkInteger(0, SLOTS_MAX);
-/** Slower than 10⁻⁹ a second is once in thirty years, and still a number of which sums can be made. */
-export const checkDecay = checkNumber(1e-9, SLOTS_MAX);
 
 /** What is left out keeps its value, or its default as the limit is created. */
 export const checkLimitSpec: Check = checkFields(
   {
     slots: checkLimitSlots,
-    slotDecayPerSecond: orNull(checkDecay),
+    slotDecayPerSecond: orNull(checkNumber(DECAY_MIN, SLOTS_MAX)),
     active: checkBoolean,
     overtakes: checkInteger(0, SLOTS_MAX),
     maxWaiters: orNull(checkInteger(0, SLOTS_MAX)),
@@ -95,12 +95,17 @@ export const checkLimitSpec: Check = checkFields(
 export const checkNewLimit: Check = (spec, field) =>
   checkLimitSpec(spec, field) ?? checkLimitSlots((spec as { slots?: unknown }).slots, `${field}.slots`);
 
-export const checkOnMissing: Check = (onMissing, field) => {
-  if (onMissing === 'error' || onMissing === 'allow') return undefined;
-  if (typeof onMissing !== 'object')
-    return { field, reason: `must be 'error', 'allow' or a limit's settings, but was ${seen(onMissing)}` };
-  return checkNewLimit(onMissing, field);
-};
+/** What to do about a name that is no limit; `checkNew` is the check of settings to create it with. */
+export function onMissing(checkNew: Check): Check {
+  return (onMissing, field) => {
+    if (onMissing === 'error' || onMissing === 'allow') return undefined;
+    if (typeof onMissing !== 'object')
+      return { field, reason: `must be 'error', 'allow' or a limit's settings, but was ${seen(onMissing)}` };
+    return checkNew(onMissing, field);
+  };
+}
+
+export const checkOnMissing = onMissing(checkNewLimit);
 
 /** As a server gave it. JSON can say numbers that are infinite here, and they cannot be told on. */
 const checkPlace = orNull(

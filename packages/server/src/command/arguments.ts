@@ -1,4 +1,5 @@
 /** Values as they are typed on the command line; a wrong one is wrong usage (exit code 2). */
+import { DECAY_MIN, SLOTS_MAX } from '@slotkeeper/protocol';
 import { InvalidArgumentError } from 'commander';
 
 /** A parser of whole numbers from `min` to `max`. */
@@ -15,8 +16,8 @@ export function wholeNumber(min: number, max: number): (text: string) => number 
 /** Slots a second; 0: none. */
 export function decay(text: string): number {
   const value = Number(text);
-  if (text.trim() === '' || !(value === 0 || (value >= 1e-9 && value <= 2 ** 31 - 1))) {
-    throw new InvalidArgumentError('It must be 0, or a number from 1e-9 to 2147483647.');
+  if (text.trim() === '' || !(value === 0 || (value >= DECAY_MIN && value <= SLOTS_MAX))) {
+    throw new InvalidArgumentError(`It must be 0, or a number from ${DECAY_MIN} to ${SLOTS_MAX}.`);
   }
   return value;
 }

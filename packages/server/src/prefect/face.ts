@@ -12,7 +12,7 @@ import { mount, type Route } from './routes.ts';
 import { serverRoutes } from './server-routes.ts';
 import { v1Routes } from './v1-routes.ts';
 import { v2Routes } from './v2-routes.ts';
-import { API_VERSION, PREFECT_VERSION } from './versions.ts';
+import { PREFECT_VERSION } from './versions.ts';
 
 export interface PrefectFaceOptions {
   readonly replica: Replica;
@@ -27,7 +27,6 @@ export interface PrefectFaceOptions {
   readonly v1LeaseSeconds?: number | null;
   /** The Prefect version told to clients, which refuse one whose major version is not theirs. */
   readonly prefectVersion?: string;
-  readonly apiVersion?: string;
   /** Further routes below the prefix. */
   readonly routes?: readonly Route[];
   /** Hears of each error that is answered with 500: a bug. */
@@ -63,7 +62,7 @@ export async function prefectFace(app: FastifyInstance, options: PrefectFaceOpti
     // Connections may be closed next: what has been answered is with the operating system by then.
     await setImmediate();
   });
-  mount(app, serverRoutes(replica, options.prefectVersion ?? PREFECT_VERSION, options.apiVersion ?? API_VERSION));
+  mount(app, serverRoutes(replica, options.prefectVersion ?? PREFECT_VERSION));
   mount(app, [
     ...v1Routes({ answers, increments, leaseMs }),
     ...v2Routes({ answers, increments }),

@@ -17,7 +17,7 @@
  * Once a bare increment's answer has arrived, its slots are left taken without a lease.
  */
 import type { AcquireRequest, Amounts, Limit, Notice, Place, Refusal } from '@slotkeeper/engine';
-import { takenSlots } from '@slotkeeper/engine';
+import { slotsWithoutLease } from '@slotkeeper/engine';
 import type { Clock, Timer } from '@slotkeeper/protocol';
 import type { Replica } from '../replica.ts';
 import { EarlierGrants } from './earlier-grants.ts';
@@ -122,7 +122,7 @@ export class HeldIncrements {
     this.#earlier.begin();
     const { nowMs } = this.#options.replica;
     for (const [lease, held] of this.#bareWritten) {
-      if (takenSlots(limit, 0, nowMs) - limit.held >= slots) return;
+      if (slotsWithoutLease(limit, nowMs) >= slots) return;
       if (held.stage.is === 'written' && limit.leases.has(lease)) this.#settle(held, held.stage.grant);
     }
   }

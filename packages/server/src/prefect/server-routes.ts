@@ -3,11 +3,12 @@ import type { Replica } from '../replica.ts';
 import { PrefectError, sendJson } from './answers.ts';
 import type { Route } from './routes.ts';
 import { invalidRequest, missing } from './validation.ts';
+import { API_VERSION } from './versions.ts';
 
-export function serverRoutes(replica: Replica, prefectVersion: string, apiVersion: string): readonly Route[] {
+export function serverRoutes(replica: Replica, prefectVersion: string): readonly Route[] {
   return [
     { method: 'GET', path: '/health', anyVersion: true, handle: ({ reply }) => sendJson(reply, 200, true) },
-    { method: 'GET', path: '/version', anyVersion: true, handle: ({ reply }) => sendJson(reply, 200, apiVersion) },
+    { method: 'GET', path: '/version', anyVersion: true, handle: ({ reply }) => sendJson(reply, 200, API_VERSION) },
     { method: 'GET', path: '/hello', handle: ({ reply }) => sendJson(reply, 200, '👋') },
     { method: 'GET', path: '/admin/version', handle: ({ reply }) => sendJson(reply, 200, prefectVersion) },
     {

@@ -1,12 +1,10 @@
 /** The bodies of `/v2/concurrency_limits`. */
-import { SLOTS_MAX } from '@slotkeeper/protocol';
+import { DECAY_MIN, SLOTS_MAX } from '@slotkeeper/protocol';
 import { readName, readNames } from './names.ts';
 import { uuid } from './uuid.ts';
 import { Faults, type Field, fault, fields, model, object, type Reader } from './validation.ts';
 import { boolean, integer, number, oneOf } from './values.ts';
 
-/** The slowest decay there is, but for none. */
-const DECAY_MIN = 1e-9;
 const LEASE_SECONDS = { ge: 60, le: 86_400 } as const;
 const LEASE_SECONDS_DEFAULT = 300;
 

@@ -1,26 +1,18 @@
 /** The rules of repeats where sockets cannot be told when to end. */
 import { randomUUID } from 'node:crypto';
 import type { Limit } from '@slotkeeper/engine';
-import { type Journal, JournalError, MemoryJournal, MemoryStore } from '@slotkeeper/journal';
+import { MemoryStore } from '@slotkeeper/journal';
 import { describe, expect, it } from 'vitest';
 import { VirtualTime } from '../../../../test/virtual-time.ts';
 import { HeldIncrements, type Requester } from '../../src/prefect/held-increments.ts';
 import type { Increment, Outcome } from '../../src/prefect/increment.ts';
 import { Replica } from '../../src/replica.ts';
+import { FailingJournal } from './failing-journal.ts';
 
 class Asker implements Requester {
   readonly heard: Outcome['is'][] = [];
   answer({ is }: Outcome): void {
     this.heard.push(is);
-  }
-}
-
-class FailingJournal extends MemoryJournal {
-  static fails = false;
-  override append(...args: Parameters<Journal['append']>): Promise<void> {
-    if (!FailingJournal.fails) return super.append(...args);
-    FailingJournal.fails = false;
-    return Promise.reject(new JournalError('IO', 'The disk is full.'));
   }
 }
 

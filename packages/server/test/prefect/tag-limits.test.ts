@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
-import { type Journal, JournalError, MemoryJournal } from '@slotkeeper/journal';
 import { describe, expect, it } from 'vitest';
 import { type Answer, FaceServer } from './face-server.ts';
+import { FailingJournal } from './failing-journal.ts';
 
 const ids = (count: number): string[] => Array.from({ length: count }, () => randomUUID());
 const tagsOf = ({ body }: Answer): unknown => (body as { tag: string }[]).map(({ tag }) => tag);
@@ -238,14 +238,6 @@ describe('bad input', () => {
 
 describe('when the journal fails', () => {
   it('the client is told to ask again, and then finds what there is', async () => {
-    class FailingJournal extends MemoryJournal {
-      static fails = false;
-      override append(...args: Parameters<Journal['append']>): Promise<void> {
-        if (!FailingJournal.fails) return super.append(...args);
-        FailingJournal.fails = false;
-        return Promise.reject(new JournalError('IO', 'The disk is full.'));
-      }
-    }
     const server = await FaceServer.start({ journal: (store) => new FailingJournal(store) });
     await server.limit('t', 1);
     const [a = '', b = ''] = ids(2);
