@@ -35,9 +35,9 @@ export const gone: Damage = (data) => {
 
 export const newer: Damage = (data) => {
   const db = new DatabaseSync(join(data, DATABASE));
-  db.exec('PRAGMA user_version = 2');
+  db.exec('PRAGMA user_version = 1000');
   db.close();
-  return 'of format 2';
+  return 'of format 1000';
 };
 
 /** Not for root, who may write all the same. */

@@ -1,7 +1,7 @@
 /** What fuzzing has found, each as small as it can be. Damage to the log's first sector is in journal-bytes.test.ts, malformed URLs in rest.test.ts. */
 import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
-import { decodeServerFrame, encodeClientFrame } from '@slotkeeper/protocol';
+import { decodeServerFrame, encodeClientFrame, PROTOCOL_VERSION } from '@slotkeeper/protocol';
 import { connect } from 'slotkeeper';
 import { describe, expect, it } from 'vitest';
 import { WebSocket } from 'ws';
@@ -71,7 +71,7 @@ describe('a real server', () => {
     const session = randomUUID();
     socket.send(
       encodeClientFrame(1, [
-        { type: 'hello', version: 1, session, connection: 1, ttlMs: 15_000, apiKey: null },
+        { type: 'hello', version: PROTOCOL_VERSION, session, connection: 1, ttlMs: 15_000, apiKey: null },
         { type: 'ready' },
       ]),
     );

@@ -1,4 +1,5 @@
 /** A client of the session protocol that is meant badly, or is broken: what it says is valid, or a little off. */
+import { PROTOCOL_VERSION } from '@slotkeeper/protocol';
 import type { Random } from '../random.ts';
 import { damagedText, type Json, mutated, toText } from './mutate.ts';
 
@@ -26,7 +27,14 @@ export class Peer {
     const random = this.#random;
     this.#number = 0;
     this.connection += 1;
-    const hello: Json = ['h', 1, this.session, this.connection, random.pick([2_000, 15_000, 300_000]), null];
+    const hello: Json = [
+      'h',
+      PROTOCOL_VERSION,
+      this.session,
+      this.connection,
+      random.pick([2_000, 15_000, 300_000]),
+      null,
+    ];
     const claims: Json[] = [...this.tokens]
       .filter(() => random.next() < 0.7)
       .map(([lease, token]) => ['c', lease, token]);
@@ -91,8 +99,10 @@ export class Peer {
         [null, null, null, null, null],
         ['run', 'r1', 'label', 'host', 42],
       ]),
-      random.pick<Json>(['error', 'allow', 'allow', { slots: 2 }, { slots: 3, overtakes: 1, maxWaiters: 2 }]),
+      random.pick<Json>(['error', 'allow', 'allow', { slots: 2 }, { slots: 3, overtakes: 1, slotDecayPerSecond: 2 }]),
       random.pick<Json>([null, null, null, [0, 0], [1e12, 5], [1.7e12, 2 ** 40], ['#raw 0#', 1], [1, '#raw 1#']]),
+      random.next() < 0.1,
+      random.next() < 0.3,
     ];
   }
 
@@ -104,7 +114,12 @@ export class Peer {
       'limits.ensure': { name, spec: { slots: random.integer(0, 3) } },
       'limits.set': {
         name,
-        spec: random.pick<Json>([{ slots: random.integer(0, 3) }, { active: random.next() < 0.6 }, { overtakes: 0 }]),
+        spec: random.pick<Json>([
+          { slots: random.integer(0, 3) },
+          { active: random.next() < 0.6 },
+          { overtakes: 0 },
+          { slotDecayPerSecond: random.pick([null, 1e-9, 0.5, 1_000]) },
+        ]),
       },
       'limits.list': { prefix: '', after: random.pick([null, 'b']) },
       'limits.delete': { name, force: random.next() < 0.7 },

@@ -127,6 +127,8 @@ describe('frames that are wrong', () => {
       const pool = Array.from({ length: 30 }, () => uuid(random));
       const peers = Array.from({ length: PEERS }, () => new Peer(random, pool, uuid(random)));
       const open = new Map<Peer, BadConnection>();
+      // All that there is to be told: what is said is not merely refused as it is read.
+      const told = new Set<ServerMessage['type']>();
       let frames = 0;
       let connections = 0;
       for (let turn = 0; frames < times(40_000); turn++) {
@@ -140,6 +142,7 @@ describe('frames that are wrong', () => {
         await world.time.pass(random.pick([0, 1, 100, 700]));
         for (const [peer, connection] of open) {
           connection.listen();
+          for (const { type } of connection.wire.heard) told.add(type);
           connection.wire.heard.length = connection.wire.isClosed ? connection.wire.heard.length : 0;
           if (connection.wire.isClosed || random.next() < 0.01) open.delete(peer);
         }
@@ -154,6 +157,7 @@ describe('frames that are wrong', () => {
       expect([...world.replica.engine.holders(null)]).toEqual([]);
       expect(world.replica.engine.waiters(null)).toEqual([]);
       expect(failures).toEqual([]);
+      expect(told).toEqual(new Set(['welcome', 'granted', 'queued', 'refused', 'ended', 'reply', 'failed', 'goodbye']));
       console.log(`${frames} frames on ${connections} connections, ${honest.rounds} rounds of the honest`);
     },
     TEST_TIMEOUT_MS,

@@ -3,7 +3,7 @@ import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
 import { readdirSync } from 'node:fs';
 import { setImmediate } from 'node:timers/promises';
-import { type ChannelEvents, decodeServerFrame, encodeClientFrame } from '@slotkeeper/protocol';
+import { type ChannelEvents, decodeServerFrame, encodeClientFrame, PROTOCOL_VERSION } from '@slotkeeper/protocol';
 import { connect } from 'slotkeeper';
 import { describe, expect, it } from 'vitest';
 import { WebSocket } from 'ws';
@@ -19,7 +19,7 @@ const UNREAD_MIB = 250;
 
 function greeting(): string {
   return encodeClientFrame(1, [
-    { type: 'hello', version: 1, session: randomUUID(), connection: 1, ttlMs: 15_000, apiKey: null },
+    { type: 'hello', version: PROTOCOL_VERSION, session: randomUUID(), connection: 1, ttlMs: 15_000, apiKey: null },
     { type: 'ready' },
   ]);
 }
@@ -67,7 +67,14 @@ describe('a client that is slow', () => {
     const world = await startWorld();
     const silent = new Wire(world);
     const halfway = new Wire(world);
-    halfway.say({ type: 'hello', version: 1, session: halfway.session, connection: 1, ttlMs: 15_000, apiKey: null });
+    halfway.say({
+      type: 'hello',
+      version: PROTOCOL_VERSION,
+      session: halfway.session,
+      connection: 1,
+      ttlMs: 15_000,
+      apiKey: null,
+    });
     await world.time.pass(9_000);
     halfway.say({ type: 'claim', lease: randomUUID(), token: 1 });
     expect([silent.isClosed, halfway.isClosed]).toEqual([false, false]);
