@@ -13,7 +13,7 @@ const NAME = 'rate-tries';
 export const rateTries: Case = {
   name: NAME,
   title: ({ seconds }) => `Limit 10, decay 1 a second, tried every 0.5 s for ${seconds} s`,
-  unit: 'grants',
+  figures: ['grants'],
   ideal: ({ seconds }) => Math.min(SLOTS + seconds * DECAY_PER_SECOND, 1 + (seconds * 1000) / EVERY_MS),
   missing: () => undefined,
   asks: ({ prefectApi }) => prefectApi === 'v2',
@@ -30,7 +30,7 @@ export const rateTries: Case = {
       await delay(Math.max(0, startMs + atMs - performance.now()));
       tries.push(isGranted(url));
     }
-    return (await Promise.all(tries)).filter((granted) => granted).length;
+    return [(await Promise.all(tries)).filter((granted) => granted).length];
   },
 };
 

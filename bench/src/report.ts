@@ -116,14 +116,17 @@ function handOverTable(rows: readonly Rows[]): string[] {
 
 function caseTable(each: Case, rows: readonly Rows[], { caseSeconds }: Size): string[] {
   const ideal = each.ideal({ seconds: caseSeconds });
+  const [first, ...others] = each.figures;
   return [
     `## ${each.title({ seconds: caseSeconds })}`,
     '',
-    `| | ${each.unit} | of the ideal ${figure(ideal)} |`,
-    '| --- | ---: | ---: |',
+    row('', first!, `of the ideal ${figure(ideal)}`, ...others),
+    row('---', ...Array.from({ length: each.figures.length + 1 }, () => '---:')),
     ...rows.flatMap(({ contender, cases }) => {
-      const figures = cases.get(each);
-      return figures ? [row(contender.name, spread(figures), figure(median(figures) / ideal, 2))] : [];
+      const rounds = cases.get(each);
+      if (!rounds) return [];
+      const [measured, ...beside] = each.figures.map((_, i) => rounds.map((figures) => figures[i]!));
+      return [row(contender.name, spread(measured!), figure(median(measured!) / ideal, 3), ...beside.map(spread))];
     }),
   ];
 }

@@ -22,7 +22,8 @@ export interface Rows {
   readonly contender: Contender;
   readonly pairs: ReadonlyMap<number, PairsResult[]>;
   readonly handOver: HandOverResult[];
-  readonly cases: ReadonlyMap<Case, number[]>;
+  /** Of each round the figures of the case, in their order. */
+  readonly cases: ReadonlyMap<Case, (readonly number[])[]>;
 }
 
 /** What takes part of a suite. */
@@ -114,9 +115,9 @@ async function runCases(
   for (let round = 1; round <= caseRounds; round++) {
     progress(`cases, round ${round} of ${caseRounds}`);
     for (const { contender, cases } of rows) {
-      for (const [each, figures] of cases) {
+      for (const [each, rounds] of cases) {
         const url = `${servers.get(contender.server)!.url}/api`;
-        figures.push(await each.run({ url, api: contender.prefectApi!, folder }, size));
+        rounds.push(await each.run({ url, api: contender.prefectApi!, folder }, size));
       }
     }
   }

@@ -23,12 +23,13 @@ export interface CaseSize {
 export interface Case {
   readonly name: string;
   readonly title: (size: CaseSize) => string;
-  readonly unit: string;
+  /** What its figures are; the first is the one of which the ideal is known. */
+  readonly figures: readonly string[];
   readonly ideal: (size: CaseSize) => number;
   /** Why it cannot be measured on this machine, with what to do about it; undefined: it can. */
   missing(): string | undefined;
   asks(contender: Contender): boolean;
-  run(target: CaseTarget, size: CaseSize): Promise<number>;
+  run(target: CaseTarget, size: CaseSize): Promise<readonly number[]>;
 }
 
 export interface CaseTarget {

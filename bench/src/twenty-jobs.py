@@ -2,12 +2,14 @@
 
 Usage: twenty-jobs.py v1|v2 bare|flow LIMIT JOBS
 Bare, Prefect makes a new HTTP client for each release; in flows and tasks it keeps one, as it does here with `flow`.
-Prints `ready` when everything is imported, starts at a line on stdin, and prints `done` after its last job.
+Prints `ready` when everything is imported, starts at a line on stdin, and prints `done` after its last job, with the
+seconds that its jobs had the slot: from the moment at which each entered `concurrency` until it had left it.
 """
 
 import asyncio
 import sys
 from contextlib import nullcontext
+from time import perf_counter
 from uuid import uuid4
 
 from prefect.concurrency.asyncio import concurrency as concurrency_v2
@@ -23,17 +25,18 @@ def slot():
     return concurrency_v2(limit, timeout_seconds=300, strict=True)
 
 
-async def job() -> None:
+async def job() -> float:
     async with slot():
+        since = perf_counter()
         await asyncio.sleep(0.05)
+    return perf_counter() - since
 
 
-async def main() -> None:
+async def main() -> float:
     async with AsyncClientContext.get_or_create() if where == "flow" else nullcontext():
-        await asyncio.gather(*(job() for _ in range(jobs)))
+        return sum(await asyncio.gather(*(job() for _ in range(jobs))))
 
 
 print("ready", flush=True)
 sys.stdin.readline()
-asyncio.run(main())
-print("done", flush=True)
+print(f"done {asyncio.run(main()):.6f}", flush=True)

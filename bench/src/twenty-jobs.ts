@@ -28,7 +28,7 @@ export function twentyJobs(place: Place): Case {
   return {
     name: `twenty-jobs-${place}`,
     title: () => `Twenty jobs of 50 ms through a limit of one slot, five processes of Python, ${PLACES[place]}`,
-    unit: 'seconds',
+    figures: ['seconds', 'of these somebody had the slot'],
     ideal: () => PROCESSES * JOBS_OF_EACH * JOB_SECONDS,
     missing: whyNoPython,
     asks: ({ prefectApi }) => prefectApi !== undefined,
@@ -36,16 +36,17 @@ export function twentyJobs(place: Place): Case {
   };
 }
 
-async function runJobs(place: Place, target: CaseTarget): Promise<number> {
+async function runJobs(place: Place, target: CaseTarget): Promise<readonly number[]> {
   await createLimit(target);
   const python = `${await prefectCommands()}/python`;
   const programs = Array.from({ length: PROCESSES }, () => new Program(python, place, target));
   try {
-    await Promise.all(programs.map((program) => program.says('ready')));
+    await Promise.all(programs.map((program) => program.says(/ready\n/)));
     const startMs = performance.now();
     for (const program of programs) program.start();
-    await Promise.all(programs.map((program) => program.says('done')));
-    return (performance.now() - startMs) / 1000;
+    const held = await Promise.all(programs.map((program) => program.says(/done (.+)\n/)));
+    const seconds = (performance.now() - startMs) / 1000;
+    return [seconds, held.reduce((sum, own) => sum + Number(own[1]), 0)];
   } finally {
     await Promise.all(programs.map((program) => program.end()));
   }
@@ -77,10 +78,12 @@ class Program {
     });
   }
 
-  async says(word: string): Promise<void> {
-    while (!this.#output.includes(word)) {
+  async says(line: RegExp): Promise<RegExpExecArray> {
+    for (;;) {
+      const said = line.exec(this.#output);
+      if (said) return said;
       const ended = await Promise.race([once(this.#child.stdout, 'data').then(() => false), this.#exited]);
-      if (ended !== false) throw new Error(`It ended before it said '${word}':\n${await this.#complaints}`);
+      if (ended !== false) throw new Error(`It ended before it said ${line}:\n${await this.#complaints}`);
     }
   }
 
