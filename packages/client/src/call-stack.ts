@@ -2,7 +2,12 @@
 import { SlotkeeperError, withStack } from './errors.ts';
 
 /** Settles as `call()` does; an error of ours has the stack of whoever called. */
-export async function fromCaller<T>(call: () => Promise<T>): Promise<T> {
+export function fromCaller<T>(call: () => Promise<T>): Promise<T> {
+  // Whoever has switched stacks off does not pay for them.
+  return Error.stackTraceLimit === 0 ? call() : withCaller(call);
+}
+
+async function withCaller<T>(call: () => Promise<T>): Promise<T> {
   const here = { stack: '' };
   Error.captureStackTrace(here, fromCaller);
   try {

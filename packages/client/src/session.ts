@@ -522,12 +522,12 @@ export class Session {
     const { ttlMs } = this.#settings;
     if (ttlMs === null || this.#mode === 'ended') return;
     const now = this.#world.clock.monotonicMs();
-    const due = [now + PULSE_MS_MAX];
-    if (this.#trust.endsAtMs > now) due.push(this.#trust.endsAtMs);
-    if (this.#link) due.push((this.#link.waitsSinceMs ?? now) + ttlMs / SILENCES_PER_TTL);
-    if (this.#mode === 'connected') due.push(this.#link!.lastSentAtMs + ttlMs / HEARTBEATS_PER_TTL);
+    let dueMs = now + PULSE_MS_MAX;
+    if (this.#trust.endsAtMs > now) dueMs = Math.min(dueMs, this.#trust.endsAtMs);
+    if (this.#link) dueMs = Math.min(dueMs, (this.#link.waitsSinceMs ?? now) + ttlMs / SILENCES_PER_TTL);
+    if (this.#mode === 'connected') dueMs = Math.min(dueMs, this.#link!.lastSentAtMs + ttlMs / HEARTBEATS_PER_TTL);
     this.#pulseTimer?.cancel();
-    this.#pulseTimer = this.#world.clock.setTimer(Math.max(0, Math.min(...due) - now), () => this.#pulse());
+    this.#pulseTimer = this.#world.clock.setTimer(Math.max(0, dueMs - now), () => this.#pulse());
   }
 
   #after(name: 'pause' | 'connect' | 'farewell', delayMs: number, callback: () => void): void {

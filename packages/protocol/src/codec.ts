@@ -47,14 +47,14 @@ export function serverFrames(ack: number, messages: readonly ServerMessage[]): I
 
 /** Throws `ProtocolError`. */
 export function decodeClientFrame(text: string): ClientFrame {
-  const [number, ...rows] = parse(text);
-  return { number: integer(number, 'frame number'), messages: rows.map((row) => unpack(row, clientKinds)) };
+  const frame = parse(text);
+  return { number: integer(frame[0], 'frame number'), messages: unpackAll(frame, clientKinds) };
 }
 
 /** Throws `ProtocolError`. */
 export function decodeServerFrame(text: string): ServerFrame {
-  const [ack, ...rows] = parse(text);
-  return { ack: integer(ack, 'frame ack'), messages: rows.map((row) => unpack(row, serverKinds)) };
+  const frame = parse(text);
+  return { ack: integer(frame[0], 'frame ack'), messages: unpackAll(frame, serverKinds) };
 }
 
 type Row = readonly unknown[];
@@ -246,14 +246,16 @@ function encode<M>(head: number, messages: readonly M[], pack: (message: M) => R
 function* cut<M>(head: number, step: number, messages: readonly M[], pack: (message: M) => Row): Iterable<string> {
   let number = head;
   let frame = `[${number}`;
-  for (const [i, message] of messages.entries()) {
+  let isEmpty = true;
+  for (const message of messages) {
     const row = JSON.stringify(pack(message));
-    if (i > 0 && frame.length + row.length > CUT_LENGTH) {
+    if (!isEmpty && frame.length + row.length > CUT_LENGTH) {
       yield `${frame}]`;
       number += step;
       frame = `[${number}`;
     }
     frame += `,${row}`;
+    isEmpty = false;
   }
   yield `${frame}]`;
 }
@@ -266,6 +268,13 @@ function parse(frame: string): Row {
     throw new ProtocolError('frame', `must be JSON, but was ${seen(frame)}`);
   }
   return list(value, 'frame');
+}
+
+/** All rows of a frame: what follows its number. */
+function unpackAll<M>(frame: Row, kinds: ReadonlyMap<unknown, Packing<M>>): M[] {
+  const messages: M[] = [];
+  for (let i = 1; i < frame.length; i += 1) messages.push(unpack(frame[i], kinds));
+  return messages;
 }
 
 function unpack<M>(row: unknown, kinds: ReadonlyMap<unknown, Packing<M>>): M {

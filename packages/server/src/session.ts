@@ -183,7 +183,8 @@ class Connection implements ChannelEvents {
   }
 
   #read(text: string): void {
-    if (Buffer.byteLength(text) > MAX_FRAME_BYTES) {
+    // No unit of the text is more than three bytes.
+    if (text.length * 3 > MAX_FRAME_BYTES && Buffer.byteLength(text) > MAX_FRAME_BYTES) {
       throw new ProtocolError(
         'frame',
         `must be ${MAX_FRAME_BYTES} bytes at the most, but has ${Buffer.byteLength(text)}`,
