@@ -29,6 +29,7 @@ export interface Violation {
 }
 
 const VIOLATIONS_MAX = 20;
+const never = (): boolean => false;
 
 export class Auditor {
   readonly violations: Violation[] = [];
@@ -43,6 +44,8 @@ export class Auditor {
   readonly #order = new GrantOrder();
   readonly #latencyMaxMs: number;
   grants = 0;
+  /** Acquires that clients have asked for. */
+  acquires = 0;
 
   constructor(nowMs: () => number, latencyMaxMs: number) {
     this.#nowMs = nowMs;
@@ -67,6 +70,7 @@ export class Auditor {
   // What clients ask and are told
 
   called(asked: Asked): Acquire {
+    this.acquires += 1;
     const nowMs = this.#nowMs();
     const acquire: Acquire = {
       ...asked,
@@ -77,7 +81,7 @@ export class Auditor {
       grantedAtMs: -1,
       isRevoked: false,
       isGivenBack: false,
-      believes: () => false,
+      believes: never,
     };
     this.#acquires.set(asked.id, acquire);
     asked.client.acquires.add(acquire);
@@ -104,9 +108,8 @@ export class Auditor {
       this.#violation('the token is the position', `${id} is told token ${grant.token} and has ${lease.token}`);
     else if (!lease && !acquire.isRevoked && client.misledUntilMs < this.#nowMs())
       this.#violation('what is told as granted is held', `${client.name} is told that ${id} is granted, which is over`);
-    const told = JSON.stringify(grant.amounts.map(({ name, slots }) => [name, slots]));
-    if (lease && told !== JSON.stringify([...lease.amounts]) && !acquire.isRevoked)
-      this.#violation('what is told is what was granted', `${id} is told ${told}`);
+    if (lease && !acquire.isRevoked && !isTold(grant.amounts, lease.amounts))
+      this.#violation('what is told is what was granted', `${id} is told ${JSON.stringify(grant.amounts)}`);
     this.#become(acquire, 'held');
     acquire.token = grant.token;
     acquire.believes = believes;
@@ -251,7 +254,7 @@ export class Auditor {
     }
     const { client, onMissing } = acquire;
     acquire.grantedAtMs = nowMs;
-    if (acquire.token > 0)
+    if (acquire.token > 0 && !this.#mayComeLate(acquire))
       this.#violation(
         'an acquire is granted once',
         `${id} of ${client.name} is granted again, which had token ${acquire.token}`,
@@ -267,6 +270,16 @@ export class Auditor {
       );
     for (const [name, slots] of amounts) this.#lookAtBeliefs(acquire, name, slots);
     for (const kept of this.#rounds.overtaking.granted(id, amounts, acquire.calledAtMs)) this.#lookAtRoomKept(id, kept);
+  }
+
+  /**
+   * What its client asked on a connection that it gave up may reach a server that does not know of a later one: it has just
+   * started, or has forgotten a session without a connection. Nobody holds what is granted then: it is to be given back as
+   * the client is there again (`nothing is held without a holder`).
+   */
+  #mayComeLate({ client, state }: Acquire): boolean {
+    const isOnLaterConnection = client.isConnected && client.statusAtMs >= this.standing.serverUpSinceMs;
+    return (state === 'over' || state === 'releasing') && (client.isGone || !isOnLaterConnection);
   }
 
   /** What the first in line needs is left to it. Slots of lapsed leases count as left. */
@@ -365,6 +378,7 @@ export class Auditor {
   #over(acquire: Acquire): void {
     this.#disbelieve(acquire);
     acquire.client.acquires.delete(acquire);
+    acquire.believes = never;
     this.#become(acquire, 'over');
   }
 
@@ -381,4 +395,18 @@ export class Auditor {
   #violation(rule: string, text: string): void {
     if (this.violations.length < VIOLATIONS_MAX) this.violations.push({ rule, atMs: this.#nowMs(), text });
   }
+}
+
+/** In the same order, too. */
+function isTold(
+  told: readonly { readonly name: string; readonly slots: number }[],
+  held: ReadonlyMap<string, number>,
+): boolean {
+  if (told.length !== held.size) return false;
+  let i = 0;
+  for (const [name, slots] of held) {
+    if (told[i]?.name !== name || told[i]?.slots !== slots) return false;
+    i += 1;
+  }
+  return true;
 }

@@ -12,7 +12,7 @@ export interface ClockFaults {
 
 interface Late {
   readonly kind: 'timer' | 'arrival';
-  readonly callback: () => void;
+  callback: () => void;
 }
 
 /** A timer does not fire before its time, nor in the same moment: more than what rounding takes from it. */
@@ -53,28 +53,24 @@ export class SimulatedProcess implements Clock {
   }
 
   setTimer(delayMs: number, callback: () => void): Timer {
-    let isCancelled = false;
     const trueMs = Math.max(0, delayMs) / this.#clocks.rate + NOT_BEFORE_MS;
-    const timer = this.#time.setTimer(trueMs, () =>
-      this.#call('timer', () => {
-        if (!isCancelled) callback();
-      }),
-    );
+    const late: Late = { kind: 'timer', callback };
+    const timer = this.#time.setTimer(trueMs, () => this.#call(late));
     return {
       cancel: () => {
-        isCancelled = true;
+        late.callback = nothing;
         timer.cancel();
       },
     };
   }
 
   soon(callback: () => void): void {
-    this.#time.soon(() => this.#call('timer', callback));
+    this.#time.soon(() => this.#call({ kind: 'timer', callback }));
   }
 
   /** Something came from outside. */
   arrive(callback: () => void): void {
-    this.#call('arrival', callback);
+    this.#call({ kind: 'arrival', callback });
   }
 
   /** As kill -9. */
@@ -97,14 +93,16 @@ export class SimulatedProcess implements Clock {
     this.#late = [];
     const first = this.#random.next() < 0.5 ? 'timer' : 'arrival';
     for (const isFirst of [true, false]) {
-      for (const { kind, callback } of late) {
-        if ((kind === first) === isFirst) this.#time.soon(() => this.#call(kind, callback));
+      for (const call of late) {
+        if ((call.kind === first) === isFirst) this.#time.soon(() => this.#call(call));
       }
     }
   }
 
-  #call(kind: Late['kind'], callback: () => void): void {
-    if (this.#state === 'running') callback();
-    else if (this.#state === 'paused') this.#late.push({ kind, callback });
+  #call(late: Late): void {
+    if (this.#state === 'running') late.callback();
+    else if (this.#state === 'paused') this.#late.push(late);
   }
 }
+
+function nothing(): void {}

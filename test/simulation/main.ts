@@ -4,7 +4,7 @@ import { readFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import { draw, type Plan } from './plan.ts';
 import { shrink } from './shrink.ts';
-import { type Outcome, Simulation } from './simulation.ts';
+import { type Outcome, type Progress, Simulation } from './simulation.ts';
 
 const LINE_EVERY_MS = 5_000;
 
@@ -29,7 +29,7 @@ Error.stackTraceLimit = 0;
 
 const seeds = Number(values.seeds);
 const hoursEach = Number(values.hours) / seeds;
-const sum = { hours: 0, grants: 0, crashes: 0, cuts: 0, faults: 0 };
+const sum = { hours: 0, clientHours: 0, acquires: 0, grants: 0, crashes: 0, cuts: 0, faults: 0 };
 const startedAtMs = performance.now();
 let saidAtMs = startedAtMs;
 
@@ -44,33 +44,51 @@ for (let i = 0; i < seeds && !values.plan; i += 1) {
 }
 console.log(verdict(0));
 
+/** A rejection that nobody hears would end a server. */
+function endsUnheard(plan: Plan, again: string): (error: unknown) => void {
+  return (error) => {
+    console.log(`VIOLATION of "nothing is rejected unheard": ${error}`);
+    console.log(`seed ${plan.seed}, commit ${commit()}\nagain: npm run simulate -- ${again}`);
+    process.exit(1);
+  };
+}
+
 async function run(plan: Plan, again: string): Promise<void> {
+  process.removeAllListeners('unhandledRejection').on('unhandledRejection', endsUnheard(plan, again));
   const outcome = await new Simulation(plan).run((progress) => {
     if (performance.now() - saidAtMs < LINE_EVERY_MS) return;
     saidAtMs = performance.now();
-    const { hours, grants, crashes, cuts } = added(progress);
+    const { hours, grants, crashes, cuts } = added(plan, progress);
     const seconds = Math.round((saidAtMs - startedAtMs) / 1_000);
     console.log(
       `${seconds} s, seed ${plan.seed}: ${hours.toFixed(1)} hours, ${grants} grants, ${crashes} crashes, ${cuts} cuts`,
     );
   });
-  Object.assign(sum, added(outcome));
+  Object.assign(sum, added(plan, outcome));
   if (outcome.violations.length > 0) await report(plan, again, outcome);
 }
 
-function added(progress: typeof sum): typeof sum {
-  const { hours, grants, crashes, cuts, faults } = sum;
+function added({ clients }: Plan, progress: Progress): typeof sum {
   return {
-    hours: hours + progress.hours,
-    grants: grants + progress.grants,
-    crashes: crashes + progress.crashes,
-    cuts: cuts + progress.cuts,
-    faults: faults + progress.faults,
+    hours: sum.hours + progress.hours,
+    clientHours: sum.clientHours + progress.hours * clients.length,
+    acquires: sum.acquires + progress.acquires,
+    grants: sum.grants + progress.grants,
+    crashes: sum.crashes + progress.crashes,
+    cuts: sum.cuts + progress.cuts,
+    faults: sum.faults + progress.faults,
   };
 }
 
 function verdict(violations: number): string {
-  return `${Number(sum.hours.toFixed(1))} hours, ${sum.grants} grants, ${sum.faults} faults, ${violations} violations`;
+  const { hours, clientHours, acquires, grants, crashes, cuts, faults } = sum;
+  const { user, system } = process.cpuUsage();
+  const cpuSeconds = (user + system) / 1e6;
+  return [
+    `${Number(hours.toFixed(1))} hours, ${grants} grants, ${faults} faults, ${violations} violations`,
+    `${acquires} acquires (${(acquires / clientHours / 3_600).toFixed(2)} a client and second), ${crashes} crashes, ${cuts} cuts`,
+    `${cpuSeconds.toFixed(0)} s of one core, ${(cpuSeconds / hours).toFixed(2)} s for each hour`,
+  ].join('\n');
 }
 
 async function report(plan: Plan, again: string, { violations }: Outcome): Promise<never> {

@@ -179,11 +179,14 @@ class Wire {
     }
     const { time } = this.#network;
     const end = direction === 'to server' ? this.#server : this.#client;
-    end.lastAtMs = Math.max(end.lastAtMs, time.monotonicMs() + this.#network.latency(this.#route));
-    time.setTimer(end.lastAtMs - time.monotonicMs(), () => {
+    const nowMs = time.monotonicMs();
+    end.lastAtMs = Math.max(end.lastAtMs, nowMs + this.#network.latency(this.#route));
+    const reach = (): void => {
       if (this.#isCut || this.#route.silent.has(direction)) return;
       if (direction === 'to server' && this.#kept) this.#kept.push(arrive);
       else arrive();
-    });
+    };
+    if (end.lastAtMs > nowMs) time.setTimer(end.lastAtMs - nowMs, reach);
+    else time.soon(reach);
   }
 }

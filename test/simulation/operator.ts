@@ -10,7 +10,7 @@ export class Operator {
   readonly #auditor: Auditor;
   readonly #limits: Plan['limits'];
   readonly #nowMs: () => number;
-  readonly #note: (text: string) => void;
+  readonly #note: (text: () => string) => void;
   /** By limit, what is under way or to be done. */
   readonly #queues = new Map<string, Promise<void>>();
 
@@ -19,7 +19,7 @@ export class Operator {
     auditor: Auditor,
     limits: Plan['limits'],
     nowMs: () => number,
-    note: (text: string) => void,
+    note: (text: () => string) => void,
   ) {
     this.#keeper = keeper;
     this.#auditor = auditor;
@@ -100,13 +100,13 @@ export class Operator {
     expected: Readonly<Record<string, unknown>> | null,
   ): Promise<void> {
     try {
-      this.#note(`the operator: ${what}`);
+      this.#note(() => `the operator: ${what}`);
       const sinceMs = this.#nowMs();
       await call();
-      this.#note(`the operator is told: ${what}`);
+      this.#note(() => `the operator is told: ${what}`);
       this.#auditor.changed(name, expected, sinceMs);
     } catch (error) {
-      this.#note(`the operator: ${what} failed with ${error}`);
+      this.#note(() => `the operator: ${what} failed with ${error}`);
     }
   }
 }

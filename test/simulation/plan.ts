@@ -83,6 +83,14 @@ export type Change = { readonly atMs: number; readonly limit: number } & (
   | { readonly kind: 'settings'; readonly overtakes: number; readonly maxWaiters: number | null }
 );
 
+/** Between two acquires of a client, in the mean. */
+const EVERY_MS = 1_000;
+/** A hold, in the mean. */
+const HOLD_MS_MIN = 5;
+const HOLD_MS_MAX = 3_000;
+/** Beyond so many hours there is a quarter as many faults and changes. */
+const FULL_HOURS = 0.5;
+
 const FAULTS: { readonly [K in FaultKind]: (random: Random, atMs: number, clients: number) => Fault } = {
   'server killed': (random, atMs) => ({
     atMs,
@@ -199,23 +207,21 @@ function silence(
 /** The plan of a seed. */
 export function draw(seed: number, hours: number, clients = 50): Plan {
   const random = new Random(seed);
-  const limits = Array.from({ length: random.integer(1, 6) }, (_, i) => ({
-    name: `limit-${i}`,
-    slots: random.pick([1, 1, 2, 3, 4, 8, 16]),
-  }));
-  const work = drawWork(random, clients, limits);
+  const latencyMs = random.pick([
+    [0, 0],
+    [0, 2],
+    [1, 20],
+    [5, 200],
+  ] as const);
+  const appendMs = random.pick([0, 0.1, 1, 5]);
+  const { limits, work } = drawWork(random, clients, latencyMs[0] + latencyMs[1] + appendMs);
   const clocksDrift = random.next() < 0.3;
   const ttls = random.pick([[2_000], [5_000], [15_000], [2_000, 5_000, 15_000, 30_000]]);
   return {
     seed,
     hours,
-    latencyMs: random.pick([
-      [0, 0],
-      [0, 2],
-      [1, 20],
-      [5, 200],
-    ] as const),
-    appendMs: random.pick([0, 0.1, 1, 5]),
+    latencyMs,
+    appendMs,
     limits,
     clients: Array.from({ length: clients }, () => ({
       seed: random.integer(0, 2 ** 32 - 1),
@@ -229,16 +235,29 @@ export function draw(seed: number, hours: number, clients = 50): Plan {
   };
 }
 
-function drawWork(random: Random, clients: number, limits: Plan['limits']): Work {
+/**
+ * Limits, and clients that keep them as busy as the seed would have it while each acquires about once a second.
+ * `wayMs`: how long slots are taken before their holder hears of it, and after it has given them back.
+ */
+function drawWork(
+  random: Random,
+  clients: number,
+  wayMs: number,
+): { readonly limits: Plan['limits']; readonly work: Work } {
   const sometimes = (chance: number, most: number): number => (random.next() < chance ? random.next() * most : 0);
+  const slots = Array.from({ length: random.integer(1, 6) }, () => random.pick([1, 1, 2, 3, 4, 8, 16]));
   const slotsMax = random.pick([1, 1, 2, 4]);
   const severalLimits = sometimes(0.6, 0.6);
-  const capacity = limits.reduce((sum, { slots }) => sum + slots, 0);
-  const load = 0.4 + random.next() * 0.8;
-  const slotsAnAcquire = ((1 + slotsMax) / 2) * (1 + severalLimits);
-  const holdMs = Math.min(3_000, (load * capacity * 1_000) / (clients * slotsAnAcquire));
-  return {
-    everyMs: 1_000,
+  // Of all slots, all the time; sometimes more than there are.
+  const load = 0.3 + random.next() * 0.6 + sometimes(0.2, 0.6);
+  const slotsASecond = (clients * ((1 + slotsMax) / 2) * (1 + severalLimits)) / (EVERY_MS / 1_000);
+  const capacity = slots.reduce((sum, some) => sum + some, 0);
+  // So many times more of each as it takes that the way alone does not fill them.
+  const times = Math.ceil((slotsASecond * (wayMs + HOLD_MS_MIN)) / 1_000 / (load * capacity));
+  const holdMs = Math.min(HOLD_MS_MAX, (load * capacity * times * 1_000) / slotsASecond - wayMs);
+  const limits = slots.map((some, i) => ({ name: `limit-${i}`, slots: some * times }));
+  const work = {
+    everyMs: EVERY_MS,
     holdMs,
     // So seldom that it takes no more than half of all slots.
     holdsLong: sometimes(0.6, holdMs / 20_000),
@@ -254,6 +273,7 @@ function drawWork(random: Random, clients: number, limits: Plan['limits']): Work
     createsMissing: sometimes(0.4, 0.3),
     check: sometimes(0.3, 0.1),
   };
+  return { limits, work };
 }
 
 function drawFaults(random: Random, hours: number, clients: number): Fault[] {
@@ -275,10 +295,10 @@ function drawChanges(random: Random, hours: number, limits: Plan['limits']): Cha
     .sort(byTime);
 }
 
-/** Moments of the run, between so many and so many an hour. */
+/** Moments of the run, between so many and so many an hour; in a long run fewer, so that there is also time without any. */
 function times(random: Random, hours: number, [least, most]: readonly [number, number]): number[] {
   const anHour = spread(random, least, most);
-  const count = Math.round(anHour * hours + random.next());
+  const count = Math.round(anHour * Math.min(hours, FULL_HOURS + (hours - FULL_HOURS) / 4) + random.next());
   return Array.from({ length: count }, () => Math.round(random.next() * hours * 3_600_000));
 }
 

@@ -5,7 +5,7 @@ import { couldBeGranted, type View } from './plain-scan.ts';
 import { type Acquire, CALM_MS, type Standing } from './standing.ts';
 
 /** What is over is remembered so long, since requests may still be under way. */
-const MEMORY_MS = 300_000;
+const MEMORY_MS = 180_000;
 /** Where the auditor keeps what it knows, and what it says of it. */
 export interface Books {
   readonly nowMs: () => number;
@@ -28,14 +28,7 @@ export class Rounds {
   /** All limits, holders and waiters, as of one moment. */
   look(view: View): void {
     const nowMs = this.#books.nowMs();
-    for (const limit of view.limits) {
-      const held = view.holders.reduce(
-        (sum, { limits }) => sum + (limits.find(({ name }) => name === limit.name)?.slots ?? 0),
-        0,
-      );
-      if (held !== limit.taken)
-        this.#books.violation('views agree', `'${limit.name}' says ${limit.taken} are taken; its holders have ${held}`);
-    }
+    this.#lookAtTotals(view);
     if (this.#books.standing.serverIsCalm(1_000)) {
       const isSurelyGone = (lease: string): boolean => this.#isSurelyLapsed(lease);
       for (const waiter of couldBeGranted(view, isSurelyGone))
@@ -53,6 +46,17 @@ export class Rounds {
       const acquire = this.#books.acquires.get(id);
       return acquire?.state === 'waiting' && this.#books.standing.isCalm(acquire.client, nowMs - acquire.calledAtMs);
     });
+  }
+
+  #lookAtTotals({ limits, holders }: View): void {
+    const held = new Map<string, number>();
+    for (const holder of holders)
+      for (const { name, slots } of holder.limits) held.set(name, (held.get(name) ?? 0) + slots);
+    for (const { name, taken } of limits) {
+      const sum = held.get(name) ?? 0;
+      if (sum !== taken)
+        this.#books.violation('views agree', `'${name}' says ${taken} are taken; its holders have ${sum}`);
+    }
   }
 
   /** Who stands in line is who waits, and each could be granted some day. */
@@ -80,7 +84,9 @@ export class Rounds {
           `${ticket}, which ${client.name} has as ${state}, stands in line`,
         );
     }
-    const known = new Set([...waiters.map(({ ticket }) => ticket), ...holders.map(({ leaseId }) => leaseId)]);
+    const known = new Set<string>();
+    for (const { ticket } of waiters) known.add(ticket);
+    for (const { leaseId } of holders) known.add(leaseId);
     const before = new Set(this.#unknown);
     this.#unknown.clear();
     for (const client of this.#books.standing.clients) {

@@ -16,7 +16,9 @@ export interface World {
   readonly network: Network;
   readonly auditor: Auditor;
   readonly names: readonly { readonly name: string; readonly slots: number }[];
-  readonly note: (text: string) => void;
+  /** The same, each as often as it has slots: so often it is asked for. */
+  readonly shares: World['names'];
+  readonly note: (text: () => string) => void;
   /** False once nothing new is to be begun. */
   readonly isBusy: () => boolean;
 }
@@ -35,6 +37,9 @@ export class SimulatedClient {
   readonly #random: Random;
   readonly #keeper: Keeper;
   readonly #ended: () => void;
+  /** Of all ids it makes: no other life of a client has the same. */
+  readonly #idPrefix: string;
+  #ids = 0;
   #lastId = '';
   #underWay = 0;
   #isClosing = false;
@@ -45,6 +50,7 @@ export class SimulatedClient {
     this.#plan = plan;
     this.#random = new Random(plan.seed + life);
     this.#ended = ended;
+    this.#idPrefix = `${hex(plan.seed)}-${hex(life).slice(4)}-4000-8000`;
     this.process = new SimulatedProcess(world.time, this.#random, clocks);
     this.route = new Route(world.network);
     this.audit = world.auditor.standing.client(name, plan.ttlMs);
@@ -86,17 +92,14 @@ export class SimulatedClient {
   }
 
   #newId(): string {
-    const hex = (digits: number): string =>
-      Math.floor(this.#random.next() * 16 ** digits)
-        .toString(16)
-        .padStart(digits, '0');
-    this.#lastId = `${hex(8)}-${hex(4)}-${hex(4)}-${hex(4)}-${hex(8)}${hex(4)}`;
+    this.#ids += 1;
+    this.#lastId = `${this.#idPrefix}-${this.#ids.toString(16).padStart(12, '0')}`;
     return this.#lastId;
   }
 
   #status(status: 'connected' | 'reconnecting' | 'closed'): void {
     this.#world.auditor.standing.status(this.audit, status === 'connected');
-    this.#world.note(`${this.audit.name} is ${status}`);
+    this.#world.note(() => `${this.audit.name} is ${status}`);
     if (status !== 'closed' || this.#isClosing) return;
     // Not within the call: the session is in the midst of its end.
     this.process.soon(() => {
@@ -155,11 +158,11 @@ export class SimulatedClient {
 
   #amounts(): Record<string, number> {
     const { work } = this.#plan;
-    const { names } = this.#world;
+    const { shares } = this.#world;
     const amounts: Record<string, number> = {};
     const count = this.#chance(work.severalLimits) ? this.#random.integer(2, 4) : 1;
     for (let i = 0; i < count; i += 1) {
-      const { name, slots } = this.#random.pick(names);
+      const { name, slots } = this.#random.pick(shares);
       amounts[name] = Math.min(slots, this.#random.integer(1, work.slotsMax));
     }
     return amounts;
@@ -185,7 +188,8 @@ export class SimulatedClient {
     const { auditor, note } = this.#world;
     const { onMissing = 'error', priority = 0 } = options;
     note(
-      `${this.audit.name} asks for ${JSON.stringify(amounts)} ${JSON.stringify({ timeoutMs, priority, onMissing })} as ${this.#lastId}`,
+      () =>
+        `${this.audit.name} asks for ${JSON.stringify(amounts)} ${JSON.stringify({ timeoutMs, priority, onMissing })} as ${this.#lastId}`,
     );
     return auditor.called({
       id: this.#lastId,
@@ -198,7 +202,7 @@ export class SimulatedClient {
   }
 
   #granted(acquire: Acquire, lease: Lease<string>, keepsOn: boolean): void {
-    this.#world.note(`${this.audit.name} has ${acquire.id}, token ${lease.token}`);
+    this.#world.note(() => `${this.audit.name} has ${acquire.id}, token ${lease.token}`);
     const { auditor } = this.#world;
     auditor.granted(acquire, { token: lease.token, amounts: lease.limits }, () => {
       // One who keeps on regardless of what it cannot know counts while it can.
@@ -216,7 +220,7 @@ export class SimulatedClient {
 
   #cancelLater(controller: AbortController, acquire: Acquire): void {
     this.process.setTimer(this.#random.next() * 2_000, () => {
-      if (acquire.state === 'waiting') this.#world.note(`${this.audit.name} cancels ${acquire.id}`);
+      if (acquire.state === 'waiting') this.#world.note(() => `${this.audit.name} cancels ${acquire.id}`);
       controller.abort(new Error('cancelled'));
     });
   }
@@ -225,12 +229,16 @@ export class SimulatedClient {
     this.#underWay -= 1;
     if (!acquire || !this.process.isAlive) return;
     if (error === undefined) {
-      this.#world.note(`${this.audit.name} has given ${acquire.id} back`);
+      this.#world.note(() => `${this.audit.name} has given ${acquire.id} back`);
       this.#world.auditor.released(acquire);
       return;
     }
     const code = (error as { code?: string }).code ?? (acquire.state === 'waiting' ? 'ABORTED' : String(error));
-    this.#world.note(`${this.audit.name} is told ${code} for ${acquire.id}`);
+    this.#world.note(() => `${this.audit.name} is told ${code} for ${acquire.id}`);
     this.#world.auditor.failed(acquire, code);
   }
+}
+
+function hex(number: number): string {
+  return number.toString(16).padStart(8, '0');
 }

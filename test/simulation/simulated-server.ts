@@ -19,7 +19,7 @@ export class SimulatedServer {
   readonly #random: Random;
   readonly #network: Network;
   readonly #auditor: Auditor;
-  readonly #note: (text: string) => void;
+  readonly #note: (text: () => string) => void;
   /** Called as it dies: what its connections are to hear of it. */
   readonly #died: (silently: boolean) => void;
   #process: SimulatedProcess | null = null;
@@ -30,7 +30,13 @@ export class SimulatedServer {
   crashes = 0;
 
   constructor(
-    world: { time: VirtualTime; random: Random; network: Network; auditor: Auditor; note: (text: string) => void },
+    world: {
+      time: VirtualTime;
+      random: Random;
+      network: Network;
+      auditor: Auditor;
+      note: (text: () => string) => void;
+    },
     died: (silently: boolean) => void,
   ) {
     this.#time = world.time;
@@ -51,7 +57,7 @@ export class SimulatedServer {
     this.#process = process;
     this.#start(process).catch((error: unknown) => {
       if (!process.isAlive) return;
-      this.#note(`the server cannot start: ${error}`);
+      this.#note(() => `the server cannot start: ${error}`);
       process.kill();
       this.#process = null;
       this.#time.setTimer(START_AGAIN_MS, () => this.start());
@@ -62,7 +68,7 @@ export class SimulatedServer {
   kill(forMs: number, silently: boolean): void {
     if (!this.#process) return;
     this.crashes += 1;
-    this.#note('the server dies');
+    this.#note(() => 'the server dies');
     this.#process.kill();
     this.#gone(silently);
     this.#time.setTimer(forMs, () => this.start());
@@ -72,7 +78,7 @@ export class SimulatedServer {
   async stop(forMs: number): Promise<void> {
     const [process, face, replica] = [this.#process, this.#face, this.#replica];
     if (!process || !face || !replica) return;
-    this.#note('the server stops');
+    this.#note(() => 'the server stops');
     this.#auditor.standing.server(false);
     this.#network.listener = null;
     this.#face = null;
@@ -88,7 +94,7 @@ export class SimulatedServer {
   stall(forMs: number): void {
     const process = this.#process;
     if (!process || process.isPaused) return;
-    this.#note(`the server stalls for ${forMs} ms`);
+    this.#note(() => `the server stalls for ${forMs} ms`);
     this.#auditor.standing.disturbed('server', this.#time.monotonicMs() + forMs + 1_000);
     process.pause();
     this.#time.setTimer(forMs, () => process.resume());
@@ -120,7 +126,7 @@ export class SimulatedServer {
     replica.on({
       failed: () => this.#auditor.standing.server(false),
       log: (level, message) => {
-        this.#note(`the server says: ${message}`);
+        this.#note(() => `the server says: ${message}`);
         if (message.includes('invariant')) this.#auditor.broken(message);
         if (level === 'info') this.#running();
       },
@@ -128,7 +134,7 @@ export class SimulatedServer {
     this.#replica = replica;
     this.#face = face;
     this.#network.listener = { process, accept: (open) => face.accept(open) };
-    this.#note('the server runs');
+    this.#note(() => 'the server runs');
     this.#running();
   }
 

@@ -9,7 +9,7 @@ import { Simulation } from './simulation.ts';
 const regressions = join(import.meta.dirname, 'regressions');
 const NEW_SEEDS = 10;
 /** Of each new seed, so that all take about half a minute. */
-const HOURS = 0.05;
+const HOURS = 0.1;
 
 describe('the simulation', () => {
   for (const file of readdirSync(regressions).filter((name) => name.endsWith('.json'))) {

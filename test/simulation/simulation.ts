@@ -11,6 +11,8 @@ import { SimulatedServer } from './simulated-server.ts';
 
 export interface Progress {
   readonly hours: number;
+  /** Acquires that clients have asked for. */
+  readonly acquires: number;
   readonly grants: number;
   readonly crashes: number;
   readonly cuts: number;
@@ -80,9 +82,10 @@ export class Simulation {
     const random = new Random(seed + 1);
     this.#network = new Network(this.#time, random, latencyMs);
     this.#auditor = new Auditor(() => this.#time.monotonicMs(), latencyMs[1]);
-    const note = (text: string): void => this.#note(text);
+    const note = (text: () => string): void => this.#note(text);
     const base = { time: this.#time, network: this.#network, auditor: this.#auditor, note };
-    this.#world = { ...base, names: limits, isBusy: () => this.#isBusy };
+    const shares = limits.flatMap((limit) => Array.from({ length: limit.slots }, () => limit));
+    this.#world = { ...base, names: limits, shares, isBusy: () => this.#isBusy };
     this.#server = new SimulatedServer({ ...base, random }, (silently) => this.#serverDied(silently));
     this.#server.disk.appendMs = () => plan.appendMs;
     this.#server.start();
@@ -99,6 +102,7 @@ export class Simulation {
   get progress(): Progress {
     return {
       hours: this.#time.monotonicMs() / 3_600_000,
+      acquires: this.#auditor.acquires,
       grants: this.#auditor.grants,
       crashes: this.#server.crashes,
       cuts: this.#cuts,
@@ -157,9 +161,9 @@ export class Simulation {
     }
   }
 
-  #note(text: string): void {
+  #note(text: () => string): void {
     if (!this.#keepsHistory) return;
-    this.#history.push(`${(this.#time.monotonicMs() / 1_000).toFixed(3)} ${text}`);
+    this.#history.push(`${(this.#time.monotonicMs() / 1_000).toFixed(3)} ${text()}`);
     if (this.#history.length > HISTORY_MAX * 2) this.#history.splice(0, HISTORY_MAX);
   }
 
@@ -212,7 +216,7 @@ export class Simulation {
 
   #inflict(fault: Fault): void {
     this.#faults += 1;
-    this.#note(`fault: ${JSON.stringify(fault)}`);
+    this.#note(() => `fault: ${JSON.stringify(fault)}`);
     const nowMs = this.#time.monotonicMs();
     switch (fault.kind) {
       case 'server killed':

@@ -55,6 +55,7 @@ export class Standing {
   readonly #nowMs: () => number;
   #serverDisturbedUntilMs = 0;
   #serverIsDown = true;
+  #serverUpSinceMs = 0;
 
   constructor(nowMs: () => number) {
     this.#nowMs = nowMs;
@@ -63,6 +64,11 @@ export class Standing {
   /** Until then something is wrong with the server, or was. */
   get serverDisturbedUntilMs(): number {
     return this.#serverDisturbedUntilMs;
+  }
+
+  /** When the server that runs, or ran last, began to. */
+  get serverUpSinceMs(): number {
+    return this.#serverUpSinceMs;
   }
 
   get serverIsDown(): boolean {
@@ -116,6 +122,7 @@ export class Standing {
   /** A server runs, or does not. */
   server(isUp: boolean): void {
     this.#serverIsDown = !isUp;
+    if (isUp) this.#serverUpSinceMs = this.#nowMs();
     this.disturbed('server', this.#nowMs() + 2_000);
   }
 

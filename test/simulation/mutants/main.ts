@@ -115,7 +115,7 @@ async function hunt(tree: string): Promise<Found | undefined> {
   const seed = /^seed (\d+)/m.exec(output)?.[1] ?? 'unknown';
   const rule =
     /^VIOLATION of "([^"]+)"/m.exec(output)?.[1] ??
-    `it throws: ${/^\w*Error.*$/m.exec(output)?.[0] ?? output.slice(-200)}`;
+    `it throws: ${/^\[?\w*Error.*$/m.exec(output)?.[0] ?? output.slice(-200)}`;
   return { seed, rule };
 }
 
