@@ -35,8 +35,8 @@ export interface PlainLease {
   readonly fact: PlainFact;
   ttlMs: number | null;
   readonly amounts: Map<string, number>;
-  /** What it took of rates and does not hold. */
-  readonly spent: readonly (readonly [string, number])[];
+  /** What it took of rates and does not hold; forgotten when such a limit is deleted or decays otherwise. */
+  spent: readonly (readonly [string, number])[];
 }
 
 export class PlainState {
@@ -96,9 +96,10 @@ export class PlainState {
     const settings = fact.settings as PlainSettings;
     const limit = this.limits.get(name);
     if (limit) {
-      const wasRate = limit.settings.slotDecayPerSecond !== null;
+      const before = limit.settings.slotDecayPerSecond;
       decay(limit, fact.at);
-      if (wasRate && settings.slotDecayPerSecond === null) limit.level = limit.held;
+      if (before !== settings.slotDecayPerSecond) this.#forgetSpent(name);
+      if (before !== null && settings.slotDecayPerSecond === null) limit.level = limit.held;
       limit.settings = settings;
       limit.updatedAt = fact.at;
     } else {
@@ -113,15 +114,19 @@ export class PlainState {
     if (!limit) return 'there is no such limit';
     if (limit.held > 0) return `${limit.held} slots of it are held`;
     this.limits.delete(name);
+    this.#forgetSpent(name);
     return undefined;
+  }
+
+  #forgetSpent(name: string): void {
+    for (const lease of this.leases.values()) lease.spent = lease.spent.filter(([other]) => other !== name);
   }
 
   #grant(fact: PlainFact): string | undefined {
     const id = fact.lease as string;
     if (this.leases.has(id)) return 'the lease is held already';
     const asked = fact.amounts as readonly (readonly [string, number])[];
-    const isSpent = (name: string) =>
-      !fact.refunds && (this.limits.get(name)?.settings.slotDecayPerSecond ?? null) !== null;
+    const isSpent = (name: string) => !fact.refunds && isRate(this.limits.get(name));
     const amounts = new Map(asked.filter(([name]) => !isSpent(name)));
     const spent = asked.filter(([name]) => isSpent(name));
     this.leases.set(id, { id, token: this.position, fact, ttlMs: fact.ttlMs as number | null, amounts, spent });
@@ -160,15 +165,25 @@ export class PlainState {
   #refund({ spent, fact }: PlainLease, at: number): void {
     for (const [name, slots] of spent) {
       const limit = this.limits.get(name);
-      if (limit && limit.settings.slotDecayPerSecond !== null && limit.createdAt <= fact.at) free(limit, slots, at);
+      const perSecond = limit?.settings.slotDecayPerSecond ?? null;
+      // What has come back by itself may have been taken by others.
+      if (limit && perSecond !== null) free(limit, Math.max(0, slots - (perSecond * (at - fact.at)) / 1_000), at);
     }
   }
 }
 
-/** What has come back by itself since. */
+export function isRate(limit: PlainLimit | undefined): boolean {
+  return (limit?.settings.slotDecayPerSecond ?? null) !== null;
+}
+
+/** What counts as taken, without what has come back by itself since. */
+export function levelAt({ level, levelAt: since, settings }: PlainLimit, at: number): number {
+  const perSecond = settings.slotDecayPerSecond;
+  return perSecond === null ? level : Math.max(0, level - (perSecond * (at - since)) / 1_000);
+}
+
 function decay(limit: PlainLimit, at: number): void {
-  const perSecond = limit.settings.slotDecayPerSecond;
-  if (perSecond !== null) limit.level = Math.max(0, limit.level - (perSecond * (at - limit.levelAt)) / 1_000);
+  limit.level = levelAt(limit, at);
   limit.levelAt = at;
 }
 

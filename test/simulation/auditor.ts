@@ -2,7 +2,8 @@
  * The auditor: a second, dumber opinion. It imports nothing of the engine and sees what clients saw (calls, grants,
  * signals, errors), the facts as they reach the journal, and what an observer is shown. What it holds to be promised:
  *
- * - never above a limit, counting who believes to hold and whom the journal has as holding;
+ * - never above a limit, counting who believes to hold and whom the journal has as holding; of a rate, what has not come
+ *   back yet, by a clock that is not ahead of the true one;
  * - a grant is durable before anyone hears of it, is told to the one who asked, once, and its token is its position;
  * - a lease ends only if its holder gave it back, was lost, or its limit was taken away; an acknowledged release is durable;
  * - who came first on one limit is granted first; the first in the line is overtaken a bounded number of times;
@@ -12,13 +13,13 @@
  *
  * A request without a reply may or may not have happened: it only ever allows, never demands.
  */
-import { type PlainFact, PlainState } from './auditor-model.ts';
+import { isRate, type PlainFact, PlainState } from './auditor-model.ts';
 import { GrantOrder } from './grant-order.ts';
 import type { Kept } from './overtaking-watch.ts';
 import type { View } from './plain-scan.ts';
 import { Rounds } from './rounds.ts';
 import { SettingsLog } from './settings-log.ts';
-import { type Acquire, type Asked, CALM_MS, type Client, Standing } from './standing.ts';
+import { type Acquire, type Amounts, type Asked, CALM_MS, type Client, Standing } from './standing.ts';
 
 export type PlainFacts = readonly PlainFact[];
 
@@ -29,6 +30,8 @@ export interface Violation {
 }
 
 const VIOLATIONS_MAX = 20;
+/** What sums of fractions may differ by. */
+const ROUNDING = 1e-6;
 const never = (): boolean => false;
 
 export class Auditor {
@@ -43,12 +46,15 @@ export class Auditor {
   readonly #rounds: Rounds;
   readonly #order = new GrantOrder();
   readonly #latencyMaxMs: number;
+  readonly #latestMs: () => number;
   grants = 0;
   /** Acquires that clients have asked for. */
   acquires = 0;
 
-  constructor(nowMs: () => number, latencyMaxMs: number) {
+  /** `latestMs`: the latest time that a server can take it to be, by whatever its wall clock has shown. */
+  constructor(nowMs: () => number, latestMs: () => number, latencyMaxMs: number) {
     this.#nowMs = nowMs;
+    this.#latestMs = latestMs;
     this.#latencyMaxMs = latencyMaxMs;
     this.standing = new Standing(nowMs);
     this.#rounds = new Rounds({
@@ -79,6 +85,8 @@ export class Auditor {
       token: 0,
       sinceMs: nowMs,
       grantedAtMs: -1,
+      given: [],
+      holds: [],
       isRevoked: false,
       isGivenBack: false,
       believes: never,
@@ -95,28 +103,46 @@ export class Auditor {
     believes: () => boolean,
   ): void {
     const { id, client } = acquire;
-    this.grants += 1;
     const lease = this.#state.leases.get(id);
-    if (acquire.state !== 'waiting')
-      this.#violation('a grant is told once', `${id} is ${acquire.state} and told as granted`);
+    this.#lookAtGrant(acquire, grant.amounts);
+    if (lease && lease.token !== grant.token)
+      this.#violation('the token is the position', `${id} is told token ${grant.token} and has ${lease.token}`);
+    else if (!lease && acquire.grantedAtMs !== -1 && !acquire.isRevoked && client.misledUntilMs < this.#nowMs())
+      this.#violation('what is told as granted is held', `${client.name} is told that ${id} is granted, which is over`);
+    this.#become(acquire, 'held');
+    acquire.token = grant.token;
+    acquire.believes = believes;
+    if (!acquire.isRevoked) {
+      for (const [name, slots] of acquire.holds) this.#believersOf(name).set(acquire, slots);
+    }
+    this.#lookAtOrder(acquire, grant);
+  }
+
+  /** What it took of rates is spent; it holds nothing, and has nothing to give back. */
+  spent(acquire: Acquire, amounts: readonly { name: string; slots: number }[]): void {
+    this.#lookAtGrant(acquire, amounts);
+    if (acquire.holds.length > 0)
+      this.#violation('what is spent is not held', `${acquire.id} holds ${JSON.stringify(acquire.holds)}`);
+    this.#over(acquire);
+  }
+
+  #lookAtGrant(acquire: Acquire, amounts: readonly { name: string; slots: number }[]): void {
+    const { id, client, state } = acquire;
+    this.grants += 1;
+    if (state !== 'waiting') this.#violation('a grant is told once', `${id} is ${state} and told as granted`);
     if (acquire.grantedAtMs === -1)
       this.#violation(
         'durable before told',
         `${client.name} is told that ${id} is granted, which the journal does not have`,
       );
-    else if (lease && lease.token !== grant.token)
-      this.#violation('the token is the position', `${id} is told token ${grant.token} and has ${lease.token}`);
-    else if (!lease && !acquire.isRevoked && client.misledUntilMs < this.#nowMs())
-      this.#violation('what is told as granted is held', `${client.name} is told that ${id} is granted, which is over`);
-    if (lease && !acquire.isRevoked && !isTold(grant.amounts, lease.amounts))
-      this.#violation('what is told is what was granted', `${id} is told ${JSON.stringify(grant.amounts)}`);
-    this.#become(acquire, 'held');
-    acquire.token = grant.token;
-    acquire.believes = believes;
-    if (!acquire.isRevoked) {
-      for (const { name, slots } of grant.amounts) this.#believersOf(name).set(acquire, slots);
-    }
-    this.#lookAtOrder(acquire, grant);
+    else if (!acquire.isRevoked && !isTold(amounts, acquire.given) && !isTold(amounts, this.#given(acquire)))
+      this.#violation('what is told is what was granted', `${id} is told ${JSON.stringify(amounts)}`);
+  }
+
+  /** As a grant is told again: without what is spent of rates that were deleted, or set to decay otherwise, since. */
+  #given({ id, given }: Acquire): Amounts {
+    const lease = this.#state.leases.get(id);
+    return given.filter(([name]) => lease?.amounts.has(name) || lease?.spent.some(([spent]) => spent === name));
   }
 
   failed(acquire: Acquire, code: string): void {
@@ -187,6 +213,8 @@ export class Auditor {
       const lease = typeof fact.lease === 'string' ? this.#state.leases.get(fact.lease) : undefined;
       if (fact.type === 'lease.released' || fact.type === 'lease.expired' || fact.type === 'lease.revoked')
         this.#ended(fact);
+      if (fact.at > this.#latestMs() + ROUNDING)
+        this.#violation('time is not ahead', `${fact.type} is of ${fact.at}, and it is ${this.#latestMs()} at most`);
       const wrong = this.#state.apply(fact);
       if (wrong) this.#violation('facts fit', `${JSON.stringify(fact)} at ${this.#state.position}: ${wrong}`);
       if (fact.type === 'lease.granted') this.#grantIsDurable(fact);
@@ -254,6 +282,8 @@ export class Auditor {
     }
     const { client, onMissing } = acquire;
     acquire.grantedAtMs = nowMs;
+    acquire.given = amounts;
+    acquire.holds = [...(this.#state.leases.get(id)?.amounts ?? [])];
     if (acquire.token > 0 && !this.#mayComeLate(acquire))
       this.#violation(
         'an acquire is granted once',
@@ -288,7 +318,7 @@ export class Auditor {
     const endsAtMs = first ? first.calledAtMs + (first.timeoutMs ?? Number.POSITIVE_INFINITY) * 0.98 : 0;
     if (first?.state !== 'waiting' || endsAtMs <= this.#nowMs()) return;
     const limit = this.#state.limits.get(name);
-    if (!limit?.settings.active || limit.settings.slots - limit.held >= slots) return;
+    if (!limit?.settings.active || limit.settings.slots - limit.level + ROUNDING >= slots) return;
     const hasLapsed = [...this.#state.leases.values()].some((lease) => {
       const client = lease.amounts.has(name) ? this.#acquires.get(lease.id)?.client : undefined;
       return client && !(client.isConnected && this.standing.isCalm(client, client.ttlMs));
@@ -299,9 +329,10 @@ export class Auditor {
 
   /** Never above the limit, counting each client's belief. */
   #lookAtBeliefs(acquire: Acquire, name: string, slots: number): void {
-    const settings = this.#state.limits.get(name)?.settings;
+    const limit = this.#state.limits.get(name);
     const believers = this.#believers.get(name);
-    if (!settings?.active || !believers) return;
+    if (!limit?.settings.active || isRate(limit) || !believers) return;
+    const { settings } = limit;
     let sum = slots;
     for (const [other, theirs] of believers) if (other !== acquire) sum += theirs;
     if (sum <= settings.slots) return;
@@ -383,7 +414,7 @@ export class Auditor {
   }
 
   #disbelieve(acquire: Acquire): void {
-    if (acquire.state === 'held') for (const [name] of acquire.amounts) this.#believers.get(name)?.delete(acquire);
+    if (acquire.state === 'held') for (const [name] of acquire.holds) this.#believers.get(name)?.delete(acquire);
   }
 
   #believersOf(name: string): Map<Acquire, number> {
@@ -398,15 +429,9 @@ export class Auditor {
 }
 
 /** In the same order, too. */
-function isTold(
-  told: readonly { readonly name: string; readonly slots: number }[],
-  held: ReadonlyMap<string, number>,
-): boolean {
-  if (told.length !== held.size) return false;
-  let i = 0;
-  for (const [name, slots] of held) {
-    if (told[i]?.name !== name || told[i]?.slots !== slots) return false;
-    i += 1;
-  }
-  return true;
+function isTold(told: readonly { readonly name: string; readonly slots: number }[], given: Amounts): boolean {
+  return (
+    told.length === given.length &&
+    given.every(([name, slots], i) => told[i]?.name === name && told[i]?.slots === slots)
+  );
 }

@@ -1,7 +1,7 @@
 /** Whoever sets the limits: one change of a limit after the other, each acknowledged before the next. */
 import type { Keeper } from '../../packages/client/src/keeper.ts';
 import type { Auditor } from './auditor.ts';
-import type { Change, Plan } from './plan.ts';
+import type { Change, LimitPlan, Plan } from './plan.ts';
 
 type Later = (delayMs: number, then: () => void) => void;
 
@@ -29,13 +29,13 @@ export class Operator {
   }
 
   begin(): void {
-    for (const { name, slots } of this.#limits) this.#set(name, { slots });
+    for (const limit of this.#limits) this.#set(limit.name, atFirst(limit));
   }
 
   change(change: Change, later: Later): void {
     const limit = this.#limits[change.limit];
     if (!limit) return;
-    const { name, slots } = limit;
+    const { name } = limit;
     const { limits } = this.#keeper;
     switch (change.kind) {
       case 'resize':
@@ -59,16 +59,22 @@ export class Operator {
         return;
       case 'delete':
         this.#do(name, `delete ${name}`, () => limits.delete(name, { force: true }), null);
-        later(change.forMs, () => this.#set(name, { slots }));
+        later(change.forMs, () => this.#set(name, atFirst(limit)));
         return;
+      case 'decay': {
+        const { slotDecayPerSecond } = atFirst(limit);
+        this.#set(name, { slotDecayPerSecond: change.slotDecayPerSecond });
+        later(change.forMs, () => this.#set(name, { slotDecayPerSecond }));
+        return;
+      }
     }
   }
 
   /** Everything as it was at first. */
   openAll(): void {
-    for (const { name, slots } of this.#limits) {
-      this.#set(name, { slots, active: true, maxWaiters: null });
-      this.#resume(name);
+    for (const limit of this.#limits) {
+      this.#set(limit.name, { ...atFirst(limit), active: true, maxWaiters: null });
+      this.#resume(limit.name);
     }
   }
 
@@ -109,4 +115,8 @@ export class Operator {
       this.#note(() => `the operator: ${what} failed with ${error}`);
     }
   }
+}
+
+function atFirst({ slots, slotDecayPerSecond }: LimitPlan) {
+  return { slots, slotDecayPerSecond: slotDecayPerSecond ?? null };
 }

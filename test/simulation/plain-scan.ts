@@ -7,9 +7,13 @@ interface SlotsOf {
 
 /** What an observer is shown, as of one moment. */
 export interface View {
+  readonly position: number;
+  /** The server's time. */
+  readonly nowMs: number;
   readonly limits: readonly {
     name: string;
     slots: number;
+    slotDecayPerSecond: number | null;
     active: boolean;
     mode: string;
     overtakes: number;
@@ -27,11 +31,20 @@ export interface View {
 
 /**
  * Waiters for whom there is room even if each waiter before them reserved all that it wants: whatever the order in which
- * they are looked at, they should have been granted.
+ * they are looked at, they should have been granted. `spent`: how much of a rate has not come back yet, beside what is held.
  */
-export function couldBeGranted(view: View, isSurelyGone: (lease: string) => boolean): View['waiters'] {
+export function couldBeGranted(
+  view: View,
+  isSurelyGone: (lease: string) => boolean,
+  spent: (rate: string) => number,
+): View['waiters'] {
   const limits = new Map(view.limits.map((limit) => [limit.name, limit]));
-  const left = new Map(view.limits.map(({ name, active, slots }) => [name, active ? slots : Number.POSITIVE_INFINITY]));
+  const left = new Map(
+    view.limits.map(({ name, active, slots, slotDecayPerSecond }) => {
+      if (!active) return [name, Number.POSITIVE_INFINITY];
+      return [name, slotDecayPerSecond === null ? slots : slots - spent(name)];
+    }),
+  );
   const take = (slotsOf: readonly SlotsOf[]): void => {
     for (const { name, slots } of slotsOf) left.set(name, (left.get(name) ?? 0) - slots);
   };

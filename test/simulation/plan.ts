@@ -11,10 +11,17 @@ export interface Plan {
   readonly latencyMs: readonly [min: number, max: number];
   /** How long the journal takes to make a batch durable, when nothing is wrong with it. */
   readonly appendMs: number;
-  readonly limits: readonly { readonly name: string; readonly slots: number }[];
+  readonly limits: readonly LimitPlan[];
   readonly clients: readonly ClientPlan[];
   readonly faults: readonly Fault[];
   readonly changes: readonly Change[];
+}
+
+export interface LimitPlan {
+  readonly name: string;
+  readonly slots: number;
+  /** Of a rate; otherwise it is a semaphore. */
+  readonly slotDecayPerSecond?: number;
 }
 
 export interface ClientPlan {
@@ -45,6 +52,8 @@ export interface Work {
   readonly allowsMissing: number;
   readonly createsMissing: number;
   readonly check: number;
+  /** Of `rateLimit(…)`, if all that is wanted is of rates. */
+  readonly spends?: number;
 }
 
 export type Fault = { readonly atMs: number } & (
@@ -81,6 +90,8 @@ export type Change = { readonly atMs: number; readonly limit: number } & (
   | { readonly kind: 'resize'; readonly slots: number }
   | { readonly kind: 'off' | 'pause' | 'drain' | 'delete'; readonly forMs: number }
   | { readonly kind: 'settings'; readonly overtakes: number; readonly maxWaiters: number | null }
+  /** Null: it is a semaphore for so long. */
+  | { readonly kind: 'decay'; readonly slotDecayPerSecond: number | null; readonly forMs: number }
 );
 
 /** Between two acquires of a client, in the mean. */
@@ -171,7 +182,11 @@ const FAULTS: { readonly [K in FaultKind]: (random: Random, atMs: number, client
 };
 
 const CHANGES: {
-  readonly [K in Change['kind']]: (random: Random, at: { atMs: number; limit: number }, slots: number) => Change;
+  readonly [K in Exclude<Change['kind'], 'decay'>]: (
+    random: Random,
+    at: { atMs: number; limit: number },
+    slots: number,
+  ) => Change;
 } = {
   resize: (random, at, slots) => ({
     ...at,
@@ -190,6 +205,12 @@ const CHANGES: {
   }),
 };
 
+/** Of a plan that has rates. */
+function decayChange(random: Random, at: { atMs: number; limit: number }, usual: number): Change {
+  const slotDecayPerSecond = random.next() < 0.3 ? null : usual * (0.2 + random.next() * 3);
+  return { ...at, kind: 'decay', slotDecayPerSecond, forMs: spread(random, 100, 20_000) };
+}
+
 function silence(
   random: Random,
   atMs: number,
@@ -204,6 +225,11 @@ function silence(
   };
 }
 
+interface Drawn {
+  readonly limits: readonly LimitPlan[];
+  readonly work: Work;
+}
+
 /** The plan of a seed. */
 export function draw(seed: number, hours: number, clients = 50): Plan {
   const random = new Random(seed);
@@ -214,7 +240,8 @@ export function draw(seed: number, hours: number, clients = 50): Plan {
     [5, 200],
   ] as const);
   const appendMs = random.pick([0, 0.1, 1, 5]);
-  const { limits, work } = drawWork(random, clients, latencyMs[0] + latencyMs[1] + appendMs);
+  const drawn = drawWork(random, clients, latencyMs[0] + latencyMs[1] + appendMs);
+  const { limits, work } = withRates(drawn, clients, new Random(seed + 2));
   const clocksDrift = random.next() < 0.3;
   const ttls = random.pick([[2_000], [5_000], [15_000], [2_000, 5_000, 15_000, 30_000]]);
   return {
@@ -231,26 +258,43 @@ export function draw(seed: number, hours: number, clients = 50): Plan {
       work,
     })),
     faults: drawFaults(random, hours, clients),
-    changes: drawChanges(random, hours, limits),
+    changes: [...drawChanges(random, hours, limits), ...drawDecays(new Random(seed + 3), hours, limits)].sort(byTime),
   };
+}
+
+/** Half of all seeds have rates, which give back as much as is taken of them. A source of chance of its own: what else a seed draws does not depend on it. */
+function withRates({ limits, work }: Drawn, clients: number, random: Random): Drawn {
+  if (random.next() < 0.5) return { limits, work };
+  const share = random.next();
+  const slotsASecond = slotsAskedASecond(clients, work);
+  const all = limits.reduce((sum, { slots }) => sum + slots, 0);
+  const load = 0.5 + random.next() * 0.6;
+  const rates = limits.map((limit) => {
+    if (random.next() > share) return limit;
+    return { ...limit, slotDecayPerSecond: (slotsASecond * limit.slots) / all / load };
+  });
+  return { limits: rates, work: { ...work, spends: random.next() } };
+}
+
+function slotsAskedASecond(
+  clients: number,
+  { slotsMax, severalLimits }: Pick<Work, 'slotsMax' | 'severalLimits'>,
+): number {
+  return (clients * ((1 + slotsMax) / 2) * (1 + severalLimits)) / (EVERY_MS / 1_000);
 }
 
 /**
  * Limits, and clients that keep them as busy as the seed would have it while each acquires about once a second.
  * `wayMs`: how long slots are taken before their holder hears of it, and after it has given them back.
  */
-function drawWork(
-  random: Random,
-  clients: number,
-  wayMs: number,
-): { readonly limits: Plan['limits']; readonly work: Work } {
+function drawWork(random: Random, clients: number, wayMs: number): Drawn {
   const sometimes = (chance: number, most: number): number => (random.next() < chance ? random.next() * most : 0);
   const slots = Array.from({ length: random.integer(1, 6) }, () => random.pick([1, 1, 2, 3, 4, 8, 16]));
   const slotsMax = random.pick([1, 1, 2, 4]);
   const severalLimits = sometimes(0.6, 0.6);
   // Of all slots, all the time; sometimes more than there are.
   const load = 0.3 + random.next() * 0.6 + sometimes(0.2, 0.6);
-  const slotsASecond = (clients * ((1 + slotsMax) / 2) * (1 + severalLimits)) / (EVERY_MS / 1_000);
+  const slotsASecond = slotsAskedASecond(clients, { slotsMax, severalLimits });
   const capacity = slots.reduce((sum, some) => sum + some, 0);
   // So many times more of each as it takes that the way alone does not fill them.
   const times = Math.ceil((slotsASecond * (wayMs + HOLD_MS_MIN)) / 1_000 / (load * capacity));
@@ -293,6 +337,15 @@ function drawChanges(random: Random, hours: number, limits: Plan['limits']): Cha
       }),
     )
     .sort(byTime);
+}
+
+/** Rates that are slower or faster for a while, or none; semaphores that are rates. */
+function drawDecays(random: Random, hours: number, limits: Plan['limits']): Change[] {
+  const rates = limits.flatMap(({ slotDecayPerSecond }) => slotDecayPerSecond ?? []);
+  if (rates.length === 0 || random.next() < 0.5) return [];
+  return times(random, hours, [2, 60]).map((atMs) =>
+    decayChange(random, { atMs, limit: random.integer(0, limits.length - 1) }, random.pick(rates)),
+  );
 }
 
 /** Moments of the run, between so many and so many an hour; in a long run fewer, so that there is also time without any. */

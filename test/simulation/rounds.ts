@@ -1,11 +1,14 @@
 /** What the auditor looks at from time to time: all limits, holders and waiters, beside what clients and the journal have told. */
-import type { PlainLease, PlainState } from './auditor-model.ts';
+import { levelAt, type PlainLease, type PlainState } from './auditor-model.ts';
 import { OvertakingWatch } from './overtaking-watch.ts';
 import { couldBeGranted, type View } from './plain-scan.ts';
 import { type Acquire, CALM_MS, type Standing } from './standing.ts';
 
 /** What is over is remembered so long, since requests may still be under way. */
 const MEMORY_MS = 180_000;
+/** What sums of fractions may differ by. */
+const ROUNDING = 1e-9;
+
 /** Where the auditor keeps what it knows, and what it says of it. */
 export interface Books {
   readonly nowMs: () => number;
@@ -31,7 +34,7 @@ export class Rounds {
     this.#lookAtTotals(view);
     if (this.#books.standing.serverIsCalm(1_000)) {
       const isSurelyGone = (lease: string): boolean => this.#isSurelyLapsed(lease);
-      for (const waiter of couldBeGranted(view, isSurelyGone))
+      for (const waiter of couldBeGranted(view, isSurelyGone, (rate) => this.#spent(view, rate)))
         this.#books.violation(
           'nobody waits who could be granted',
           `${waiter.ticket} waits for ${JSON.stringify(waiter.limits)} in ${JSON.stringify(view.limits)}`,
@@ -48,13 +51,22 @@ export class Rounds {
     });
   }
 
+  /** All of it, while the server knows of more than is durable: then that is left for the next look. */
+  #spent({ position, nowMs }: View, name: string): number {
+    const { state } = this.#books;
+    const limit = state.limits.get(name);
+    return limit && position === state.position
+      ? levelAt(limit, nowMs) - limit.held + ROUNDING
+      : Number.POSITIVE_INFINITY;
+  }
+
   #lookAtTotals({ limits, holders }: View): void {
     const held = new Map<string, number>();
     for (const holder of holders)
       for (const { name, slots } of holder.limits) held.set(name, (held.get(name) ?? 0) + slots);
-    for (const { name, taken } of limits) {
+    for (const { name, taken, slotDecayPerSecond } of limits) {
       const sum = held.get(name) ?? 0;
-      if (sum !== taken)
+      if (slotDecayPerSecond === null ? sum !== taken : sum > taken)
         this.#books.violation('views agree', `'${name}' says ${taken} are taken; its holders have ${sum}`);
     }
   }

@@ -2,6 +2,7 @@
 
 interface Settings {
   readonly slots: number;
+  readonly slotDecayPerSecond?: number | null;
   readonly active?: boolean;
   readonly mode?: string;
   readonly maxWaiters?: number | null;
@@ -44,6 +45,10 @@ export class SettingsLog {
         return wasSome((settings, slots) => settings !== null && slots > settings.slots)
           ? undefined
           : 'it was not too large';
+      case 'INVALID_REQUEST':
+        return wasSome((settings) => (settings?.slotDecayPerSecond ?? null) === null)
+          ? undefined
+          : 'all its limits were rates';
       case 'QUEUE_FULL':
         return wasSome((settings) => settings !== null && typeof settings.maxWaiters === 'number')
           ? undefined

@@ -16,6 +16,7 @@ const EXTRAS = [
   'allowsMissing',
   'createsMissing',
   'check',
+  'spends',
 ] as const satisfies readonly (keyof Work)[];
 
 /** The smallest plan found that breaks the same rule. */
@@ -46,7 +47,7 @@ export async function shrink(plan: Plan, rule: string, patienceMs = PATIENCE_MS)
       (kept) => stillFails({ ...smallest, clients: withOnly(smallest.clients, kept) }),
     );
     for (const extra of EXTRAS) {
-      if (smallest.clients.some(({ work }) => work[extra] > 0))
+      if (smallest.clients.some(({ work }) => (work[extra] ?? 0) > 0))
         await stillFails({ ...smallest, clients: without(smallest.clients, extra) });
     }
   }
@@ -83,6 +84,6 @@ function without(clients: readonly ClientPlan[], extra: keyof Work): ClientPlan[
 
 function size({ clients, faults, changes, hours }: Plan): number {
   const busy = clients.filter(({ work }) => work.everyMs < IDLE_MS);
-  const extras = busy.reduce((sum, { work }) => sum + EXTRAS.filter((extra) => work[extra] > 0).length, 0);
+  const extras = busy.reduce((sum, { work }) => sum + EXTRAS.filter((extra) => (work[extra] ?? 0) > 0).length, 0);
   return faults.length + changes.length + busy.length + extras + hours;
 }

@@ -1,5 +1,5 @@
 /** A client: the shipped session and keeper in a simulated process, and the work that its owner does with it. */
-import { Keeper } from '../../packages/client/src/keeper.ts';
+import { Keeper, type RateTaken } from '../../packages/client/src/keeper.ts';
 import type { Lease } from '../../packages/client/src/lease.ts';
 import { Session } from '../../packages/client/src/session.ts';
 import type { AcquireOptions } from '../../packages/client/src/wish.ts';
@@ -8,14 +8,14 @@ import type { VirtualTime } from '../virtual-time.ts';
 import type { Auditor } from './auditor.ts';
 import { type ClockFaults, SimulatedProcess } from './host.ts';
 import { type Network, Route } from './network.ts';
-import type { ClientPlan } from './plan.ts';
+import type { ClientPlan, LimitPlan } from './plan.ts';
 import type { Acquire, Client } from './standing.ts';
 
 export interface World {
   readonly time: VirtualTime;
   readonly network: Network;
   readonly auditor: Auditor;
-  readonly names: readonly { readonly name: string; readonly slots: number }[];
+  readonly names: readonly LimitPlan[];
   /** The same, each as often as it has slots: so often it is asked for. */
   readonly shares: World['names'];
   readonly note: (text: () => string) => void;
@@ -135,6 +135,7 @@ export class SimulatedClient {
     this.#underWay += 1;
     const isTry = this.#chance(work.aTry);
     const isBody = !isTry && this.#chance(work.body);
+    const isSpending = this.#areRates(amounts) && this.#chance(work.spends ?? 0);
     const timeoutMs = isTry ? 0 : options.timeoutSeconds === undefined ? null : options.timeoutSeconds * 1_000;
     let acquire: Acquire | undefined;
     const hold = async (lease: Lease<string>): Promise<void> => {
@@ -144,10 +145,18 @@ export class SimulatedClient {
       this.#world.auditor.releasing(acquire as Acquire);
       if (!isBody) await lease.release();
     };
+    const spend = ({ limits }: RateTaken): void => {
+      this.#world.note(() => `${this.audit.name} has spent ${(acquire as Acquire).id}`);
+      this.#world.auditor.spent(acquire as Acquire, limits);
+    };
+    const timed = isTry ? { ...options, timeoutSeconds: 0 } : options;
+    const { onLost: _, ...spending } = timed;
     const idBefore = this.#lastId;
-    const call = isBody
-      ? this.#keeper.concurrency(amounts, options, hold)
-      : this.#keeper.acquire(amounts, isTry ? { ...options, timeoutSeconds: 0 } : options).then(hold);
+    const call = isSpending
+      ? this.#keeper.rateLimit(amounts, spending).then(spend)
+      : isBody
+        ? this.#keeper.concurrency(amounts, options, hold)
+        : this.#keeper.acquire(amounts, timed).then(hold);
     if (this.#lastId !== idBefore) acquire = this.#called(amounts, options, timeoutMs);
     if (controller && acquire) this.#cancelLater(controller, acquire);
     call.then(
@@ -166,6 +175,12 @@ export class SimulatedClient {
       amounts[name] = Math.min(slots, this.#random.integer(1, work.slotsMax));
     }
     return amounts;
+  }
+
+  #areRates(amounts: Record<string, number>): boolean {
+    return this.#world.names.every(
+      ({ name, slotDecayPerSecond }) => !(name in amounts) || slotDecayPerSecond !== undefined,
+    );
   }
 
   #options(signal: AbortSignal | undefined): AcquireOptions {
@@ -228,6 +243,7 @@ export class SimulatedClient {
   #settled(acquire: Acquire | undefined, error: unknown): void {
     this.#underWay -= 1;
     if (!acquire || !this.process.isAlive) return;
+    if (acquire.state === 'over') return;
     if (error === undefined) {
       this.#world.note(() => `${this.audit.name} has given ${acquire.id} back`);
       this.#world.auditor.released(acquire);

@@ -114,6 +114,8 @@ export class SimulatedServer {
     if (!replica?.ready || this.#process?.isPaused) return undefined;
     const { engine } = replica;
     return {
+      position: engine.state.position,
+      nowMs: engine.nowMs,
       limits: [...engine.state.limits.keys()].map((name) => engine.limitView(name) as LimitView),
       holders: [...engine.holders(null)],
       waiters: engine.waiters(null),

@@ -73,6 +73,8 @@ export class Simulation {
   readonly #keepsHistory: boolean;
   #isBusy = true;
   #faults = 0;
+  /** How far the server's wall clock has been ahead of the true time, at the most. */
+  #serverAheadMs = 0;
   #cuts = 0;
 
   constructor(plan: Plan, options: { readonly keepsHistory?: boolean } = {}) {
@@ -81,7 +83,11 @@ export class Simulation {
     this.#keepsHistory = options.keepsHistory ?? false;
     const random = new Random(seed + 1);
     this.#network = new Network(this.#time, random, latencyMs);
-    this.#auditor = new Auditor(() => this.#time.monotonicMs(), latencyMs[1]);
+    this.#auditor = new Auditor(
+      () => this.#time.monotonicMs(),
+      () => this.#time.wallMs() + this.#serverAheadMs,
+      latencyMs[1],
+    );
     const note = (text: () => string): void => this.#note(text);
     const base = { time: this.#time, network: this.#network, auditor: this.#auditor, note };
     const shares = limits.flatMap((limit) => Array.from({ length: limit.slots }, () => limit));
@@ -249,6 +255,7 @@ export class Simulation {
       case 'wall jumps': {
         const clocks = fault.client === null ? this.#server.clocks : this.#seats[fault.client]?.clocks;
         if (clocks) clocks.wallOffsetMs += fault.byMs;
+        this.#serverAheadMs = Math.max(this.#serverAheadMs, this.#server.clocks.wallOffsetMs);
         return;
       }
       default: {

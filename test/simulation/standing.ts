@@ -22,10 +22,12 @@ export interface Client {
   readonly acquires: Set<Acquire>;
 }
 
+export type Amounts = readonly (readonly [name: string, slots: number])[];
+
 export interface Asked {
   readonly id: string;
   readonly client: Client;
-  readonly amounts: readonly (readonly [name: string, slots: number])[];
+  readonly amounts: Amounts;
   readonly priority: number;
   readonly timeoutMs: number | null;
   readonly onMissing: 'error' | 'allow' | 'create';
@@ -40,6 +42,9 @@ export interface Acquire extends Asked {
   sinceMs: number;
   /** When the journal last had it as granted. */
   grantedAtMs: number;
+  /** What was granted, and of it what it holds: the rest was of rates and is spent. */
+  given: Amounts;
+  holds: Amounts;
   isRevoked: boolean;
   /** It was given back by its holder, who had not lost it. */
   isGivenBack: boolean;

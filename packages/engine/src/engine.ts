@@ -536,7 +536,7 @@ function isGranted(lease: Lease, request: AcquireRequest): boolean {
   return whatItGot(lease, request).length === lease.amounts.size + lease.spent.length;
 }
 
-/** What of the request the lease holds or has spent, in the order in which it was asked for. */
+/** What of the request the lease holds or has spent, in the order in which it was asked for; what it spent of rates that were deleted or decay otherwise since is forgotten. */
 function whatItGot({ amounts, spent }: Lease, request: AcquireRequest): Amounts {
   const taken = new Map([...amounts, ...spent]);
   return request.amounts.filter(([name, slots]) => taken.get(name) === slots);

@@ -9,10 +9,12 @@ export interface Mutant {
 }
 
 const engine = 'engine/src/engine.ts';
+const level = 'engine/src/level.ts';
 const line = 'engine/src/line.ts';
 const leases = 'engine/src/leases.ts';
 const limits = 'engine/src/limits.ts';
 const sessions = 'engine/src/sessions.ts';
+const state = 'engine/src/state.ts';
 const tickets = 'engine/src/tickets.ts';
 const replica = 'server/src/replica.ts';
 const session = 'client/src/session.ts';
@@ -20,7 +22,7 @@ const session = 'client/src/session.ts';
 export const mutants: readonly Mutant[] = [
   {
     name: 'room is one slot too much',
-    file: 'engine/src/level.ts',
+    file: level,
     find: 'return active ? slots - level',
     replace: 'return active ? slots + 1 - level',
   },
@@ -176,13 +178,13 @@ export const mutants: readonly Mutant[] = [
   },
   {
     name: 'of many slots one is given back',
-    file: 'engine/src/state.ts',
+    file: state,
     find: '  if (frees) lower(limit, slots, fact.at);',
     replace: '  if (frees) lower(limit, Math.min(1, slots), fact.at);',
   },
   {
     name: 'tokens are counted anew',
-    file: 'engine/src/state.ts',
+    file: state,
     find: '        token: state.position,',
     replace: '        token: state.leases.size + 1,',
   },
@@ -288,5 +290,71 @@ export const mutants: readonly Mutant[] = [
     file: 'client/src/link.ts',
     find: '.number <= ack)',
     replace: '.number <= ack + 1)',
+  },
+  {
+    name: 'a rate gives back twice as fast',
+    file: level,
+    find: '(slotDecayPerSecond * Math.max(0, nowMs - levelAtMs)) / 1_000',
+    replace: '(slotDecayPerSecond * Math.max(0, nowMs - levelAtMs)) / 500',
+  },
+  {
+    name: 'nobody is woken as a rate gives back',
+    file: line,
+    find: 'const dueMs = lane ? roomAtMs(',
+    replace: 'const dueMs = lane && gate.limit.settings.slotDecayPerSecond === null ? roomAtMs(',
+  },
+  {
+    name: 'who waits for a rate is woken a second late',
+    file: level,
+    find: '  const atMs = nowMs + (',
+    replace: '  const atMs = nowMs + 1_000 + (',
+  },
+  {
+    name: 'what is undone of a rate comes back in full',
+    file: state,
+    find: 'lower(limit, Math.max(0, slots - decayed), fact.at);',
+    replace: 'lower(limit, slots + 0 * decayed, fact.at);',
+  },
+  {
+    name: 'a snapshot has the level of a rate for an older one',
+    file: 'journal/src/snapshot.ts',
+    find: 'levelAtMs: ms(levelAtMs),',
+    replace: 'levelAtMs: ms(levelAtMs) && ms(createdAtMs),',
+  },
+  {
+    name: 'who wants rates only is granted slots of a semaphore',
+    file: 'engine/src/admission.ts',
+    find: '  if (semaphores.length > 0) refusal = notRates(semaphores);\n',
+    replace: '',
+  },
+  {
+    name: 'who waits for rates only stays as one becomes a semaphore',
+    file: limits,
+    find: 'ticket.request.ratesOnly && slotDecayPerSecond === null',
+    replace: 'ticket.request.ratesOnly && slotDecayPerSecond === undefined',
+  },
+  {
+    name: 'what was spent stays taken as a rate becomes a semaphore',
+    file: state,
+    find: '        if (before !== null && fact.settings.slotDecayPerSecond === null) setLevel(limit, limit.held, fact.at);\n',
+    replace: '',
+  },
+  {
+    name: 'the past of a rate is reckoned by its new decay',
+    file: state,
+    find: '        setLevel(limit, levelAt(limit, fact.at), fact.at);\n        limit.settings = fact.settings;',
+    replace: '        limit.settings = fact.settings;\n        setLevel(limit, levelAt(limit, fact.at), fact.at);',
+  },
+  {
+    name: 'what is spent of a rate is held, too',
+    file: state,
+    find: '        if (isRate(limit) && !fact.refunds) continue;\n',
+    replace: '',
+  },
+  {
+    name: 'after a start it is taken to be a minute later, and rates have more',
+    file: replica,
+    find: 'const nowMs = Math.max(state.atMs, this.#clock.wallMs());',
+    replace: 'const nowMs = Math.max(state.atMs, this.#clock.wallMs() + 60_000);',
   },
 ];
