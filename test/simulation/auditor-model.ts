@@ -34,6 +34,7 @@ export interface PlainLease {
   readonly token: number;
   readonly fact: PlainFact;
   ttlMs: number | null;
+  renewed: boolean;
   readonly amounts: Map<string, number>;
   /** What it took of rates and does not hold; forgotten when such a limit is deleted or decays otherwise. */
   spent: readonly (readonly [string, number])[];
@@ -60,8 +61,10 @@ export class PlainState {
         return this.#grant(fact);
       case 'lease.renewed': {
         const lease = this.leases.get(fact.lease as string);
-        if (lease) lease.ttlMs = fact.ttlMs as number | null;
-        return lease ? undefined : 'there is no such lease';
+        if (!lease) return 'there is no such lease';
+        lease.ttlMs = fact.ttlMs as number | null;
+        lease.renewed = true;
+        return undefined;
       }
       case 'lease.released':
       case 'lease.expired':
@@ -83,10 +86,10 @@ export class PlainState {
         ...[name, id, createdAt, updatedAt, level, levelAt],
         ...[s.slots, s.slotDecayPerSecond, s.active, s.mode, s.overtakes, s.maxWaiters, s.description],
       ]),
-      leases.map(({ id, token, fact, ttlMs, amounts, spent }) => {
+      leases.map(({ id, token, fact, ttlMs, renewed, amounts, spent }) => {
         const h = fact.holder as Readonly<Record<string, unknown>>;
         const holder = [h.type, h.id, h.label, h.host, h.pid];
-        return [id, token, fact.session, fact.lifeline, ttlMs, fact.at, holder, [...amounts], spent];
+        return [id, token, fact.session, fact.lifeline, ttlMs, renewed, fact.at, holder, [...amounts], spent];
       }),
     ]);
   }
@@ -129,7 +132,8 @@ export class PlainState {
     const isSpent = (name: string) => !fact.refunds && isRate(this.limits.get(name));
     const amounts = new Map(asked.filter(([name]) => !isSpent(name)));
     const spent = asked.filter(([name]) => isSpent(name));
-    this.leases.set(id, { id, token: this.position, fact, ttlMs: fact.ttlMs as number | null, amounts, spent });
+    const ttlMs = fact.ttlMs as number | null;
+    this.leases.set(id, { id, token: this.position, fact, ttlMs, renewed: false, amounts, spent });
     for (const [name, slots] of asked) {
       const limit = this.limits.get(name);
       if (!limit) return `there is no limit '${name}'`;

@@ -28,6 +28,8 @@ export interface Lease {
   readonly session: string;
   readonly lifeline: Lifeline;
   ttlMs: number | null;
+  /** Whether it was ever renewed: then its holder has heard of it. */
+  renewed: boolean;
   readonly grantedAtMs: EngineMs;
   readonly holder: Holder;
   /** What it holds, by the limit's name. Empty in a lease that holds nothing: all its names were unknown and allowed, or rates. */
@@ -114,6 +116,7 @@ export function evolve(state: State, fact: Fact): void {
         session: fact.session,
         lifeline: fact.lifeline,
         ttlMs: fact.ttlMs,
+        renewed: false,
         grantedAtMs: fact.at,
         holder: fact.holder,
         amounts: new Map(),
@@ -130,9 +133,12 @@ export function evolve(state: State, fact: Fact): void {
       }
       return;
     }
-    case 'lease.renewed':
-      known(state.leases, fact.lease, fact).ttlMs = fact.ttlMs;
+    case 'lease.renewed': {
+      const lease = known(state.leases, fact.lease, fact);
+      lease.ttlMs = fact.ttlMs;
+      lease.renewed = true;
       return;
+    }
     case 'lease.released':
     case 'lease.expired':
     case 'lease.revoked': {
@@ -219,12 +225,13 @@ export function canonical(state: State): string {
     ]);
   const leases = [...state.leases.values()]
     .sort((a, b) => a.token - b.token)
-    .map(({ id, token, session, lifeline, ttlMs, grantedAtMs, holder: h, amounts, spent }) => [
+    .map(({ id, token, session, lifeline, ttlMs, renewed, grantedAtMs, holder: h, amounts, spent }) => [
       id,
       token,
       session,
       lifeline,
       ttlMs,
+      renewed,
       grantedAtMs,
       [h.type, h.id, h.label, h.host, h.pid],
       [...amounts],

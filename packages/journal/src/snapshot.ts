@@ -1,7 +1,7 @@
 /** The inverse of the engine's `canonical`: snapshots are that text. */
 import { emptyState, type Lease, type Limit, type State } from '@slotkeeper/engine';
 import { decodeAmounts, decodeHolder, decodeLifeline, decodeSettings } from './codec.ts';
-import { count, list, Malformed, ms, msOrNull, parse, level as readLevel, text, tuple } from './fields.ts';
+import { count, flag, list, Malformed, ms, msOrNull, parse, level as readLevel, text, tuple } from './fields.ts';
 
 /**
  * What is derived (a limit's `held` and `leases`) is built again from the leases, which stand in the order of their
@@ -35,13 +35,14 @@ function decodeLimit(value: unknown): Limit {
 }
 
 function decodeLease(value: unknown): Lease {
-  const [id, token, session, lifeline, ttlMs, grantedAtMs, holder, amounts, spent] = tuple(value, 9);
+  const [id, token, session, lifeline, ttlMs, renewed, grantedAtMs, holder, amounts, spent] = tuple(value, 10);
   return {
     id: text(id),
     token: count(token),
     session: text(session),
     lifeline: decodeLifeline(lifeline),
     ttlMs: msOrNull(ttlMs),
+    renewed: flag(renewed),
     grantedAtMs: ms(grantedAtMs),
     holder: decodeHolder(holder),
     amounts: new Map(decodeAmounts(amounts)),

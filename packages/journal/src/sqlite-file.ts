@@ -24,7 +24,7 @@ import { SCHEMA } from './sqlite-tables.ts';
 const APPLICATION_ID = 0x534c4f54;
 
 /** Of the tables and of what codec.ts and snapshot.ts write. A file of a greater format is left alone. */
-const FORMAT = 2;
+const FORMAT = 3;
 
 /** With those above it; durable, and for its owner alone: a journal holds the ids of sessions, which are secrets. */
 export function makeFolder(folder: string): void {
@@ -120,10 +120,10 @@ function checkFormat(db: DatabaseSync, file: string): void {
       'NEWER_FORMAT',
       `'${file}' was written by a newer Slotkeeper (format ${format}, this one knows ${FORMAT}): start that version, or restore a backup of this one.`,
     );
-  if (format === 1)
+  if (format === 1 || format === 2)
     throw new JournalError(
       'OLDER_FORMAT',
-      `'${file}' was written before there were rates (format 1, this one knows ${FORMAT}), by a Slotkeeper that was never released: start with an empty folder.`,
+      `'${file}' was written by a Slotkeeper that was never released (format ${format}, this one knows ${FORMAT}): start with an empty folder.`,
     );
   if (format !== FORMAT) throw damaged(file, `it says that it is of format ${format}, which never was`);
 }

@@ -23,8 +23,10 @@ export class EarlierGrants {
     const { leases } = this.#replica.engine.state;
     this.giveBackLost();
     for (const lease of [...leases.values()]) {
-      const { id, token } = lease;
+      const { id, token, renewed } = lease;
       const who = holderOf(lease);
+      // Only who has heard of it can have renewed it.
+      if (renewed) continue;
       if (who) unclaimed.set(who, (unclaimed.get(who) ?? new Set()).add(lease));
       // Known by their connections alone, which have ended: no repeat can be told from another client's increment.
       else if (isOfKind('bare', lease)) this.#replica.submit({ type: 'release', lease: id, token, how: 'left' });

@@ -13,7 +13,8 @@
  *
  * A grant that is renewed or given back under its id has arrived, too, whatever became of its connection.
  * A request whose connection ends while it is held leaves the line at once. A repeat of what is held takes over its place,
- * and the older request is sent away. A repeat of what is `written` is another acquire. Refused increments are over.
+ * and the older request is sent away. What comes after an answer has been sent, and its connection has not ended, is
+ * another acquire. Refused increments are over.
  * Once a bare increment's answer has arrived, its slots are left taken without a lease.
  */
 import type { AcquireRequest, Amounts, Limit, Notice, Place, Refusal } from '@slotkeeper/engine';
@@ -82,7 +83,7 @@ interface Held {
 export class HeldIncrements {
   readonly #options: HeldOptions;
   readonly #earlier: EarlierGrants;
-  /** Those that a repeat finds. One a key: what is written is not among them. */
+  /** Those that a repeat finds. One a key: what is sent or written is not among them. */
   readonly #byKey = new Map<string, Held>();
   /** Those that an open connection has to do with. */
   readonly #byRequester = new Map<Requester, Held>();
@@ -150,7 +151,6 @@ export class HeldIncrements {
     const { clock } = this.#options;
     const timer = clock.setTimer(DOUBT_MS, () => this.#settle(held, grant));
     held.stage = { is: 'written', requester, grant, atMs: clock.monotonicMs(), timer };
-    this.#byKey.delete(held.key);
     if (held.kind === 'bare') this.#bareWritten.set(held.acquire.lease, held);
   }
 
@@ -231,10 +231,6 @@ export class HeldIncrements {
         return true;
       case 'answering':
         this.#sendAway(stage.requester);
-        this.#answer(held, requester, stage.grant);
-        return true;
-      case 'sent':
-        this.#byRequester.delete(stage.requester);
         this.#answer(held, requester, stage.grant);
         return true;
       case 'orphaned':
@@ -333,6 +329,7 @@ export class HeldIncrements {
     this.#options.replica.tell(() => {
       if (held.stage !== stage) return;
       held.stage = { is: 'sent', requester, grant };
+      this.#byKey.delete(held.key);
       requester.answer({ is: 'granted', lease: held.acquire.lease, amounts });
       // Its limits have been deleted while it waited: there is nothing to keep, but for a lease, which has an id to be renewed by.
       if (amounts.length === 0 && held.kind !== 'leased') this.#giveUp(held);

@@ -235,32 +235,65 @@ class Exchange implements Requester {
   }
 }
 
-/** Whoever holds a limit and one that ends for good, again and again. */
+/** A run that holds the same several times over. Prefect asks for one at a time. */
+interface Run {
+  readonly id: string;
+  /** Until the server knows that it has the lease. */
+  asks: Client | null;
+  lease: string;
+}
+
+/** Takes slots, holds them, and gives them back or goes away, again and again. */
 class Client {
   readonly #world: World;
   #connection: Connection | undefined;
   kind: Kind = 'tag';
   names: readonly Name[] = [];
   slots = 0;
+  readonly #run: Run | null;
   #taskRun = '';
   #lease = '';
   /** Until then it believes to hold its slots. */
   believesUntilMs = 0;
 
-  constructor(world: World) {
+  constructor(world: World, run: Run | null) {
     this.#world = world;
+    this.#run = run;
   }
 
   begin(): void {
     const { random } = this.#world;
     if (!this.#world.isBusy) return;
+    if (this.#run) {
+      this.#beginAsOneOf(this.#run);
+      return;
+    }
     this.kind = random.pick(this.#world.kinds);
     this.names = random.next() < 0.2 ? NAMES : [random.pick(NAMES)];
     this.slots = this.kind === 'tag' || this.names.includes('tag:one') ? 1 : random.integer(1, 3);
     this.#taskRun = this.#world.newTaskRun();
-    // One that goes away as the server is killed may leave its slot taken, if it has no time to live.
-    const isPatient = random.next() < 0.9 || (this.kind === 'tag' && this.#world.faults.failures);
+    // One that goes away as the server starts again may leave its slot taken, if it has no time to live.
+    const isPatient = random.next() < 0.9 || (this.kind === 'tag' && this.#world.restarts);
     this.#try(isPatient ? Number.POSITIVE_INFINITY : this.#world.time.monotonicMs() + random.next() * 30_000);
+  }
+
+  #beginAsOneOf(run: Run): void {
+    if (run.asks) {
+      this.#world.later(1_000, () => this.begin());
+      return;
+    }
+    run.asks = this;
+    run.lease = '';
+    this.kind = 'leased';
+    this.names = ['tag:three'];
+    this.slots = 1;
+    this.#taskRun = run.id;
+    this.#try(Number.POSITIVE_INFINITY);
+  }
+
+  /** The server knows that it has the lease, or has it no more. */
+  #isSureOf(lease: string): void {
+    if (this.#run?.lease === lease) this.#run.asks = null;
   }
 
   #try(untilMs: number): void {
@@ -301,6 +334,7 @@ class Client {
   #hold(lease: string, sentMs: number): void {
     const { random, tally, time } = this.#world;
     this.#lease = lease;
+    if (this.#run) this.#run.lease = lease;
     this.believesUntilMs = this.kind === 'leased' ? sentMs + TTL_MS : Number.POSITIVE_INFINITY;
     this.#world.look();
     if (random.next() < 0.5) {
@@ -315,6 +349,7 @@ class Client {
       this.believesUntilMs = 0;
       if (dies) {
         tally.count('died holding');
+        this.#isSureOf(lease);
         this.#again();
       } else {
         this.#giveBack(lease);
@@ -335,6 +370,7 @@ class Client {
       (reply) => {
         tally.count(`renew: ${reply}`);
         connection.close();
+        if (reply === 'done') this.#isSureOf(lease);
         if (this.#lease !== lease) return;
         if (reply === 'gone' && time.monotonicMs() < this.believesUntilMs)
           violations.push(`${lease} is gone under its holder`);
@@ -354,8 +390,10 @@ class Client {
     connection.ask(
       (reply) => {
         this.#world.tally.count(`give back: ${reply}`);
-        if (reply === 'done') this.#again();
-        else this.#world.later(2_000, () => this.#giveBack(lease));
+        if (reply === 'done') {
+          this.#isSureOf(lease);
+          this.#again();
+        } else this.#world.later(2_000, () => this.#giveBack(lease));
       },
       (server, reply) => {
         if (this.kind === 'leased') server.release(lease, reply);
@@ -383,6 +421,8 @@ class Client {
 interface Faults {
   readonly cuts: boolean;
   readonly failures: boolean;
+  /** Of the server. */
+  readonly kills: boolean;
 }
 
 class World {
@@ -399,12 +439,13 @@ class World {
   server: Server | null = null;
   isBusy = true;
 
-  constructor(seed: number, kinds: readonly Kind[], faults: Faults, tally: Tally) {
+  constructor(seed: number, { kinds, faults, areOneRun = false }: Lives, tally: Tally) {
     this.random = new Random(seed);
     this.kinds = kinds;
     this.faults = faults;
     this.tally = tally;
-    this.#clients = Array.from({ length: CLIENTS }, () => new Client(this));
+    const run = areOneRun ? { id: this.newTaskRun(), asks: null, lease: '' } : null;
+    this.#clients = Array.from({ length: CLIENTS }, () => new Client(this, run));
   }
 
   async live(): Promise<void> {
@@ -414,7 +455,7 @@ class World {
     for (const [name, slots] of Object.entries(LIMITS))
       this.server!.replica.submit({ type: 'limit.ensure', name, id: randomUUID(), patch: { slots } });
     for (const client of this.#clients) client.begin();
-    if (this.faults.failures) this.#failLater();
+    if (this.restarts) this.#failLater();
     await this.#pass(WORK_MS);
     this.isBusy = false;
     await this.#pass(QUIET_MS);
@@ -423,6 +464,10 @@ class World {
     const taken = NAMES.map((name) => engine.activeSlots(engine.state.limits.get(name)!, nowMs));
     if (engine.waiters(null).length > 0 || taken.some((slots) => slots > 0))
       this.violations.push(`in the end ${taken} slots are taken, and ${engine.waiters(null).length} wait`);
+  }
+
+  get restarts(): boolean {
+    return this.faults.failures || this.faults.kills;
   }
 
   newTaskRun(): string {
@@ -470,7 +515,7 @@ class World {
   #failLater(): void {
     this.later(60_000, () => {
       if (!this.isBusy) return;
-      if (this.random.next() < 0.5) {
+      if (this.faults.failures && (!this.faults.kills || this.random.next() < 0.5)) {
         FailingJournal.fails = true;
         this.tally.count('append failed');
       } else {
@@ -495,13 +540,20 @@ class World {
   }
 }
 
+interface Lives {
+  readonly kinds: readonly Kind[];
+  readonly faults: Faults;
+  readonly areOneRun?: boolean;
+  /** What has to come to pass in them. */
+  readonly demanded: readonly string[];
+}
+
 describe('clients of Prefect', () => {
-  const cases: readonly (readonly [string, readonly Kind[], Faults, readonly string[]])[] = [
-    [
-      'whose connections end, before a server that is killed and whose journal fails',
-      ['tag', 'leased'],
-      { cuts: true, failures: true },
-      [
+  const cases: Readonly<Record<string, Lives>> = {
+    'whose connections end, before a server that is killed and whose journal fails': {
+      kinds: ['tag', 'leased'],
+      faults: { cuts: true, failures: true, kills: true },
+      demanded: [
         'append failed',
         'server killed',
         'increment: lost',
@@ -510,27 +562,37 @@ describe('clients of Prefect', () => {
         'died holding',
         'went away',
       ],
-    ],
-    [
-      'with increments of all kinds, whose connections end',
-      ['tag', 'leased', 'bare'],
-      { cuts: true, failures: false },
-      ['increment: granted', 'increment: full', 'increment: lost', 'give back: done', 'went away'],
-    ],
-  ];
-  for (const [what, kinds, faults, demanded] of cases) {
+    },
+    'with increments of all kinds, whose connections end': {
+      kinds: ['tag', 'leased', 'bare'],
+      faults: { cuts: true, failures: false, kills: false },
+      demanded: ['increment: granted', 'increment: full', 'increment: lost', 'give back: done', 'went away'],
+    },
+    'with increments of all kinds, before a server whose journal fails': {
+      kinds: ['tag', 'leased', 'bare'],
+      faults: { cuts: false, failures: true, kills: false },
+      demanded: ['increment: unavailable', 'give back: unavailable', 'append failed'],
+    },
+    'of one run that takes the same again and again': {
+      kinds: [],
+      faults: { cuts: true, failures: true, kills: true },
+      areOneRun: true,
+      demanded: ['append failed', 'server killed', 'increment: lost', 'increment: unavailable', 'renew: done'],
+    },
+  };
+  for (const [what, lives] of Object.entries(cases)) {
     it(`${what}: never more than there are, and in the end nothing is left taken`, async () => {
       const { seed } = new Random();
       console.log(`SEED=${seed}`);
       const tally = new Tally();
       for (let life = 0; life < LIVES; life++) {
         FailingJournal.fails = false;
-        const world = new World(seed + life, kinds, faults, tally);
+        const world = new World(seed + life, lives, tally);
         await world.live();
         expect(world.violations, `SEED=${seed + life}`).toEqual([]);
       }
       console.log(tally.counts);
-      for (const kind of demanded) expect(tally.counts[kind] ?? 0, kind).toBeGreaterThan(0);
+      for (const happened of lives.demanded) expect(tally.counts[happened] ?? 0, happened).toBeGreaterThan(0);
     }, 120_000);
   }
 });
