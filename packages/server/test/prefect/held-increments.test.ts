@@ -24,7 +24,7 @@ async function start() {
   const replica = await starting;
   replica.submit({ type: 'limit.ensure', name: 'tag:t', id: randomUUID(), patch: { slots: 1 } });
   const increments = new HeldIncrements({ replica, clock: time, holdMs: 20_000 });
-  const askFor = (increment: Pick<Increment, 'kind' | 'holder' | 'connection'>): Asker => {
+  const askFor = (increment: Pick<Increment, 'kind' | 'holder' | 'connection'> & Partial<Increment>): Asker => {
     const asker = new Asker();
     increments.ask({ names: ['tag:t'], slots: 1, ratesOnly: false, ttlMs: null, ...increment }, asker);
     return asker;
@@ -38,7 +38,7 @@ async function start() {
     const [lease] = replica.engine.state.leases.values();
     if (lease) replica.submit({ type: 'release', lease: lease.id, token: lease.token });
   };
-  return { time, replica, increments, ask, askBare, limit, holders, waiters, release };
+  return { time, replica, increments, askFor, ask, askBare, limit, holders, waiters, release };
 }
 
 describe('an increment whose connection ended before its answer was written', () => {
@@ -110,6 +110,23 @@ describe('an increment that is repeated', () => {
     increments.written(second);
     await time.pass(60_000);
     expect([second.heard, holders()]).toEqual([['granted'], ['a']]);
+  });
+});
+
+describe('an increment that is repeated after its lease has lapsed', () => {
+  it('gets another one, since the slots of the first could go to others at any moment', async () => {
+    const { time, replica, increments, askFor } = await start();
+    const leased = { kind: 'leased', holder: { type: 'task_run', id: 'a' }, connection: 1, ttlMs: 60_000 } as const;
+    const first = askFor(leased);
+    await time.pass(0);
+    increments.written(first);
+    increments.ended(first, 'in order');
+    await time.pass(70_000);
+    const second = askFor(leased);
+    await time.pass(0);
+    const leases = [...replica.engine.state.leases.values()];
+    expect([second.heard, leases.length]).toEqual([['granted'], 1]);
+    expect(leases.map(({ id, token }) => replica.engine.isValid(id, token))).toEqual([true]);
   });
 });
 
