@@ -20,7 +20,7 @@ const SILENCE_MS = 20_000;
 const { values } = parseArgs({
   options: {
     /** Seconds for each. */
-    budget: { type: 'string', default: '60' },
+    budget: { type: 'string', default: '120' },
     only: { type: 'string', default: '' },
   },
 });
