@@ -85,9 +85,9 @@ function verdict(violations: number): string {
   const { user, system } = process.cpuUsage();
   const cpuSeconds = (user + system) / 1e6;
   return [
-    `${Number(hours.toFixed(1))} hours, ${grants} grants, ${faults} faults, ${violations} violations`,
     `${acquires} acquires (${(acquires / clientHours / 3_600).toFixed(2)} a client and second), ${crashes} crashes, ${cuts} cuts`,
     `${cpuSeconds.toFixed(0)} s of one core, ${(cpuSeconds / hours).toFixed(2)} s for each hour`,
+    `${Number(hours.toFixed(1))} hours, ${grants} grants, ${faults} faults, ${violations} violations`,
   ].join('\n');
 }
 
