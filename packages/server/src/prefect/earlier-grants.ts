@@ -24,9 +24,9 @@ export class EarlierGrants {
     this.giveBackLost();
     for (const lease of [...leases.values()]) {
       const { id, token, renewed } = lease;
-      const who = holderOf(lease);
       // Only who has heard of it can have renewed it.
       if (renewed) continue;
+      const who = holderOf(lease);
       if (who) unclaimed.set(who, (unclaimed.get(who) ?? new Set()).add(lease));
       // Known by their connections alone, which have ended: no repeat can be told from another client's increment.
       else if (isOfKind('bare', lease)) this.#replica.submit({ type: 'release', lease: id, token, how: 'left' });
