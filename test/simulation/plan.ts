@@ -35,8 +35,10 @@ export interface ClientPlan {
 
 /** How a client works; chances are from 0 to 1. */
 export interface Work {
-  /** Between two acquires. */
+  /** Between two acquires, in the mean. */
   readonly everyMs: number;
+  /** More than one: so many are asked for in one moment, and held as long as one another, as seldom as leaves the mean. */
+  readonly atOnce?: number;
   readonly holdMs: number;
   /** Of holding for about twice the time to live. */
   readonly holdsLong: number;
@@ -96,6 +98,8 @@ export type Change = { readonly atMs: number; readonly limit: number } & (
 
 /** Between two acquires of a client, in the mean. */
 const EVERY_MS = 1_000;
+/** What clients ask for in one moment; each seed has one of them. */
+const BATCHES = [1, 1, 2, 4, 8];
 /** A hold, in the mean. */
 const HOLD_MS_MIN = 5;
 const HOLD_MS_MAX = 3_000;
@@ -242,8 +246,9 @@ export function draw(seed: number, hours: number, clients = 50): Plan {
   const appendMs = random.pick([0, 0.1, 1, 5]);
   const drawn = drawWork(random, clients, latencyMs[0] + latencyMs[1] + appendMs);
   const { limits, work } = withRates(drawn, clients, new Random(seed + 2));
+  const atOnce = new Random(seed + 4).pick(BATCHES);
   const clocksDrift = random.next() < 0.3;
-  const ttls = random.pick([[2_000], [5_000], [15_000], [2_000, 5_000, 15_000, 30_000]]);
+  const ttls = random.pick([[5_000], [15_000], [30_000], [2_000, 5_000, 15_000, 30_000]]);
   return {
     seed,
     hours,
@@ -255,7 +260,7 @@ export function draw(seed: number, hours: number, clients = 50): Plan {
       ttlMs: random.pick(ttls),
       connectTimeoutMs: random.pick([10_000, 3_600_000]),
       clockRate: clocksDrift ? 1 + (random.next() - 0.5) / 50 : 1,
-      work,
+      work: { ...work, atOnce },
     })),
     faults: drawFaults(random, hours, clients),
     changes: [...drawChanges(random, hours, limits), ...drawDecays(new Random(seed + 3), hours, limits)].sort(byTime),

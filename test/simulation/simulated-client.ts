@@ -111,19 +111,26 @@ export class SimulatedClient {
   // Work
 
   #workLater(): void {
-    const { everyMs } = this.#plan.work;
-    this.process.setTimer(-Math.log(1 - this.#random.next()) * everyMs, () => {
+    const { everyMs, atOnce = 1 } = this.#plan.work;
+    this.process.setTimer(this.#exponential(everyMs * atOnce), () => {
       if (this.#isClosing || !this.#world.isBusy()) return;
       this.#workLater();
-      if (this.#underWay < UNDER_WAY_MAX && this.#keeper.status !== 'closed') this.#work();
+      if (this.#underWay >= UNDER_WAY_MAX) return;
+      const holdMs = atOnce > 1 ? this.#exponential(this.#plan.work.holdMs) : undefined;
+      for (let i = 0; i < atOnce && this.#keeper.status !== 'closed'; i += 1) this.#work(holdMs);
     });
+  }
+
+  #exponential(mean: number): number {
+    return -Math.log(1 - this.#random.next()) * mean;
   }
 
   #chance(chance: number): boolean {
     return chance > 0 && this.#random.next() < chance;
   }
 
-  #work(): void {
+  /** `alikeMs`: so long it is held, as the others that are asked for with it. */
+  #work(alikeMs?: number): void {
     const { work } = this.#plan;
     const amounts = this.#amounts();
     const controller = this.#chance(work.cancel) ? new AbortController() : undefined;
@@ -131,7 +138,7 @@ export class SimulatedClient {
     // Who keeps on is worth a longer look.
     const isLong = this.#chance(work.holdsLong * (options.onLost === 'continue' ? 20 : 1));
     const meanMs = isLong ? 2 * this.#plan.ttlMs : work.holdMs;
-    const holdMs = Math.min(HOLD_MS_MAX, -Math.log(1 - this.#random.next()) * meanMs);
+    const holdMs = isLong || alikeMs === undefined ? Math.min(HOLD_MS_MAX, this.#exponential(meanMs)) : alikeMs;
     this.#underWay += 1;
     const isTry = this.#chance(work.aTry);
     const isBody = !isTry && this.#chance(work.body);

@@ -25,7 +25,7 @@ export interface Outcome extends Progress {
   readonly history: readonly string[];
 }
 
-const LOOK_EVERY_MS = 3_000;
+const LOOK_EVERY_MS = 5_000;
 const SLOW_BEFORE_MS = 8_000;
 const HISTORY_MAX = 5_000;
 /** After the faults: time for whatever lasted to be over; longer than anybody holds. */
