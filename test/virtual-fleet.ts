@@ -4,7 +4,7 @@
  */
 import { randomUUID } from 'node:crypto';
 import { MemoryJournal, MemoryStore } from '@slotkeeper/journal';
-import type { Channel, ChannelEvents, Clock, Timer } from '@slotkeeper/protocol';
+import type { Channel, ChannelEvents, ClientFrame, Clock, ServerFrame, Timer } from '@slotkeeper/protocol';
 import { Keeper } from '../packages/client/src/keeper.ts';
 import { Session, type Status } from '../packages/client/src/session.ts';
 import { Replica } from '../packages/server/src/replica.ts';
@@ -129,9 +129,9 @@ export class VirtualNetwork {
     for (const wire of [...this.#wires]) wire.cut();
   }
 
-  readonly dial = (client: ChannelEvents): Channel => {
+  readonly dial = (client: ChannelEvents<ServerFrame>): Channel<ClientFrame> => {
     const { server: face } = this;
-    let server: ChannelEvents | undefined;
+    let server: ChannelEvents<ClientFrame> | undefined;
     let isOpen = face !== null;
     const wire = {
       cut: (): void => {
@@ -142,7 +142,7 @@ export class VirtualNetwork {
       },
     };
     this.#wires.add(wire);
-    const direction = (deliver: (frame: string) => void, lossRate: () => number): Channel => {
+    const direction = <Sent>(deliver: (frame: Sent) => void, lossRate: () => number): Channel<Sent> => {
       let lastAtMs = 0;
       return {
         send: (frame) => {
@@ -170,13 +170,13 @@ export class VirtualNetwork {
     };
     face?.accept((events) => {
       server = events;
-      return direction(
+      return direction<ServerFrame>(
         (frame) => client.frame(frame),
         () => this.lostReplies,
       );
     });
     if (!face) wire.cut();
-    return direction(
+    return direction<ClientFrame>(
       (frame) => server?.frame(frame),
       () => 0,
     );

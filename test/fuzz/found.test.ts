@@ -1,7 +1,7 @@
 /** What fuzzing has found, each as small as it can be. Damage to the log's first sector is in journal-bytes.test.ts, malformed URLs in rest.test.ts. */
 import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
-import { decodeServerFrame, encodeClientFrame, PROTOCOL_VERSION } from '@slotkeeper/protocol';
+import { type ClientMessage, decodeServerFrame, encodeClientFrame, PROTOCOL_VERSION } from '@slotkeeper/protocol';
 import { connect } from 'slotkeeper';
 import { describe, expect, it } from 'vitest';
 import { WebSocket } from 'ws';
@@ -69,16 +69,17 @@ describe('a real server', () => {
     const socket = new WebSocket(`${server.url.replace('http', 'ws')}/session`);
     await once(socket, 'open');
     const session = randomUUID();
-    socket.send(
-      encodeClientFrame(1, [
-        { type: 'hello', version: PROTOCOL_VERSION, session, connection: 1, ttlMs: 15_000, apiKey: null },
-        { type: 'ready' },
-      ]),
-    );
+    const send = (number: number, messages: readonly ClientMessage[]): void => {
+      for (const text of encodeClientFrame({ number, messages })) socket.send(text);
+    };
+    send(1, [
+      { type: 'hello', version: PROTOCOL_VERSION, session, connection: 1, ttlMs: 15_000, apiKey: null },
+      { type: 'ready' },
+    ]);
     const drains = Array.from({ length: 20_000 }, (_, id) => {
       return { type: 'call', id, method: 'limits.drain', params: { name: 'db' } } as const;
     });
-    socket.send(encodeClientFrame(2, drains));
+    send(2, drains);
     let answers = 0;
     const answered = new Promise<void>((resolve) => {
       socket.on('message', (data) => {

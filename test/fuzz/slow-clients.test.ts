@@ -3,11 +3,17 @@ import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
 import { readdirSync } from 'node:fs';
 import { setImmediate } from 'node:timers/promises';
-import { type ChannelEvents, decodeServerFrame, encodeClientFrame, PROTOCOL_VERSION } from '@slotkeeper/protocol';
+import {
+  type ChannelEvents,
+  type ClientFrame,
+  decodeServerFrame,
+  encodeClientFrame,
+  PROTOCOL_VERSION,
+} from '@slotkeeper/protocol';
 import { connect } from 'slotkeeper';
 import { describe, expect, it } from 'vitest';
 import { WebSocket } from 'ws';
-import { startWorld, Wire } from '../../packages/server/test/wire.ts';
+import { startWorld, Wire, wait } from '../../packages/server/test/wire.ts';
 import { ServerProcess } from '../server-process.ts';
 import { dial, upgrade } from './bad-socket.ts';
 import { TEST_TIMEOUT_MS, times } from './budget.ts';
@@ -17,11 +23,18 @@ import { Resident } from './resident.ts';
 /** What readers that do not read may cost: 16 MiB each, and what a collector of garbage leaves lying. Without bounds it was 1,100. */
 const UNREAD_MIB = 250;
 
-function greeting(): string {
-  return encodeClientFrame(1, [
-    { type: 'hello', version: PROTOCOL_VERSION, session: randomUUID(), connection: 1, ttlMs: 15_000, apiKey: null },
-    { type: 'ready' },
-  ]);
+function greeting(): ClientFrame {
+  return {
+    number: 1,
+    messages: [
+      { type: 'hello', version: PROTOCOL_VERSION, session: randomUUID(), connection: 1, ttlMs: 15_000, apiKey: null },
+      { type: 'ready' },
+    ],
+  };
+}
+
+function text(frame: ClientFrame): string {
+  return [...encodeClientFrame(frame)].join();
 }
 
 /** A text frame of up to 125 bytes as it goes over the wire, masked with zeros. */
@@ -53,7 +66,7 @@ describe('a client that is slow', () => {
     const answered = once(http, 'data');
     await Promise.all([
       trickle(http, Buffer.from('GET /readyz HTTP/1.1\r\nHost: x\r\n\r\n')),
-      trickle(session, Buffer.concat([Buffer.from(upgrade('/session')), webSocketFrame(greeting())])),
+      trickle(session, Buffer.concat([Buffer.from(upgrade('/session')), webSocketFrame(text(greeting()))])),
     ]);
     expect(String(await answered)).toContain('200 OK');
     while (!heard.includes('["w","')) await once(session, 'data');
@@ -100,14 +113,14 @@ describe('a client that is slow', () => {
       for (let i = 0; i < times(2); i++) {
         const socket = new WebSocket(`${server.url.replace('http', 'ws')}/session`, { perMessageDeflate: false });
         await once(socket, 'open');
-        socket.send(greeting());
+        socket.send(text(greeting()));
         const [welcome] = await once(socket, 'message');
         expect(decodeServerFrame(String(welcome)).messages[0]?.type).toBe('welcome');
         socket.pause();
         const lists = Array.from({ length: 900 }, (_, id) => {
           return { type: 'call', id, method: 'limits.list', params: { prefix: '', after: null } } as const;
         });
-        socket.send(encodeClientFrame(2, lists));
+        socket.send(text({ number: 2, messages: lists }));
         // Each round takes at least two batches, and with each batch one list goes out.
         const until = honest.rounds + 100;
         while (honest.rounds < until) {
@@ -136,7 +149,7 @@ describe('a client that is slow', () => {
   it('is cut off at its bound, and counts as gone from then on', async () => {
     const world = await startWorld();
     world.replica.submit({ type: 'limit.set', name: 'a', id: 'a', patch: { slots: 1 } });
-    const opened: ChannelEvents[] = [];
+    const opened: ChannelEvents<ClientFrame>[] = [];
     const channel = {
       sent: 0,
       isClosed: false,
@@ -152,14 +165,14 @@ describe('a client that is slow', () => {
       opened.push(events);
       return channel;
     });
-    const say = (text: string) => opened[0]?.frame(text);
+    const say = (frame: ClientFrame) => opened[0]?.frame(frame);
     say(greeting());
     await world.time.pass(1);
     channel.bufferedBytes = 17 * 2 ** 20;
-    say('[2]');
+    say({ number: 2, messages: [] });
     await world.time.pass(1);
     expect(channel).toMatchObject({ sent: 2, isClosed: true });
-    say(`[3,["a","${randomUUID()}",[["a",1]],null,0,[null,null,null,null,null],"error",null,false,false]]`);
+    say({ number: 3, messages: [{ type: 'acquire', request: wait([['a', 1]]) }] });
     await world.time.pass(1);
     expect([...world.replica.engine.holders(null)]).toEqual([]);
     expect(channel.sent).toBe(2);

@@ -1,12 +1,22 @@
 /** A network between clients and the server: frames arrive in order and after a while, or their connection is of no more use. */
-import type { Channel, ChannelEvents } from '@slotkeeper/protocol';
+import {
+  type Channel,
+  type ChannelEvents,
+  type ClientFrame,
+  decodeClientFrame,
+  decodeServerFrame,
+  encodeClientFrame,
+  encodeServerFrame,
+  hearText,
+  type ServerFrame,
+} from '@slotkeeper/protocol';
 import type { Random } from '../random.ts';
 import type { VirtualTime } from '../virtual-time.ts';
 import type { SimulatedProcess } from './host.ts';
 
 export interface Listener {
   readonly process: SimulatedProcess;
-  accept(open: (events: ChannelEvents) => Channel): void;
+  accept(open: (events: ChannelEvents<ClientFrame>) => Channel<ServerFrame>): void;
 }
 
 export type Direction = 'to server' | 'to client';
@@ -26,7 +36,7 @@ export class Route {
     this.#network = network;
   }
 
-  dial(client: SimulatedProcess, events: ChannelEvents): Channel {
+  dial(client: SimulatedProcess, events: ChannelEvents<ServerFrame>): Channel<ClientFrame> {
     const wire = new Wire(this.#network, this, client, events, () => this.#wires.delete(wire));
     this.#wires.add(wire);
     return wire.dial();
@@ -50,13 +60,16 @@ export class Network {
   readonly time: VirtualTime;
   readonly random: Random;
   readonly latencyMs: readonly [min: number, max: number];
+  /** Frames travel as text, as over a WebSocket; otherwise as the objects that they are, which is faster. */
+  readonly isText: boolean;
   /** Null: nobody listens. */
   listener: Listener | null = null;
 
-  constructor(time: VirtualTime, random: Random, latencyMs: readonly [number, number]) {
+  constructor(time: VirtualTime, random: Random, how: Pick<Network, 'latencyMs' | 'isText'>) {
     this.time = time;
     this.random = random;
-    this.latencyMs = latencyMs;
+    this.latencyMs = how.latencyMs;
+    this.isText = how.isText;
   }
 
   latency(route: Route): number {
@@ -65,26 +78,40 @@ export class Network {
   }
 }
 
-interface End {
+interface End<Heard> {
   process: SimulatedProcess;
-  events: ChannelEvents | undefined;
+  events: ChannelEvents<Heard> | undefined;
   /** When the last that is under way to it arrives. */
   lastAtMs: number;
   isClosed: boolean;
 }
 
+interface Codec<Frame> {
+  readonly encode: (frame: Frame) => Iterable<string>;
+  readonly decode: (text: string) => Frame;
+}
+
+const clientCodec: Codec<ClientFrame> = { encode: encodeClientFrame, decode: decodeClientFrame };
+const serverCodec: Codec<ServerFrame> = { encode: encodeServerFrame, decode: decodeServerFrame };
+
 /** One connection. */
 class Wire {
   readonly #network: Network;
   readonly #route: Route;
-  readonly #client: End;
-  readonly #server: End;
+  readonly #client: End<ServerFrame>;
+  readonly #server: End<ClientFrame>;
   readonly #forget: () => void;
   /** What a proxy keeps on its way to the server; null: there is none. */
   #kept: (() => void)[] | null = null;
   #isCut = false;
 
-  constructor(network: Network, route: Route, process: SimulatedProcess, events: ChannelEvents, forget: () => void) {
+  constructor(
+    network: Network,
+    route: Route,
+    process: SimulatedProcess,
+    events: ChannelEvents<ServerFrame>,
+    forget: () => void,
+  ) {
     this.#network = network;
     this.#route = route;
     this.#forget = forget;
@@ -92,7 +119,7 @@ class Wire {
     this.#server = { process, events: undefined, lastAtMs: 0, isClosed: false };
   }
 
-  dial(): Channel {
+  dial(): Channel<ClientFrame> {
     this.#send('to server', () => {
       const { listener } = this.#network;
       if (!listener?.process.isAlive) {
@@ -103,11 +130,11 @@ class Wire {
       listener.process.arrive(() =>
         listener.accept((events) => {
           this.#server.events = events;
-          return this.#channel('to client', this.#server);
+          return this.#channel('to client', this.#server, this.#client, serverCodec);
         }),
       );
     });
-    return this.#channel('to server', this.#client);
+    return this.#channel('to server', this.#client, this.#server, clientCodec);
   }
 
   /** What is under way is lost, and both ends hear of it. */
@@ -115,9 +142,10 @@ class Wire {
     if (this.#isCut) return;
     this.#isCut = true;
     this.#forget();
-    for (const end of [this.#client, this.#server]) {
-      this.#network.time.setTimer(this.#network.latency(this.#route), () => this.#tellClosed(end, 'connection reset'));
-    }
+    const { time } = this.#network;
+    const reason = 'connection reset';
+    time.setTimer(this.#network.latency(this.#route), () => this.#tellClosed(this.#client, reason));
+    time.setTimer(this.#network.latency(this.#route), () => this.#tellClosed(this.#server, reason));
   }
 
   stall(): void {
@@ -136,17 +164,27 @@ class Wire {
     });
   }
 
-  #channel(direction: Direction, own: End): Channel {
+  #channel<Frame, Heard>(
+    direction: Direction,
+    own: End<Heard>,
+    other: End<Frame>,
+    { encode, decode }: Codec<Frame>,
+  ): Channel<Frame> {
+    const send = (tell: (events: ChannelEvents<Frame>) => void): void =>
+      this.#send(direction, () =>
+        other.process.arrive(() => {
+          if (other.events && !other.isClosed && !this.#isCut) tell(other.events);
+        }),
+      );
     return {
       bufferedBytes: 0,
       send: (frame) => {
         if (own.isClosed) return;
-        const other = this.#other(own);
-        this.#send(direction, () => other.process.arrive(() => this.#hear(other, frame)));
+        if (!this.#network.isText) send((events) => events.frame(frame));
+        else for (const text of encode(frame)) send((events) => hearText(text, decode, events));
       },
       close: () => {
         if (own.isClosed) return;
-        const other = this.#other(own);
         this.#send(direction, () => {
           this.#forget();
           other.process.arrive(() => this.#tellClosed(other, 'closed by the other end'));
@@ -156,15 +194,7 @@ class Wire {
     };
   }
 
-  #other(end: End): End {
-    return end === this.#client ? this.#server : this.#client;
-  }
-
-  #hear(end: End, frame: string): void {
-    if (!end.isClosed && !this.#isCut) end.events?.frame(frame);
-  }
-
-  #tellClosed(end: End, reason: string): void {
+  #tellClosed<Heard>(end: End<Heard>, reason: string): void {
     if (end.isClosed) return;
     end.isClosed = true;
     end.process.arrive(() => end.events?.closed(reason));

@@ -9,8 +9,12 @@ export interface Plan {
   readonly seed: number;
   readonly hours: number;
   readonly latencyMs: readonly [min: number, max: number];
+  /** Whether frames travel as text, as over a WebSocket; true unless it is told. */
+  readonly isText?: boolean;
   /** How long the journal takes to make a batch durable, when nothing is wrong with it. */
   readonly appendMs: number;
+  /** As the server has it unless it is told. */
+  readonly snapshotEveryFacts?: number;
   readonly limits: readonly LimitPlan[];
   readonly clients: readonly ClientPlan[];
   readonly faults: readonly Fault[];
@@ -96,6 +100,8 @@ export type Change = { readonly atMs: number; readonly limit: number } & (
   | { readonly kind: 'decay'; readonly slotDecayPerSecond: number | null; readonly forMs: number }
 );
 
+/** The part of all seeds in which frames travel as text, which takes a fifth more time. */
+const TEXT = 0.25;
 /** Between two acquires of a client, in the mean. */
 const EVERY_MS = 1_000;
 /** What clients ask for in one moment; each seed has one of them. */
@@ -253,7 +259,9 @@ export function draw(seed: number, hours: number, clients = 50): Plan {
     seed,
     hours,
     latencyMs,
+    isText: new Random(seed + 5).next() < TEXT,
     appendMs,
+    snapshotEveryFacts: new Random(seed + 6).pick([500, 1_000, 2_000, 10_000]),
     limits,
     clients: Array.from({ length: clients }, () => ({
       seed: random.integer(0, 2 ** 32 - 1),

@@ -20,6 +20,7 @@ export class SimulatedServer {
   readonly #network: Network;
   readonly #auditor: Auditor;
   readonly #note: (text: () => string) => void;
+  readonly #snapshotEveryFacts: number | undefined;
   /** Called as it dies: what its connections are to hear of it. */
   readonly #died: (silently: boolean) => void;
   #process: SimulatedProcess | null = null;
@@ -36,6 +37,7 @@ export class SimulatedServer {
       network: Network;
       auditor: Auditor;
       note: (text: () => string) => void;
+      snapshotEveryFacts: number | undefined;
     },
     died: (silently: boolean) => void,
   ) {
@@ -44,6 +46,7 @@ export class SimulatedServer {
     this.#network = world.network;
     this.#auditor = world.auditor;
     this.#note = world.note;
+    this.#snapshotEveryFacts = world.snapshotEveryFacts;
     this.#died = died;
     this.disk = new Disk(
       (after, facts) => this.#auditor.wrote(after, facts as unknown as PlainFacts),
@@ -123,7 +126,7 @@ export class SimulatedServer {
   }
 
   async #start(process: SimulatedProcess): Promise<void> {
-    const replica = await Replica.start(() => this.disk.journal(process), process);
+    const replica = await Replica.start(() => this.disk.journal(process), process, this.#snapshotEveryFacts);
     const face = new SessionFace({ replica, clock: process, version: 'simulated', apiKey: null });
     replica.on({
       failed: () => this.#auditor.standing.server(false),

@@ -78,11 +78,11 @@ export class Simulation {
   #cuts = 0;
 
   constructor(plan: Plan, options: { readonly keepsHistory?: boolean } = {}) {
-    const { clients, latencyMs, limits, seed } = plan;
+    const { clients, latencyMs, limits, seed, snapshotEveryFacts } = plan;
     this.#plan = plan;
     this.#keepsHistory = options.keepsHistory ?? false;
     const random = new Random(seed + 1);
-    this.#network = new Network(this.#time, random, latencyMs);
+    this.#network = new Network(this.#time, random, { latencyMs, isText: plan.isText ?? true });
     this.#auditor = new Auditor(
       () => this.#time.monotonicMs(),
       () => this.#time.wallMs() + this.#serverAheadMs,
@@ -92,7 +92,9 @@ export class Simulation {
     const base = { time: this.#time, network: this.#network, auditor: this.#auditor, note };
     const shares = limits.flatMap((limit) => Array.from({ length: limit.slots }, () => limit));
     this.#world = { ...base, names: limits, shares, isBusy: () => this.#isBusy };
-    this.#server = new SimulatedServer({ ...base, random }, (silently) => this.#serverDied(silently));
+    this.#server = new SimulatedServer({ ...base, random, snapshotEveryFacts }, (silently) =>
+      this.#serverDied(silently),
+    );
     this.#server.disk.appendMs = () => plan.appendMs;
     this.#server.start();
     this.#operator = new SimulatedClient(this.#world, 'operator', OPERATOR, 0, { rate: 1, wallOffsetMs: 0 }, () => {});

@@ -5,10 +5,12 @@ import { setTimeout as delay } from 'node:timers/promises';
 import {
   type Channel,
   type ChannelEvents,
+  type ClientFrame,
   checkFields,
   checkNumber,
   checkPriority,
   checkShortText,
+  type ServerFrame,
   TTL_MAX_MS,
   TTL_MIN_MS,
 } from '@slotkeeper/protocol';
@@ -135,7 +137,10 @@ async function openConnection(url: string | undefined, options: ConnectOptions):
 
 interface Transport {
   /** `refused`: called if whoever answers is no server of ours. */
-  readonly dial: (events: ChannelEvents, refused: (error: SlotkeeperError) => void) => Channel;
+  readonly dial: (
+    events: ChannelEvents<ServerFrame>,
+    refused: (error: SlotkeeperError) => void,
+  ) => Channel<ClientFrame>;
   readonly close: () => Promise<void>;
 }
 

@@ -1,13 +1,13 @@
 /** The engine in this process: `embedded:` in memory, `embedded:./file.db` in a file. */
 import { existsSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
-import type { Channel, ChannelEvents } from '@slotkeeper/protocol';
+import type { Channel, ChannelEvents, ClientFrame, ServerFrame } from '@slotkeeper/protocol';
 import { ConflictError, InvalidRequestError, ServerUnreachableError } from './errors.ts';
 import { refuse } from './refuse.ts';
 
 /** What `@slotkeeper/server` has for us. */
 export interface Embedded {
-  dial(events: ChannelEvents): Channel;
+  dial(events: ChannelEvents<ServerFrame>): Channel<ClientFrame>;
   close(): Promise<void>;
 }
 

@@ -1,5 +1,5 @@
 /** One connection: a channel, the numbers of the frames that were sent on it, and which of them are acknowledged. */
-import { type Channel, type ChannelEvents, type ClientMessage, type Clock, clientFrames } from '@slotkeeper/protocol';
+import type { Channel, ChannelEvents, ClientFrame, ClientMessage, Clock, ServerFrame } from '@slotkeeper/protocol';
 import type { HeldLease } from './lease.ts';
 
 interface SentFrame {
@@ -11,18 +11,25 @@ interface SentFrame {
 
 export class Link {
   readonly #clock: Clock;
-  readonly #channel: Channel;
+  readonly #channel: Channel<ClientFrame>;
   /** Sent and not acknowledged, in order. */
   readonly #unacknowledged: SentFrame[] = [];
   #nextNumber = 1;
   #isOpen = true;
   #lastSentAtMs = 0;
 
-  constructor(clock: Clock, dial: (events: ChannelEvents) => Channel, hear: ChannelEvents) {
+  constructor(
+    clock: Clock,
+    dial: (events: ChannelEvents<ServerFrame>) => Channel<ClientFrame>,
+    hear: ChannelEvents<ServerFrame>,
+  ) {
     this.#clock = clock;
     this.#channel = dial({
-      frame: (text) => {
-        if (this.#isOpen) hear.frame(text);
+      frame: (frame) => {
+        if (this.#isOpen) hear.frame(frame);
+      },
+      garbled: (problem) => {
+        if (this.#isOpen) hear.garbled(problem);
       },
       closed: (reason) => {
         if (this.#isOpen) hear.closed(reason);
@@ -41,14 +48,11 @@ export class Link {
 
   send(messages: readonly ClientMessage[], releases: readonly HeldLease[] = []): void {
     const sentAtMs = this.#clock.monotonicMs();
-    const frames = clientFrames(this.#nextNumber, messages);
-    frames.forEach((frame, i) => {
-      const number = this.#nextNumber + i;
-      this.#unacknowledged.push({ number, sentAtMs, releases: i === frames.length - 1 ? releases : [] });
-      this.#channel.send(frame);
-    });
-    this.#nextNumber += frames.length;
+    const number = this.#nextNumber;
+    this.#nextNumber += 1;
     this.#lastSentAtMs = sentAtMs;
+    this.#unacknowledged.push({ number, sentAtMs, releases });
+    this.#channel.send({ number, messages });
   }
 
   /** Frames up to `ack`, that no earlier call has returned, in order. */

@@ -15,13 +15,14 @@
 import {
   type Channel,
   type ChannelEvents,
+  type ClientFrame,
   type ClientMessage,
   type Clock,
-  decodeServerFrame,
   type Method,
   type Methods,
   PROTOCOL_VERSION,
   ProtocolError,
+  type ServerFrame,
   type ServerMessage,
   type Timer,
   type WireError,
@@ -48,7 +49,7 @@ import type { Wish } from './wish.ts';
 export interface SessionWorld {
   readonly clock: Clock;
   /** Opens a connection. What is sent before it is open waits in it; that it cannot be opened is told by `closed`, never before this returns. */
-  dial(events: ChannelEvents): Channel;
+  dial(events: ChannelEvents<ServerFrame>): Channel<ClientFrame>;
   /** A UUID that nobody else has. */
   newId(): string;
   /** From 0 to 1. */
@@ -244,7 +245,8 @@ export class Session {
     this.#loseTheUncertain();
     this.#connection += 1;
     this.#link = new Link(this.#world.clock, (events) => this.#world.dial(events), {
-      frame: (text) => this.#hear(text),
+      frame: (frame) => this.#hear(frame),
+      garbled: (problem) => this.#breach(problem),
       closed: (reason) => this.#lose(reason),
     });
     this.#link.send([
@@ -341,19 +343,22 @@ export class Session {
 
   // ── What the server says
 
-  #hear(text: string): void {
+  #hear(frame: ServerFrame): void {
     try {
-      const frame = decodeServerFrame(text);
       if (this.#doubtIfDrifted() && this.#mode === 'connected') this.#flush();
       this.#acknowledged(frame.ack);
       this.#loseIfTooLate();
       for (const message of frame.messages) if (this.#link) this.#heed(message);
     } catch (error) {
       if (!(error instanceof ProtocolError)) throw error;
-      const message = `${this.#settings.address} does not speak this protocol: ${error.message} Are client and server of the same version?`;
-      this.#end(new InvalidRequestError(message, { field: error.field }));
+      this.#breach(error);
     }
     this.#tellBusy();
+  }
+
+  #breach({ message, field }: ProtocolError): void {
+    const text = `${this.#settings.address} does not speak this protocol: ${message} Are client and server of the same version?`;
+    this.#end(new InvalidRequestError(text, { field }));
   }
 
   /** What is granted is ours only while the window is open: in a frame that lay unread for too long, it may be another's by now. */

@@ -1,6 +1,14 @@
 /** A channel to a server elsewhere: the WebSocket `/session`. */
 import type { ClientRequest } from 'node:http';
-import type { Channel, ChannelEvents } from '@slotkeeper/protocol';
+import {
+  type Channel,
+  type ChannelEvents,
+  type ClientFrame,
+  decodeServerFrame,
+  encodeClientFrame,
+  hearText,
+  type ServerFrame,
+} from '@slotkeeper/protocol';
 import WebSocket from 'ws';
 
 /** `closeTimeout`: so long the other end may take to agree to a close. */
@@ -20,15 +28,19 @@ const isPassing = (status: number): boolean => status >= 500 || status === 429 |
  * What is sent before the socket is open waits. It does not keep the process alive, nor does the attempt to open it.
  * `refused` is called if it is opened no session, and with which HTTP status, before the channel is closed.
  */
-export function dialWebSocket(url: string, events: ChannelEvents, refused: (status: number) => void): Channel {
+export function dialWebSocket(
+  url: string,
+  events: ChannelEvents<ServerFrame>,
+  refused: (status: number) => void,
+): Channel<ClientFrame> {
   const socket = new WebSocket(url, OPTIONS);
   let unsent: string[] = [];
   let reason: string | undefined;
   socket.on('open', () => {
-    for (const frame of unsent) socket.send(frame);
+    for (const text of unsent) socket.send(text);
     unsent = [];
   });
-  socket.on('message', (data) => events.frame(String(data)));
+  socket.on('message', (data) => hearText(String(data), decodeServerFrame, events));
   socket.on('error', (error: Error & { code?: string }) => {
     // Where a name has several addresses, the error of all of them has a code but no message.
     reason ??= error.message || error.code;
@@ -41,8 +53,10 @@ export function dialWebSocket(url: string, events: ChannelEvents, refused: (stat
   socket.on('close', () => events.closed(reason ?? 'the connection was closed'));
   return {
     send: (frame) => {
-      if (socket.readyState === WebSocket.OPEN) socket.send(frame);
-      else if (socket.readyState === WebSocket.CONNECTING) unsent.push(frame);
+      for (const text of encodeClientFrame(frame)) {
+        if (socket.readyState === WebSocket.OPEN) socket.send(text);
+        else if (socket.readyState === WebSocket.CONNECTING) unsent.push(text);
+      }
     },
     close: () => (socket.readyState === WebSocket.CONNECTING ? socket.terminate() : socket.close()),
     get bufferedBytes() {

@@ -1,11 +1,13 @@
-/** The other end of a session, which says what a test tells it to. It speaks the codec and decides nothing. */
+/** The other end of a session, which says what a test tells it to. It decides nothing. */
 import {
   type Channel,
   type ChannelEvents,
+  type ClientFrame,
   type ClientMessage,
-  decodeClientFrame,
-  encodeServerFrame,
+  decodeServerFrame,
   type Grant,
+  hearText,
+  type ServerFrame,
   type ServerMessage,
   type WireAcquire,
 } from '@slotkeeper/protocol';
@@ -15,7 +17,7 @@ export class ScriptedServer {
   /** False: nobody answers at the address. */
   isThere = true;
 
-  readonly dial = (events: ChannelEvents): Channel => {
+  readonly dial = (events: ChannelEvents<ServerFrame>): Channel<ClientFrame> => {
     const connection = new ScriptedConnection(events);
     this.connections.push(connection);
     if (!this.isThere) queueMicrotask(() => connection.drop('nobody is there'));
@@ -29,20 +31,19 @@ export class ScriptedServer {
   }
 }
 
-export class ScriptedConnection implements Channel {
-  readonly #events: ChannelEvents;
+export class ScriptedConnection implements Channel<ClientFrame> {
+  readonly #events: ChannelEvents<ServerFrame>;
   /** How many frames have come. */
   frames = 0;
   readonly messages: ClientMessage[] = [];
   isClosed = false;
   readonly bufferedBytes = 0;
 
-  constructor(events: ChannelEvents) {
+  constructor(events: ChannelEvents<ServerFrame>) {
     this.#events = events;
   }
 
-  send(frame: string): void {
-    const { number, messages } = decodeClientFrame(frame);
+  send({ number, messages }: ClientFrame): void {
     this.frames += 1;
     if (number !== this.frames) throw new Error(`frame ${number} came as number ${this.frames}`);
     this.messages.push(...messages);
@@ -65,11 +66,11 @@ export class ScriptedConnection implements Channel {
 
   /** Says `messages`, and acknowledges frames up to `ack`. */
   sayUpTo(ack: number, ...messages: ServerMessage[]): void {
-    this.#events.frame(encodeServerFrame(ack, messages));
+    this.#events.frame({ ack, messages });
   }
 
   garble(text: string): void {
-    this.#events.frame(text);
+    hearText(text, decodeServerFrame, this.#events);
   }
 
   welcome(ttlMs: number | null = 15_000): void {

@@ -4,7 +4,7 @@ import { once } from 'node:events';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { fileURLToPath } from 'node:url';
-import { decodeClientFrame, encodeServerFrame, type ServerMessage } from '@slotkeeper/protocol';
+import { decodeClientFrame, encodeServerFrame, type ServerFrame, type ServerMessage } from '@slotkeeper/protocol';
 import { afterEach, expect, test } from 'vitest';
 import { WebSocketServer } from 'ws';
 import { connect } from '../src/index.ts';
@@ -50,7 +50,7 @@ async function greeter(health: object = { server: 'slotkeeper' }, upgrade = () =
           : [],
       );
       const welcome: ServerMessage[] = isReady ? [{ type: 'welcome', server: 'greeter', ttlMs: 15_000 }] : [];
-      socket.send(encodeServerFrame(number, [...welcome, ...free]));
+      for (const text of encodeServerFrame({ ack: number, messages: [...welcome, ...free] })) socket.send(text);
       if (messages.some(({ type }) => type === 'bye')) socket.close();
     });
   });
@@ -70,18 +70,19 @@ async function nobody(): Promise<string> {
 
 test('frames that are sent before the socket is open arrive in order', async () => {
   const url = await greeter();
-  const acks = await new Promise<string[]>((resolve, reject) => {
-    const heard: string[] = [];
-    const frame = (text: string): void => {
-      heard.push(text);
+  const acks = await new Promise<number[]>((resolve, reject) => {
+    const heard: number[] = [];
+    const frame = ({ ack }: ServerFrame): void => {
+      heard.push(ack);
       if (heard.length < 3) return;
       channel.close();
       resolve(heard);
     };
-    const channel = dialWebSocket(`${url.replace('http', 'ws')}/session`, { frame, closed: reject }, reject);
-    for (const number of [1, 2, 3]) channel.send(`[${number}]`);
+    const events = { frame, garbled: reject, closed: reject };
+    const channel = dialWebSocket(`${url.replace('http', 'ws')}/session`, events, reject);
+    for (const number of [1, 2, 3]) channel.send({ number, messages: [] });
   });
-  expect(acks).toEqual(['[1]', '[2]', '[3]']);
+  expect(acks).toEqual([1, 2, 3]);
 });
 
 test('the default address is that of SLOTKEEPER_URL; close says goodbye', async () => {

@@ -16,7 +16,7 @@ export interface Admission {
 export function admit(state: State, request: AcquireRequest): Admission {
   const { amounts: asked, onMissing, skipInactive, ratesOnly } = request;
   const created = typeof onMissing === 'object' ? onMissing.patch : undefined;
-  const amounts: (readonly [string, number])[] = [];
+  let amounts = asked;
   const missing: string[] = [];
   const semaphores: string[] = [];
   let refusal: Refusal | undefined;
@@ -24,13 +24,14 @@ export function admit(state: State, request: AcquireRequest): Admission {
     const existing = state.limits.get(name)?.settings;
     const settings = existing ?? created;
     if (!existing) missing.push(name);
-    if (!settings) continue;
-    const isActive = settings.active ?? true;
-    if (!isActive && skipInactive) continue;
+    const isActive = settings?.active ?? true;
+    if (!settings || (!isActive && skipInactive)) {
+      amounts = amounts.filter(([other]) => other !== name);
+      continue;
+    }
     if (isActive && slots > settings.slots) refusal ??= tooLarge(name, slots, settings.slots);
     if (ratesOnly && (settings.slotDecayPerSecond ?? null) === null) semaphores.push(name);
     if (settings.mode === 'draining') refusal ??= draining(name);
-    amounts.push([name, slots]);
   }
   if (semaphores.length > 0) refusal = notRates(semaphores);
   // Every missing name is told at once, and before what is wrong with the others.

@@ -1,14 +1,18 @@
-/** A two-way channel of frames as text: a WebSocket, a pair in memory, or a simulated network. */
-export interface Channel {
+import type { ProtocolError } from './problem.ts';
+
+/** One end of a two-way channel of frames: of a WebSocket, of a pair in memory, of a simulated network. `Sent`: what this end sends. */
+export interface Channel<Sent> {
   /** Frames arrive whole and in order, or not at all. After `closed` nothing is sent. */
-  send(frame: string): void;
+  send(frame: Sent): void;
   /** Ends it from this end; the other end is told if it can be. `closed` is called here, too, once. */
   close(): void;
   /** Bytes accepted by `send` that have not left yet. */
   readonly bufferedBytes: number;
 }
 
-export interface ChannelEvents {
-  frame(text: string): void;
+export interface ChannelEvents<Heard> {
+  frame(frame: Heard): void;
+  /** What came is no frame. */
+  garbled(problem: ProtocolError): void;
   closed(reason: string): void;
 }

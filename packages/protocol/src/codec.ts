@@ -1,19 +1,22 @@
 /**
  * Frames as text, for both ends: a JSON array of a number and messages, each message an array of its kind and its fields
- * (arrays are a fifth faster than objects). A binary codec can take this module's place.
+ * (arrays are a fifth faster than objects). Whatever carries frames as text encodes and decodes them; the ends of a session
+ * see them as objects. A binary codec can take this module's place.
  *
  * Decoding checks structure: each field is there and of its type. Whether what it says is allowed is up to `requests.ts`,
  * since one bad request is refused while a bad frame ends its connection.
  */
+import type { ChannelEvents } from './channel.ts';
 import type { ClientMessage, ErrorCode, Grant, Holder, Method, Place, ServerMessage, WireError } from './messages.ts';
 import { ProtocolError, seen } from './problem.ts';
 
 /** A longer frame is refused. */
 export const MAX_FRAME_BYTES = 1_048_576;
-/** Frames are cut at this length: each of its UTF-16 units is at most three bytes as UTF-8. */
-const CUT_LENGTH = Math.floor(MAX_FRAME_BYTES / 3);
+/** Frames are cut at about this length: each of its UTF-16 units is at most three bytes as UTF-8. */
+const CUT_LENGTH = Math.floor(MAX_FRAME_BYTES / 3) - 20;
 
 export interface ClientFrame {
+  /** 0: a part of the next frame that has one. */
   readonly number: number;
   readonly messages: readonly ClientMessage[];
 }
@@ -24,29 +27,40 @@ export interface ServerFrame {
   readonly messages: readonly ServerMessage[];
 }
 
-export function encodeClientFrame(number: number, messages: readonly ClientMessage[]): string {
-  return encode(number, messages, packClientMessage);
-}
-
-export function encodeServerFrame(ack: number, messages: readonly ServerMessage[]): string {
-  return encode(ack, messages, packServerMessage);
-}
-
-/** As many frames as it takes to stay below `MAX_FRAME_BYTES` (a message that is longer goes alone), numbered from `firstNumber`; one if there are no messages. */
-export function clientFrames(firstNumber: number, messages: readonly ClientMessage[]): string[] {
-  return [...cut(firstNumber, 1, messages, packClientMessage)];
+/** In as many texts as it takes for each to stay below `MAX_FRAME_BYTES` (a message that is longer goes alone), the last with its number. */
+export function encodeClientFrame({ number, messages }: ClientFrame): Iterable<string> {
+  return encode(messages, packClientMessage, { head: 0, lastHead: number });
 }
 
 /**
- * As many frames as it takes to stay below `MAX_FRAME_BYTES` (a message that is longer goes alone), all with `ack`; one if there are no messages.
+ * In as many texts as it takes for each to stay below `MAX_FRAME_BYTES` (a message that is longer goes alone), all with its `ack`.
  * Each is written as it is asked for: all together may be more than a string can hold.
  */
-export function serverFrames(ack: number, messages: readonly ServerMessage[]): Iterable<string> {
-  return cut(ack, 0, messages, packServerMessage);
+export function encodeServerFrame({ ack, messages }: ServerFrame): Iterable<string> {
+  return encode(messages, packServerMessage, { head: ack, lastHead: ack });
 }
 
-/** Throws `ProtocolError`. */
+/** Tells `events` the frame of a text that came, or what is wrong with it. */
+export function hearText<Heard>(text: string, decode: (text: string) => Heard, events: ChannelEvents<Heard>): void {
+  let frame: Heard;
+  try {
+    frame = decode(text);
+  } catch (error) {
+    if (!(error instanceof ProtocolError)) throw error;
+    events.garbled(error);
+    return;
+  }
+  events.frame(frame);
+}
+
+/** Throws `ProtocolError`, also if it is longer than `MAX_FRAME_BYTES`. */
 export function decodeClientFrame(text: string): ClientFrame {
+  // No unit of the text is more than three bytes.
+  if (text.length > CUT_LENGTH && Buffer.byteLength(text) > MAX_FRAME_BYTES)
+    throw new ProtocolError(
+      'frame',
+      `must be ${MAX_FRAME_BYTES} bytes at the most, but has ${Buffer.byteLength(text)}`,
+    );
   const frame = parse(text);
   return { number: integer(frame[0], 'frame number'), messages: unpackAll(frame, clientKinds) };
 }
@@ -237,27 +251,21 @@ function packServerMessage(message: ServerMessage): Row {
   return (serverPackings[message.type] as Packing<ServerMessage>).pack(message);
 }
 
-function encode<M>(head: number, messages: readonly M[], pack: (message: M) => Row): string {
-  const frame: unknown[] = [head];
-  for (const message of messages) frame.push(pack(message));
-  return JSON.stringify(frame);
-}
-
-function* cut<M>(head: number, step: number, messages: readonly M[], pack: (message: M) => Row): Iterable<string> {
-  let number = head;
-  let frame = `[${number}`;
-  let isEmpty = true;
+function* encode<M>(
+  messages: readonly M[],
+  pack: (message: M) => Row,
+  { head, lastHead }: { readonly head: number; readonly lastHead: number },
+): Iterable<string> {
+  let rows = '';
   for (const message of messages) {
     const row = JSON.stringify(pack(message));
-    if (!isEmpty && frame.length + row.length > CUT_LENGTH) {
-      yield `${frame}]`;
-      number += step;
-      frame = `[${number}`;
+    if (rows !== '' && rows.length + row.length > CUT_LENGTH) {
+      yield `[${head}${rows}]`;
+      rows = '';
     }
-    frame += `,${row}`;
-    isEmpty = false;
+    rows += `,${row}`;
   }
-  yield `${frame}]`;
+  yield `[${lastHead}${rows}]`;
 }
 
 function parse(frame: string): Row {

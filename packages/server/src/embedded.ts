@@ -3,7 +3,17 @@
  * end as over a network, through a channel in memory.
  */
 import { MemoryJournal, MemoryStore, SqliteJournal } from '@slotkeeper/journal';
-import type { Channel, ChannelEvents } from '@slotkeeper/protocol';
+import {
+  type Channel,
+  type ChannelEvents,
+  type ClientFrame,
+  decodeClientFrame,
+  decodeServerFrame,
+  encodeClientFrame,
+  encodeServerFrame,
+  hearText,
+  type ServerFrame,
+} from '@slotkeeper/protocol';
 import { realClock } from './clock.ts';
 import { Replica } from './replica.ts';
 import { SessionFace } from './session.ts';
@@ -11,7 +21,7 @@ import { VERSION } from './version.ts';
 
 export interface Embedded {
   /** A new connection; `events` are the client's end of it. */
-  dial(events: ChannelEvents): Channel;
+  dial(events: ChannelEvents<ServerFrame>): Channel<ClientFrame>;
   /** Makes durable what is under way, and lets go of the file. */
   close(): Promise<void>;
 }
@@ -36,9 +46,15 @@ export async function openEmbedded(options: { readonly file?: string } = {}): Pr
   };
 }
 
-/** Two channels, each the other's end. A frame arrives in a later turn, as over a network. */
-function inMemory(client: ChannelEvents, accept: (open: (events: ChannelEvents) => Channel) => void): Channel {
-  let server: ChannelEvents | undefined;
+/**
+ * Two channels, each the other's end. A frame arrives in a later turn, as over a network, and as text: what a program does
+ * afterwards to an object that it gave us changes nothing.
+ */
+function inMemory(
+  client: ChannelEvents<ServerFrame>,
+  accept: (open: (events: ChannelEvents<ClientFrame>) => Channel<ServerFrame>) => void,
+): Channel<ClientFrame> {
+  let server: ChannelEvents<ClientFrame> | undefined;
   let isOpen = true;
   const close = (reason: string): void => {
     if (!isOpen) return;
@@ -48,16 +64,21 @@ function inMemory(client: ChannelEvents, accept: (open: (events: ChannelEvents) 
       server?.closed(reason);
     });
   };
-  const channelTo = (receiver: () => ChannelEvents | undefined, reason: string): Channel => ({
-    send: (frame) => {
-      if (isOpen) realClock.soon(() => receiver()?.frame(frame));
-    },
-    close: () => close(reason),
-    bufferedBytes: 0,
-  });
+  const send = (texts: Iterable<string>, arrive: (text: string) => void): void => {
+    if (!isOpen) return;
+    for (const text of texts) realClock.soon(() => arrive(text));
+  };
   accept((events) => {
     server = events;
-    return channelTo(() => client, 'the server closed it');
+    return {
+      send: (frame) => send(encodeServerFrame(frame), (text) => hearText(text, decodeServerFrame, client)),
+      close: () => close('the server closed it'),
+      bufferedBytes: 0,
+    };
   });
-  return channelTo(() => server, 'the client closed it');
+  return {
+    send: (frame) => send(encodeClientFrame(frame), (text) => server && hearText(text, decodeClientFrame, server)),
+    close: () => close('the client closed it'),
+    bufferedBytes: 0,
+  };
 }

@@ -45,6 +45,7 @@ interface Batch {
 export class Replica {
   readonly #openJournal: () => Journal;
   readonly #clock: Clock;
+  readonly #snapshotEveryFacts: number;
   readonly #listeners: Partial<ReplicaEvents>[] = [];
   readonly #sinks = new Map<string, Sink>();
   /** Who waits for a limit to be empty, by its name. */
@@ -65,17 +66,22 @@ export class Replica {
   #recovering: Promise<void> | null = null;
   #endPause = (): void => {};
 
-  private constructor(openJournal: () => Journal, clock: Clock) {
+  private constructor(openJournal: () => Journal, clock: Clock, snapshotEveryFacts: number) {
     this.#openJournal = openJournal;
     this.#clock = clock;
+    this.#snapshotEveryFacts = snapshotEveryFacts;
   }
 
   /**
    * Opens the journal, replays it, and is ready to decide. `openJournal` makes a new journal over the same store each time
    * that the replica starts again. Rejects with the `JournalError` if it cannot be opened.
    */
-  static async start(openJournal: () => Journal, clock: Clock): Promise<Replica> {
-    const replica = new Replica(openJournal, clock);
+  static async start(
+    openJournal: () => Journal,
+    clock: Clock,
+    snapshotEveryFacts = SNAPSHOT_EVERY_FACTS,
+  ): Promise<Replica> {
+    const replica = new Replica(openJournal, clock, snapshotEveryFacts);
     try {
       await replica.#recover();
     } catch (error) {
@@ -229,7 +235,7 @@ export class Replica {
       }
       if (engine !== this.#engine) return;
       this.#deliver(batch.told);
-      if (engine.state.position - this.#snapshotAt >= SNAPSHOT_EVERY_FACTS) this.#tidySoon(engine, journal);
+      if (engine.state.position - this.#snapshotAt >= this.#snapshotEveryFacts) this.#tidySoon(engine, journal);
     } catch (error) {
       if (engine === this.#engine) this.#fail((error as Error).message);
     }

@@ -11,17 +11,16 @@ import type { Claim, Notice } from '@slotkeeper/engine';
 import {
   type Channel,
   type ChannelEvents,
+  type ClientFrame,
   type ClientMessage,
   type Clock,
   checkAcquire,
   checkHello,
-  decodeClientFrame,
   invalidRequest,
-  MAX_FRAME_BYTES,
   PROTOCOL_VERSION,
   ProtocolError,
+  type ServerFrame,
   type ServerMessage,
-  serverFrames,
   type WireAcquire,
   type WireError,
 } from '@slotkeeper/protocol';
@@ -67,7 +66,7 @@ export class SessionFace {
    * Serves a new connection: `open` is given what is to hear its frames, and returns where to send. `local`: the other end
    * is in this process, and ends with it.
    */
-  accept(open: (events: ChannelEvents) => Channel, local = false): void {
+  accept(open: (events: ChannelEvents<ClientFrame>) => Channel<ServerFrame>, local = false): void {
     const connection = new Connection(this, open, local);
     this.#connections.add(connection);
     // It was on its way as the server said goodbye.
@@ -101,9 +100,9 @@ export class SessionFace {
   }
 }
 
-class Connection implements ChannelEvents {
+class Connection implements ChannelEvents<ClientFrame> {
   readonly #face: SessionFace;
-  readonly #channel: Channel;
+  readonly #channel: Channel<ServerFrame>;
   readonly #local: boolean;
   readonly #sink = (notice: Notice): void => this.#hear(notice);
   #mode: Mode = 'greeting';
@@ -115,7 +114,7 @@ class Connection implements ChannelEvents {
   #received = 0;
   #durable = 0;
 
-  constructor(face: SessionFace, open: (events: ChannelEvents) => Channel, local: boolean) {
+  constructor(face: SessionFace, open: (events: ChannelEvents<ClientFrame>) => Channel<ServerFrame>, local: boolean) {
     this.#face = face;
     this.#local = local;
     this.#calls = new Calls(face.options.replica, (answer) => this.#say(answer));
@@ -127,18 +126,22 @@ class Connection implements ChannelEvents {
     });
   }
 
-  frame(text: string): void {
+  frame(frame: ClientFrame): void {
     if (this.#isOver) return;
     if (!this.#face.options.replica.ready) {
       this.end({ code: 'SERVER_UNREACHABLE', message: 'The server is starting. Try again.', details: {} }, true);
       return;
     }
     try {
-      this.#read(text);
+      this.#read(frame);
     } catch (error) {
       if (!(error instanceof ProtocolError)) throw error;
       this.end(error.wireError, false);
     }
+  }
+
+  garbled(problem: ProtocolError): void {
+    if (!this.#isOver) this.end(problem.wireError, false);
   }
 
   closed(): void {
@@ -155,9 +158,8 @@ class Connection implements ChannelEvents {
     if (this.#mode === 'closed') return;
     const messages = this.#outbox;
     this.#outbox = [];
-    for (const frame of serverFrames(this.#durable, messages)) {
-      this.#channel.send(frame);
-      if (this.#channel.bufferedBytes <= UNREAD_BYTES_MAX) continue;
+    this.#channel.send({ ack: this.#durable, messages });
+    if (this.#channel.bufferedBytes > UNREAD_BYTES_MAX) {
       // Whoever does not read hears no goodbye either.
       this.closed();
       this.#channel.close();
@@ -182,25 +184,19 @@ class Connection implements ChannelEvents {
     this.#face.forget(this);
   }
 
-  #read(text: string): void {
-    // No unit of the text is more than three bytes.
-    if (text.length * 3 > MAX_FRAME_BYTES && Buffer.byteLength(text) > MAX_FRAME_BYTES) {
-      throw new ProtocolError(
-        'frame',
-        `must be ${MAX_FRAME_BYTES} bytes at the most, but has ${Buffer.byteLength(text)}`,
-      );
+  #read({ number, messages }: ClientFrame): void {
+    const isPart = number === 0;
+    if (!isPart && number !== this.#received + 1) {
+      throw new ProtocolError('frame number', `must be ${this.#received + 1}, but was ${number}`);
     }
-    const frame = decodeClientFrame(text);
-    if (frame.number !== this.#received + 1) {
-      throw new ProtocolError('frame number', `must be ${this.#received + 1}, but was ${frame.number}`);
-    }
-    this.#received = frame.number;
-    for (const message of frame.messages) {
+    for (const message of messages) {
       // What comes after a goodbye, of either end, is not looked at.
       if (this.#isOver) break;
       this.#carryOut(message);
     }
-    this.#acknowledge(frame.number);
+    if (isPart) return;
+    this.#received = number;
+    this.#acknowledge(number);
   }
 
   #acknowledge(number: number): void {

@@ -1,5 +1,14 @@
 /** The session protocol's WebSocket, `/session`. */
-import { type Channel, type ChannelEvents, MAX_FRAME_BYTES } from '@slotkeeper/protocol';
+import {
+  type Channel,
+  type ChannelEvents,
+  type ClientFrame,
+  decodeClientFrame,
+  encodeServerFrame,
+  hearText,
+  MAX_FRAME_BYTES,
+  type ServerFrame,
+} from '@slotkeeper/protocol';
 import { type WebSocket, WebSocketServer } from 'ws';
 import type { SessionFace } from './session.ts';
 import type { Upgrade } from './upgrades.ts';
@@ -15,16 +24,18 @@ export function sessionUpgrade(face: SessionFace): Upgrade {
     sockets.handleUpgrade(request, socket, head, (webSocket) => face.accept((events) => channelOf(webSocket, events)));
 }
 
-function channelOf(socket: WebSocket, events: ChannelEvents): Channel {
+function channelOf(socket: WebSocket, events: ChannelEvents<ClientFrame>): Channel<ServerFrame> {
   socket.on('message', (data, isBinary) => {
     if (isBinary) socket.close(1003, 'frames are text');
-    else events.frame(data.toString());
+    else hearText(data.toString(), decodeClientFrame, events);
   });
   socket.on('close', (code) => events.closed(`the WebSocket was closed with ${code}`));
   // A broken frame or a reset: `close` follows.
   socket.on('error', () => {});
   return {
-    send: (frame) => socket.send(frame),
+    send: (frame) => {
+      for (const text of encodeServerFrame(frame)) socket.send(text);
+    },
     close: () => socket.close(),
     get bufferedBytes() {
       return socket.bufferedAmount;

@@ -4,10 +4,12 @@ import { MemoryJournal, MemoryStore } from '@slotkeeper/journal';
 import {
   type Channel,
   type ChannelEvents,
+  type ClientFrame,
   type ClientMessage,
-  decodeServerFrame,
-  encodeClientFrame,
+  decodeClientFrame,
+  hearText,
   PROTOCOL_VERSION,
+  type ServerFrame,
   type ServerMessage,
   type WireAcquire,
 } from '@slotkeeper/protocol';
@@ -37,7 +39,7 @@ export class Wire {
   readonly session: string;
   ack = 0;
   isClosed = false;
-  #server: ChannelEvents | undefined;
+  #server: ChannelEvents<ClientFrame> | undefined;
   #sent = 0;
 
   constructor({ face }: World, session: string = randomUUID()) {
@@ -48,12 +50,11 @@ export class Wire {
     });
   }
 
-  #channel(): Channel {
+  #channel(): Channel<ServerFrame> {
     return {
-      send: (text) => {
-        const frame = decodeServerFrame(text);
-        this.ack = frame.ack;
-        this.heard.push(...frame.messages);
+      send: ({ ack, messages }) => {
+        this.ack = ack;
+        this.heard.push(...messages);
       },
       close: () => {
         this.isClosed = true;
@@ -64,11 +65,12 @@ export class Wire {
 
   say(...messages: ClientMessage[]): this {
     this.#sent += 1;
-    return this.sayText(encodeClientFrame(this.#sent, messages));
+    this.#server?.frame({ number: this.#sent, messages });
+    return this;
   }
 
   sayText(text: string): this {
-    this.#server?.frame(text);
+    if (this.#server) hearText(text, decodeClientFrame, this.#server);
     return this;
   }
 
