@@ -1,11 +1,21 @@
 /** Time that passes when a test says so. */
 import type { Clock, Timer } from '@slotkeeper/protocol';
 
-interface Due {
+class Due implements Timer {
   readonly atMs: number;
   readonly number: number;
   /** Null once it is cancelled. */
   callback: (() => void) | null;
+
+  constructor(atMs: number, number: number, callback: () => void) {
+    this.atMs = atMs;
+    this.number = number;
+    this.callback = callback;
+  }
+
+  cancel(): void {
+    this.callback = null;
+  }
 }
 
 /** So many callbacks in a row, then the process may look at the real world. */
@@ -38,17 +48,13 @@ export class VirtualTime implements Clock {
   }
 
   setTimer(delayMs: number, callback: () => void): Timer {
-    const due: Due = { atMs: this.#nowMs + Math.max(0, delayMs), number: this.#number++, callback };
+    const due = new Due(this.#nowMs + Math.max(0, delayMs), this.#number++, callback);
     this.#push(due);
-    return {
-      cancel: () => {
-        due.callback = null;
-      },
-    };
+    return due;
   }
 
   soon(callback: () => void): void {
-    this.#soon.push({ atMs: this.#nowMs, number: this.#number++, callback });
+    this.#soon.push(new Due(this.#nowMs, this.#number++, callback));
   }
 
   /** Somebody sets the clock on the wall; nothing else changes. */

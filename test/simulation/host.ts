@@ -12,7 +12,23 @@ export interface ClockFaults {
 
 interface Late {
   readonly kind: 'timer' | 'arrival';
+  readonly callback: () => void;
+}
+
+class ProcessTimer implements Timer {
+  readonly kind = 'timer';
   callback: () => void;
+  /** Of true time. */
+  due: Timer | undefined;
+
+  constructor(callback: () => void) {
+    this.callback = callback;
+  }
+
+  cancel(): void {
+    this.callback = nothing;
+    this.due?.cancel();
+  }
 }
 
 /** A timer does not fire before its time, nor in the same moment: more than what rounding takes from it. */
@@ -54,23 +70,19 @@ export class SimulatedProcess implements Clock {
 
   setTimer(delayMs: number, callback: () => void): Timer {
     const trueMs = Math.max(0, delayMs) / this.#clocks.rate + NOT_BEFORE_MS;
-    const late: Late = { kind: 'timer', callback };
-    const timer = this.#time.setTimer(trueMs, () => this.#call(late));
-    return {
-      cancel: () => {
-        late.callback = nothing;
-        timer.cancel();
-      },
-    };
+    const timer = new ProcessTimer(callback);
+    timer.due = this.#time.setTimer(trueMs, () => this.#call(timer));
+    return timer;
   }
 
   soon(callback: () => void): void {
-    this.#time.soon(() => this.#call({ kind: 'timer', callback }));
+    this.#time.soon(() => (this.#state === 'running' ? callback() : this.#call({ kind: 'timer', callback })));
   }
 
   /** Something came from outside. */
   arrive(callback: () => void): void {
-    this.#call({ kind: 'arrival', callback });
+    if (this.#state === 'running') callback();
+    else this.#call({ kind: 'arrival', callback });
   }
 
   /** As kill -9. */

@@ -261,7 +261,7 @@ export function draw(seed: number, hours: number, clients = 50): Plan {
     latencyMs,
     isText: new Random(seed + 5).next() < TEXT,
     appendMs,
-    snapshotEveryFacts: new Random(seed + 6).pick([500, 1_000, 2_000, 10_000]),
+    snapshotEveryFacts: new Random(seed + 6).pick([500, 1_000, 1_000, 10_000]),
     limits,
     clients: Array.from({ length: clients }, () => ({
       seed: random.integer(0, 2 ** 32 - 1),
