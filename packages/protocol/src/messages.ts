@@ -4,7 +4,8 @@
  * A frame is a number followed by messages, all that one turn of the event loop produced. The client numbers its frames
  * 1, 2, 3 … on each connection; the server's frames start with the number of the last client frame that it has carried
  * out *and made durable* (0 before the first). So every frame is a heartbeat, a frame without messages is nothing else,
- * and an acknowledged `release` needs no answer of its own. The server acknowledges every frame as soon as it may.
+ * and an acknowledged `release` needs no answer of its own. The server acknowledges every frame as soon as it may. A client's
+ * frame that is too long as text goes in parts: all but the last have the number 0, and are acknowledged with it.
  *
  * A connection begins with `hello`, then, to resume, a `claim` for each lease the client holds and an `acquire` for each
  * it waits for, then `ready`. The server takes that list as the truth of what the client knows: what is not on it is

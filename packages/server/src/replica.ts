@@ -74,7 +74,7 @@ export class Replica {
 
   /**
    * Opens the journal, replays it, and is ready to decide. `openJournal` makes a new journal over the same store each time
-   * that the replica starts again. Rejects with the `JournalError` if it cannot be opened.
+   * that the replica starts again; after each `snapshotEveryFacts` facts its state is kept in the journal. Rejects with the `JournalError` if it cannot be opened.
    */
   static async start(
     openJournal: () => Journal,

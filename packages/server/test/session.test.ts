@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { MAX_FRAME_BYTES, PROTOCOL_VERSION, type WireAcquire } from '@slotkeeper/protocol';
+import { encodeClientFrame, MAX_FRAME_BYTES, PROTOCOL_VERSION, type WireAcquire } from '@slotkeeper/protocol';
 import { beforeEach, describe, expect, it } from 'vitest';
 import { startWorld, TTL_MS, Wire, type World, wait } from './wire.ts';
 
@@ -225,6 +225,23 @@ describe('a client that dies while the server stands still', () => {
     await world.time.pass(1);
     expect(b.grantOf(waiting)).toBeDefined();
   });
+});
+
+it('carries out a frame that comes in parts as they come, and acknowledges it with the last', async () => {
+  const wire = await connected();
+  const holder = { ...wait([]).holder, label: 'x'.repeat(200) };
+  const requests = Array.from({ length: 3_000 }, () => wait([['db', 1]], { holder }));
+  const messages = requests.map((request) => ({ type: 'acquire', request }) as const);
+  const [first, ...others] = encodeClientFrame({ number: 2, messages });
+  wire.sayText(first as string);
+  await world.time.pass(1);
+  expect(wire.grantOf(requests[0]!.lease)).toBeDefined();
+  expect(wire.ack).toBe(1);
+  expect(others.length).toBeGreaterThan(0);
+  for (const text of others) wire.sayText(text);
+  await world.time.pass(1);
+  expect(wire.ack).toBe(2);
+  expect(wire.of('queued')).toHaveLength(2_999);
 });
 
 describe('a breach of the protocol ends its connection, and no other', () => {
