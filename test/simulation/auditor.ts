@@ -315,8 +315,11 @@ export class Auditor {
   /** What the first in line needs is left to it. Slots of lapsed leases count as left. */
   #lookAtRoomKept(id: string, { ticket, name, slots }: Kept): void {
     const first = this.#acquires.get(ticket);
-    const endsAtMs = first ? first.calledAtMs + (first.timeoutMs ?? Number.POSITIVE_INFINITY) * 0.98 : 0;
-    if (first?.state !== 'waiting' || endsAtMs <= this.#nowMs()) return;
+    if (first?.state !== 'waiting') return;
+    const { calledAtMs, client, timeoutMs } = first;
+    const endsAtMs = calledAtMs + (timeoutMs ?? Number.POSITIVE_INFINITY) * 0.98;
+    // For one that comes back they are counted anew.
+    if (endsAtMs <= this.#nowMs() || !this.standing.isCalm(client, this.#nowMs() - calledAtMs)) return;
     const limit = this.#state.limits.get(name);
     if (!limit?.settings.active || limit.settings.slots - limit.level + ROUNDING >= slots) return;
     const hasLapsed = [...this.#state.leases.values()].some((lease) => {
