@@ -1,4 +1,4 @@
-import type { ProtocolError } from './problem.ts';
+import { ProtocolError } from './problem.ts';
 
 /** One end of a two-way channel of frames: of a WebSocket, of a pair in memory, of a simulated network. `Sent`: what this end sends. */
 export interface Channel<Sent> {
@@ -15,4 +15,17 @@ export interface ChannelEvents<Heard> {
   /** What came is no frame. */
   garbled(problem: ProtocolError): void;
   closed(reason: string): void;
+}
+
+/** Tells `events` the frame of a text that came, or what is wrong with it. */
+export function hearText<Heard>(text: string, decode: (text: string) => Heard, events: ChannelEvents<Heard>): void {
+  let frame: Heard;
+  try {
+    frame = decode(text);
+  } catch (error) {
+    if (!(error instanceof ProtocolError)) throw error;
+    events.garbled(error);
+    return;
+  }
+  events.frame(frame);
 }

@@ -6,7 +6,6 @@
  * Decoding checks structure: each field is there and of its type. Whether what it says is allowed is up to `requests.ts`,
  * since one bad request is refused while a bad frame ends its connection.
  */
-import type { ChannelEvents } from './channel.ts';
 import type { ClientMessage, ErrorCode, Grant, Holder, Method, Place, ServerMessage, WireError } from './messages.ts';
 import { ProtocolError, seen } from './problem.ts';
 
@@ -38,19 +37,6 @@ export function encodeClientFrame({ number, messages }: ClientFrame): Iterable<s
  */
 export function encodeServerFrame({ ack, messages }: ServerFrame): Iterable<string> {
   return encode(messages, packServerMessage, { head: ack, lastHead: ack });
-}
-
-/** Tells `events` the frame of a text that came, or what is wrong with it. */
-export function hearText<Heard>(text: string, decode: (text: string) => Heard, events: ChannelEvents<Heard>): void {
-  let frame: Heard;
-  try {
-    frame = decode(text);
-  } catch (error) {
-    if (!(error instanceof ProtocolError)) throw error;
-    events.garbled(error);
-    return;
-  }
-  events.frame(frame);
 }
 
 /** Throws `ProtocolError`, also if it is longer than `MAX_FRAME_BYTES`. */

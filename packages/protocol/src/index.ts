@@ -1,4 +1,4 @@
-export type { Channel, ChannelEvents } from './channel.ts';
+export * from './channel.ts';
 export * from './codec.ts';
 export * from './messages.ts';
 export * from './problem.ts';
