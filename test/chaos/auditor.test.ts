@@ -53,6 +53,15 @@ describe('the auditor', () => {
     expect(verdict([[...a.slice(0, 2), woken], early], journal)).toEqual({ ...CLEAN, above: 1 });
   });
 
+  it('expects nothing of a call that was made in the moment of a kill, after that was written down', () => {
+    const late: Observation[] = [
+      { type: 'killed', atMs: 5 },
+      { type: 'asked', call: 'b', amounts, atMs: 6 },
+    ];
+    expect(verdict([a, late], journal.slice(0, 3))).toEqual(CLEAN);
+    expect(verdict([a, late.slice(1)], journal.slice(0, 3))).toEqual({ ...CLEAN, broken: 1 });
+  });
+
   it('finds a grant that is not in the journal, and one that stands there as another', () => {
     expect(verdict([a, b], journal.slice(0, 3))).toEqual({ ...CLEAN, lost: 2 });
     expect(verdict([held('c', 2, [0, 1, 10]), b], journal).lost).toBe(2);

@@ -74,16 +74,19 @@ function callsOf(client: string, seen: readonly Observation[], ttlMs: number): C
     if (type === 'stalled') {
       if (atMs - observation.sinceMs < ttlMs / 2) continue;
       for (const call of calls.values()) if (call.granted) call.endedAtMs ??= observation.sinceMs;
-    } else if (type === 'killed') {
-      for (const call of calls.values()) {
-        call.endedAtMs ??= atMs;
-        call.isOver = true;
-      }
     } else if (type === 'asked') {
       const { call: name, amounts } = observation;
       calls.set(name, { name, client, amounts, askedAtMs: atMs });
-    } else {
+    } else if (type !== 'killed') {
       follow(calls.get(observation.call) as Call, observation);
+    }
+  }
+  // It is written down before it is done: what the process did in that moment is over, too.
+  const killed = seen.find(({ type }) => type === 'killed');
+  if (killed) {
+    for (const call of calls.values()) {
+      call.endedAtMs ??= killed.atMs;
+      call.isOver = true;
     }
   }
   return [...calls.values()];
