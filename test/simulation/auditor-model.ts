@@ -6,6 +6,8 @@
 /** A fact, as plain JSON. */
 export type PlainFact = { readonly type: string; readonly at: number } & Readonly<Record<string, unknown>>;
 
+export type Amounts = readonly (readonly [name: string, slots: number])[];
+
 export interface PlainSettings {
   readonly slots: number;
   readonly slotDecayPerSecond: number | null;
@@ -35,9 +37,9 @@ export interface PlainLease {
   readonly fact: PlainFact;
   ttlMs: number | null;
   renewed: boolean;
-  readonly amounts: Map<string, number>;
+  amounts: Amounts;
   /** What it took of rates and does not hold; forgotten when such a limit is deleted or decays otherwise. */
-  spent: readonly (readonly [string, number])[];
+  spent: Amounts;
 }
 
 export class PlainState {
@@ -89,7 +91,7 @@ export class PlainState {
       leases.map(({ id, token, fact, ttlMs, renewed, amounts, spent }) => {
         const h = fact.holder as Readonly<Record<string, unknown>>;
         const holder = [h.type, h.id, h.label, h.host, h.pid];
-        return [id, token, fact.session, fact.lifeline, ttlMs, renewed, fact.at, holder, [...amounts], spent];
+        return [id, token, fact.session, fact.lifeline, ttlMs, renewed, fact.at, holder, amounts, spent];
       }),
     ]);
   }
@@ -128,19 +130,23 @@ export class PlainState {
   #grant(fact: PlainFact): string | undefined {
     const id = fact.lease as string;
     if (this.leases.has(id)) return 'the lease is held already';
-    const asked = fact.amounts as readonly (readonly [string, number])[];
-    const isSpent = (name: string) => !fact.refunds && isRate(this.limits.get(name));
-    const amounts = new Map(asked.filter(([name]) => !isSpent(name)));
-    const spent = asked.filter(([name]) => isSpent(name));
+    const amounts: Amounts[number][] = [];
+    const spent: Amounts[number][] = [];
     const ttlMs = fact.ttlMs as number | null;
     this.leases.set(id, { id, token: this.position, fact, ttlMs, renewed: false, amounts, spent });
-    for (const [name, slots] of asked) {
+    for (const asked of fact.amounts as Amounts) {
+      const [name, slots] = asked;
       const limit = this.limits.get(name);
       if (!limit) return `there is no limit '${name}'`;
       decay(limit, fact.at);
       limit.level += slots;
-      if (amounts.has(name)) limit.held += slots;
       limit.grants += 1;
+      if (isRate(limit) && !fact.refunds) {
+        spent.push(asked);
+      } else {
+        amounts.push(asked);
+        limit.held += slots;
+      }
       const { active, mode, slots: all } = limit.settings;
       if (active && limit.level > all + 1e-6)
         return `it makes ${limit.level} slots of '${name}' taken, which has ${all}`;
@@ -152,17 +158,24 @@ export class PlainState {
   #end(fact: PlainFact): string | undefined {
     const lease = this.leases.get(fact.lease as string);
     if (!lease) return 'there is no such lease';
-    const names = (fact.names as readonly string[] | null | undefined) ?? [...lease.amounts.keys()];
-    for (const name of names) {
+    const names = fact.names as readonly string[] | null | undefined;
+    const notHeld = names?.find((name) => !lease.amounts.some(([held]) => held === name));
+    if (notHeld !== undefined) return `it gives back '${notHeld}', which it does not hold`;
+    const kept: Amounts[number][] = [];
+    for (const held of lease.amounts) {
+      const [name, slots] = held;
+      if (names && !names.includes(name)) {
+        kept.push(held);
+        continue;
+      }
       const limit = this.limits.get(name);
-      const slots = lease.amounts.get(name);
-      if (!limit || slots === undefined) return `it gives back '${name}', which it does not hold`;
+      if (!limit) return `there is no limit '${name}'`;
       limit.held -= slots;
       if (fact.how !== 'left') free(limit, slots, fact.at);
-      lease.amounts.delete(name);
     }
+    lease.amounts = kept;
     if (fact.how === 'undone') this.#refund(lease, fact.at);
-    if (lease.amounts.size === 0) this.leases.delete(lease.id);
+    if (kept.length === 0) this.leases.delete(lease.id);
     return undefined;
   }
 

@@ -13,13 +13,13 @@
  *
  * A request without a reply may or may not have happened: it only ever allows, never demands.
  */
-import { isRate, type PlainFact, PlainState } from './auditor-model.ts';
+import { type Amounts, isRate, type PlainFact, PlainState } from './auditor-model.ts';
 import { GrantOrder } from './grant-order.ts';
 import type { Kept } from './overtaking-watch.ts';
 import type { View } from './plain-scan.ts';
 import { Rounds } from './rounds.ts';
 import { SettingsLog } from './settings-log.ts';
-import { type Acquire, type Amounts, type Asked, CALM_MS, type Client, Standing } from './standing.ts';
+import { type Acquire, type Asked, CALM_MS, type Client, Standing } from './standing.ts';
 
 export type PlainFacts = readonly PlainFact[];
 
@@ -78,8 +78,14 @@ export class Auditor {
   called(asked: Asked): Acquire {
     this.acquires += 1;
     const nowMs = this.#nowMs();
+    const { id, client, amounts, priority, timeoutMs, onMissing } = asked;
     const acquire: Acquire = {
-      ...asked,
+      id,
+      client,
+      amounts,
+      priority,
+      timeoutMs,
+      onMissing,
       calledAtMs: nowMs,
       state: 'waiting',
       token: 0,
@@ -88,11 +94,10 @@ export class Auditor {
       given: [],
       holds: [],
       isRevoked: false,
-      isGivenBack: false,
       believes: never,
     };
-    this.#acquires.set(asked.id, acquire);
-    asked.client.acquires.add(acquire);
+    this.#acquires.set(id, acquire);
+    client.acquires.add(acquire);
     this.#rounds.overtaking.called(nowMs, acquire.priority);
     return acquire;
   }
@@ -142,7 +147,7 @@ export class Auditor {
   /** As a grant is told again: without what is spent of rates that were deleted, or set to decay otherwise, since. */
   #given({ id, given }: Acquire): Amounts {
     const lease = this.#state.leases.get(id);
-    return given.filter(([name]) => lease?.amounts.has(name) || lease?.spent.some(([spent]) => spent === name));
+    return given.filter(([name]) => lease?.amounts.some(([held]) => held === name) || lease?.spent.some(([spent]) => spent === name));
   }
 
   failed(acquire: Acquire, code: string): void {
@@ -169,7 +174,6 @@ export class Auditor {
 
   releasing(acquire: Acquire): void {
     if (acquire.state !== 'held') return;
-    acquire.isGivenBack = acquire.believes();
     this.#disbelieve(acquire);
     this.#become(acquire, 'releasing');
   }
@@ -177,15 +181,18 @@ export class Auditor {
   /** The release was acknowledged. */
   released(acquire: Acquire): void {
     if (acquire.state !== 'releasing') return;
-    const { client, sinceMs, id } = acquire;
+    const { calledAtMs, client, sinceMs, id } = acquire;
+    const nowMs = this.#nowMs();
     // Otherwise it may have been told that the lease would be over by now in any case.
-    const isSure = acquire.isGivenBack && this.standing.isCalm(client, this.#nowMs() - sinceMs + client.ttlMs);
+    const isSure = this.standing.isCalm(client, nowMs - sinceMs + client.ttlMs);
     if (isSure && this.#state.leases.get(id)?.token === acquire.token)
       this.#violation(
         'an acknowledged release is durable',
         `${client.name} was told that ${id} is released; the journal has it as held`,
       );
     this.#over(acquire);
+    // It was asked for once, on the connection that there is: nothing more can come of it.
+    if (this.standing.isCalm(client, nowMs - calledAtMs) && !this.#state.leases.has(id)) this.#acquires.delete(id);
   }
 
   /** `check()` has said that the lease is good, or not. */
@@ -226,7 +233,7 @@ export class Auditor {
         );
         this.#rounds.overtaking.clear();
       }
-      if (lease?.amounts.size === 0) this.#rounds.overtaking.ended(lease.id);
+      if (lease?.amounts.length === 0) this.#rounds.overtaking.ended(lease.id);
     }
   }
 
@@ -273,7 +280,7 @@ export class Auditor {
 
   #grantIsDurable(fact: PlainFact): void {
     const id = fact.lease as string;
-    const amounts = fact.amounts as readonly (readonly [string, number])[];
+    const amounts = fact.amounts as Amounts;
     const acquire = this.#acquires.get(id);
     const nowMs = this.#nowMs();
     if (!acquire) {
@@ -283,7 +290,7 @@ export class Auditor {
     const { client, onMissing } = acquire;
     acquire.grantedAtMs = nowMs;
     acquire.given = amounts;
-    acquire.holds = [...(this.#state.leases.get(id)?.amounts ?? [])];
+    acquire.holds = this.#state.leases.get(id)?.amounts ?? [];
     if (acquire.token > 0 && !this.#mayComeLate(acquire))
       this.#violation(
         'an acquire is granted once',
@@ -291,9 +298,10 @@ export class Auditor {
       );
     if (client.session !== fact.session)
       this.#violation('a grant goes to who asked', `${id} of ${client.name} is granted to another session`);
-    const asked = new Map(acquire.amounts);
-    const isAsAsked = amounts.every(([name, slots]) => asked.get(name) === slots);
-    if (!isAsAsked || (amounts.length < asked.size && onMissing !== 'allow'))
+    const isAsAsked = amounts.every(([name, slots]) =>
+      acquire.amounts.some(([asked, wanted]) => asked === name && wanted === slots),
+    );
+    if (!isAsAsked || (amounts.length < acquire.amounts.length && onMissing !== 'allow'))
       this.#violation(
         'what is granted was asked for',
         `${JSON.stringify(amounts)} instead of ${JSON.stringify(acquire.amounts)}`,
@@ -323,7 +331,7 @@ export class Auditor {
     const limit = this.#state.limits.get(name);
     if (!limit?.settings.active || limit.settings.slots - limit.level + ROUNDING >= slots) return;
     const hasLapsed = [...this.#state.leases.values()].some((lease) => {
-      const client = lease.amounts.has(name) ? this.#acquires.get(lease.id)?.client : undefined;
+      const client = lease.amounts.some(([held]) => held === name) ? this.#acquires.get(lease.id)?.client : undefined;
       return client && !(client.isConnected && this.standing.isCalm(client, client.ttlMs));
     });
     if (!hasLapsed)

@@ -40,12 +40,12 @@ export class Disk {
     this.#written(after, facts);
   }
 
-  /** Where the server dies it goes no further: undefined if it does not die here. */
-  reach(step: Step): Promise<never> | undefined {
-    if (this.crashAt !== step) return undefined;
+  /** Whether the server dies here: it is to go no further. */
+  diesAt(step: Step): boolean {
+    if (this.crashAt !== step) return false;
     this.crashAt = null;
     this.#crash();
-    return new Promise(() => {});
+    return true;
   }
 }
 
@@ -63,7 +63,7 @@ class FaultyJournal implements Journal {
 
   async open(): Promise<Opened> {
     const opened = await this.#memory.open();
-    await this.#disk.reach('opened');
+    if (this.#disk.diesAt('opened')) await forEver();
     return opened;
   }
 
@@ -74,19 +74,19 @@ class FaultyJournal implements Journal {
     const appendMs = disk.appendMs();
     const afterMs = appendMs < FAST_MS ? 0 : appendMs / 2;
     if (appendMs > 0) await this.#takes(appendMs - afterMs);
-    await disk.reach('before the write');
+    if (disk.diesAt('before the write')) await forEver();
     if (outcome === 'fails before the write') throw new JournalError('IO', 'The disk failed before the write.');
     await this.#memory.append(facts, at);
     disk.wrote(at.after, facts);
-    await disk.reach('after the write');
+    if (disk.diesAt('after the write')) await forEver();
     if (afterMs > 0) await this.#takes(afterMs);
     if (outcome === 'fails after the write') throw new JournalError('IO', 'The disk failed after the write.');
   }
 
   async saveSnapshot(position: number, state: string): Promise<void> {
-    await this.#disk.reach('before the snapshot');
+    if (this.#disk.diesAt('before the snapshot')) await forEver();
     await this.#memory.saveSnapshot(position, state);
-    await this.#disk.reach('after the snapshot');
+    if (this.#disk.diesAt('after the snapshot')) await forEver();
   }
 
   read(after: number, limit: number): Promise<readonly StoredFact[]> {
@@ -105,4 +105,8 @@ class FaultyJournal implements Journal {
   #takes(ms: number): Promise<void> {
     return new Promise((resolve) => this.#process.setTimer(ms, resolve));
   }
+}
+
+function forEver(): Promise<never> {
+  return new Promise(() => {});
 }

@@ -2,10 +2,11 @@
 import { Keeper, type RateTaken } from '../../packages/client/src/keeper.ts';
 import type { Lease } from '../../packages/client/src/lease.ts';
 import { Session } from '../../packages/client/src/session.ts';
-import type { AcquireOptions } from '../../packages/client/src/wish.ts';
+import type { AcquireOptions, RateOptions } from '../../packages/client/src/wish.ts';
 import { Random } from '../random.ts';
 import type { VirtualTime } from '../virtual-time.ts';
 import type { Auditor } from './auditor.ts';
+import type { Amounts } from './auditor-model.ts';
 import { type ClockFaults, SimulatedProcess } from './host.ts';
 import { type Network, Route } from './network.ts';
 import type { ClientPlan, LimitPlan } from './plan.ts';
@@ -93,7 +94,8 @@ export class SimulatedClient {
 
   #newId(): string {
     this.#ids += 1;
-    this.#lastId = `${this.#idPrefix}-${this.#ids.toString(16).padStart(12, '0')}`;
+    // Joined, not added: it is looked up by, and what is added is put together again wherever it is.
+    this.#lastId = [this.#idPrefix, this.#ids.toString(16).padStart(12, '0')].join('-');
     return this.#lastId;
   }
 
@@ -134,7 +136,7 @@ export class SimulatedClient {
     const { work } = this.#plan;
     const amounts = this.#amounts();
     const controller = this.#chance(work.cancel) ? new AbortController() : undefined;
-    const options = this.#options(controller?.signal);
+    const options = this.#options(amounts, controller?.signal);
     // Who keeps on is worth a longer look.
     const isLong = this.#chance(work.holdsLong * (options.onLost === 'continue' ? 20 : 1));
     const meanMs = isLong ? 2 * this.#plan.ttlMs : work.holdMs;
@@ -142,7 +144,7 @@ export class SimulatedClient {
     this.#underWay += 1;
     const isTry = this.#chance(work.aTry);
     const isBody = !isTry && this.#chance(work.body);
-    const isSpending = this.#areRates(amounts) && this.#chance(work.spends ?? 0);
+    const isSpending = (work.spends ?? 0) > 0 && this.#areRates(amounts) && this.#chance(work.spends ?? 0);
     const timeoutMs = isTry ? 0 : options.timeoutSeconds === undefined ? null : options.timeoutSeconds * 1_000;
     let acquire: Acquire | undefined;
     const hold = async (lease: Lease<string>): Promise<void> => {
@@ -156,14 +158,14 @@ export class SimulatedClient {
       this.#world.note(() => `${this.audit.name} has spent ${(acquire as Acquire).id}`);
       this.#world.auditor.spent(acquire as Acquire, limits);
     };
+    const limits = amounts.length === 1 ? amounts[0]![0] : Object.fromEntries(amounts);
     const timed = isTry ? { ...options, timeoutSeconds: 0 } : options;
-    const { onLost: _, ...spending } = timed;
     const idBefore = this.#lastId;
     const call = isSpending
-      ? this.#keeper.rateLimit(amounts, spending).then(spend)
+      ? this.#keeper.rateLimit(limits, { ...timed, onLost: undefined } as RateOptions).then(spend)
       : isBody
-        ? this.#keeper.concurrency(amounts, options, hold)
-        : this.#keeper.acquire(amounts, timed).then(hold);
+        ? this.#keeper.concurrency(limits, options, hold)
+        : this.#keeper.acquire(limits, timed).then(hold);
     if (this.#lastId !== idBefore) acquire = this.#called(amounts, options, timeoutMs);
     if (controller && acquire) this.#cancelLater(controller, acquire);
     call.then(
@@ -172,28 +174,31 @@ export class SimulatedClient {
     );
   }
 
-  #amounts(): Record<string, number> {
+  #amounts(): Amounts {
     const { work } = this.#plan;
     const { shares } = this.#world;
-    const amounts: Record<string, number> = {};
+    const amounts: [string, number][] = [];
     const count = this.#chance(work.severalLimits) ? this.#random.integer(2, 4) : 1;
     for (let i = 0; i < count; i += 1) {
       const { name, slots } = this.#random.pick(shares);
-      amounts[name] = Math.min(slots, this.#random.integer(1, work.slotsMax));
+      const wanted = Math.min(slots, this.#random.integer(1, work.slotsMax));
+      const again = amounts.find(([other]) => other === name);
+      if (again) again[1] = wanted;
+      else amounts.push([name, wanted]);
     }
     return amounts;
   }
 
-  #areRates(amounts: Record<string, number>): boolean {
-    return this.#world.names.every(
-      ({ name, slotDecayPerSecond }) => !(name in amounts) || slotDecayPerSecond !== undefined,
-    );
+  #areRates(amounts: Amounts): boolean {
+    const { names } = this.#world;
+    return amounts.every(([name]) => names.find((limit) => limit.name === name)?.slotDecayPerSecond !== undefined);
   }
 
-  #options(signal: AbortSignal | undefined): AcquireOptions {
+  #options(amounts: Amounts, signal: AbortSignal | undefined): AcquireOptions {
     const { work } = this.#plan;
     const { names } = this.#world;
     return {
+      slots: amounts.length === 1 ? amounts[0]![1] : undefined,
       timeoutSeconds: this.#chance(work.timeout) ? this.#random.integer(1, 300) / 10 : undefined,
       priority: this.#chance(work.priority) ? this.#random.integer(-20, 60) : undefined,
       onLost: this.#chance(work.keepsOn) ? 'continue' : 'abort',
@@ -206,7 +211,7 @@ export class SimulatedClient {
     };
   }
 
-  #called(amounts: Record<string, number>, options: AcquireOptions, timeoutMs: number | null): Acquire {
+  #called(amounts: Amounts, options: AcquireOptions, timeoutMs: number | null): Acquire {
     const { auditor, note } = this.#world;
     const { onMissing = 'error', priority = 0 } = options;
     note(
@@ -216,7 +221,7 @@ export class SimulatedClient {
     return auditor.called({
       id: this.#lastId,
       client: this.audit,
-      amounts: Object.entries(amounts),
+      amounts,
       priority,
       timeoutMs,
       onMissing: typeof onMissing === 'object' ? 'create' : onMissing,

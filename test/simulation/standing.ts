@@ -1,5 +1,7 @@
 /** How each client stands, as far as can be seen from outside: since when it is connected, paused, gone, or cut off. */
 
+import type { Amounts } from './auditor-model.ts';
+
 /** A client process, as the auditor knows it. */
 export interface Client {
   readonly name: string;
@@ -21,8 +23,6 @@ export interface Client {
   disturbedUntilMs: number;
   readonly acquires: Set<Acquire>;
 }
-
-export type Amounts = readonly (readonly [name: string, slots: number])[];
 
 export interface Asked {
   readonly id: string;
@@ -46,8 +46,6 @@ export interface Acquire extends Asked {
   given: Amounts;
   holds: Amounts;
   isRevoked: boolean;
-  /** It was given back by its holder, who had not lost it. */
-  isGivenBack: boolean;
   /** Whether its client would go on with its work now. */
   believes: () => boolean;
 }
