@@ -147,7 +147,9 @@ export class Auditor {
   /** As a grant is told again: without what is spent of rates that were deleted, or set to decay otherwise, since. */
   #given({ id, given }: Acquire): Amounts {
     const lease = this.#state.leases.get(id);
-    return given.filter(([name]) => lease?.amounts.some(([held]) => held === name) || lease?.spent.some(([spent]) => spent === name));
+    return given.filter(
+      ([name]) => lease?.amounts.some(([held]) => held === name) || lease?.spent.some(([spent]) => spent === name),
+    );
   }
 
   failed(acquire: Acquire, code: string): void {
