@@ -52,7 +52,7 @@ function describe(world: World, client: Client, waiters: readonly WaiterView[]):
   }
   if (lease) {
     const older = [...engine.state.leases.values()].filter((other) => other.token < lease.token).length;
-    parts.push(older, engine.isValid(name, lease.token), [...lease.amounts]);
+    parts.push(older, engine.isValid(name, lease.token), lease.amounts);
     // What would come back of it if it were undone.
     for (const [limit, slots] of lease.spent) {
       const perSecond = engine.state.limits.get(limit)?.settings.slotDecayPerSecond ?? 0;

@@ -17,7 +17,7 @@ import { Limits } from './limits.ts';
 import { Line } from './line.ts';
 import { leaseIdInUse, leaseLost, queueFull, type Refusal, staleConnection, timedOut } from './refusals.ts';
 import { type Session, Sessions } from './sessions.ts';
-import type { Lease, Limit, State } from './state.ts';
+import { type Lease, type Limit, type State, slotsIn } from './state.ts';
 import { type Ticket, Tickets } from './tickets.ts';
 import type { HolderView, LimitView, SlotsOf, WaiterView } from './views.ts';
 
@@ -79,7 +79,7 @@ export class Engine {
     this.#line.begin(this.nowMs);
     const refusal = this.#carryOut(command);
     this.#line.settle();
-    return { ...this.#ledger.end(), refusal };
+    return this.#ledger.end(refusal);
   }
 
   /** When `tick` is to be called, a time of the engine; null: not before another command. */
@@ -132,7 +132,7 @@ export class Engine {
       const { id: leaseId, token, holder, grantedAtMs: sinceMs } = lease;
       const session = this.#sessions.get(lease.session);
       const expiresAtMs = session ? this.#sessions.deadlineOf(session) : null;
-      yield { leaseId, token, limits: slotsOf([...lease.amounts]), holder, sinceMs, expiresAtMs };
+      yield { leaseId, token, limits: slotsOf(lease.amounts), holder, sinceMs, expiresAtMs };
     }
   }
 
@@ -319,9 +319,9 @@ export class Engine {
   #release({ session, lease: leaseId, token, names, how }: Command & { readonly type: 'release' }): undefined {
     const lease = this.state.leases.get(leaseId);
     if (lease?.token !== token || lease.session !== (session ?? lease.session)) return;
-    const some = names?.filter((name) => lease.amounts.has(name));
+    const some = names?.filter((name) => slotsIn(lease.amounts, name) !== undefined);
     if (some?.length === 0) return;
-    this.#leases.release(lease, how, some === undefined || some.length === lease.amounts.size ? null : some);
+    this.#leases.release(lease, how, some === undefined || some.length === lease.amounts.length ? null : some);
     this.#forgetIfIdle(lease.session);
   }
 
@@ -533,13 +533,12 @@ const NO_WARNINGS: readonly Warning[] = [];
 
 /** Whether the lease is what the request came to: all of it, or less what was left out. */
 function isGranted(lease: Lease, request: AcquireRequest): boolean {
-  return whatItGot(lease, request).length === lease.amounts.size + lease.spent.length;
+  return whatItGot(lease, request).length === lease.amounts.length + lease.spent.length;
 }
 
 /** What of the request the lease holds or has spent, in the order in which it was asked for; what it spent of rates that were deleted or decay otherwise since is forgotten. */
 function whatItGot({ amounts, spent }: Lease, request: AcquireRequest): Amounts {
-  const taken = new Map([...amounts, ...spent]);
-  return request.amounts.filter(([name, slots]) => taken.get(name) === slots);
+  return request.amounts.filter(([name, slots]) => (slotsIn(amounts, name) ?? slotsIn(spent, name)) === slots);
 }
 
 function slotsOf(amounts: Amounts): SlotsOf[] {

@@ -3,6 +3,7 @@ import type { Place } from './commands.ts';
 import type { Amounts, EngineMs, Holder } from './facts.ts';
 import { freeSlots, room, slotsWithoutLease } from './level.ts';
 import { type Gate, isBefore, type Lane, type Line, type Waiter } from './line.ts';
+import { slotsIn } from './state.ts';
 
 export interface Explanation {
   /** The acquire's lease id. */
@@ -67,7 +68,7 @@ function lack<W extends Waiter<W>>(gate: Gate<W>, wanted: number, nowMs: EngineM
     heldBy: longest.map((lease) => ({
       leaseId: lease.id,
       holder: lease.holder,
-      slots: lease.amounts.get(limit.name) ?? 0,
+      slots: slotsIn(lease.amounts, limit.name) ?? 0,
       since: lease.grantedAtMs,
     })),
   };

@@ -4,5 +4,5 @@ export type { Explanation, Lack } from './explain.ts';
 export type * from './facts.ts';
 export { slotsWithoutLease } from './level.ts';
 export { notFound, queueFull, type Refusal, type RefusalCode, resumed } from './refusals.ts';
-export { canonical, emptyState, evolve, type Lease, type Limit, type State } from './state.ts';
+export { canonical, emptyState, evolve, type Lease, type Limit, type State, slotsIn } from './state.ts';
 export type { HolderView, LimitView, WaiterView } from './views.ts';

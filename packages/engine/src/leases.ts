@@ -51,11 +51,8 @@ export class Leases {
 
   /** Of all its limits, or of `names` only. The line is to be settled afterwards. */
   release(lease: Lease, how: ReleaseHow = 'returned', names: readonly string[] | null = null): void {
-    this.#end(
-      lease,
-      { type: 'lease.released', at: this.#ledger.nowMs, lease: lease.id, names, how },
-      names ?? [...lease.amounts.keys()],
-    );
+    const amounts = names ? lease.amounts.filter(([name]) => names.includes(name)) : lease.amounts;
+    this.#end(lease, { type: 'lease.released', at: this.#ledger.nowMs, lease: lease.id, names, how }, amounts);
     if (how === 'undone') for (const [name] of lease.spent) this.#line.roomGained(name);
   }
 
@@ -83,8 +80,8 @@ export class Leases {
 
   /** Its holder is back. False if somebody waits for its slots: then it is to end. */
   makeWhole(lease: Lease): boolean {
-    for (const name of lease.amounts.keys()) if (this.#line.isWantedNow(name)) return false;
-    for (const name of lease.amounts.keys()) this.#takeOffLapsed(name, lease);
+    for (const [name] of lease.amounts) if (this.#line.isWantedNow(name)) return false;
+    this.#takeOffLapsed(lease, lease.amounts);
     return true;
   }
 
@@ -96,15 +93,18 @@ export class Leases {
     }
   }
 
-  #end(lease: Lease, fact: Fact, names: readonly string[] = [...lease.amounts.keys()]): void {
-    for (const name of names) this.#takeOffLapsed(name, lease);
+  /** `amounts`: what of the lease is over. */
+  #end(lease: Lease, fact: Fact, amounts: Amounts = lease.amounts): void {
+    this.#takeOffLapsed(lease, amounts);
     this.#ledger.record(fact);
-    for (const name of names) this.#line.roomGained(name);
-    if (lease.amounts.size === 0) this.#sessions.get(lease.session)?.leases.delete(lease.id);
+    for (const [name] of amounts) this.#line.roomGained(name);
+    if (lease.amounts.length === 0) this.#sessions.get(lease.session)?.leases.delete(lease.id);
   }
 
-  #takeOffLapsed(name: string, lease: Lease): void {
-    const gate = this.#line.gate(name);
-    if (gate.lapsed.delete(lease.id)) gate.lapsedSlots -= lease.amounts.get(name) as number;
+  #takeOffLapsed(lease: Lease, amounts: Amounts): void {
+    for (const [name, slots] of amounts) {
+      const gate = this.#line.gate(name);
+      if (gate.lapsed.delete(lease.id)) gate.lapsedSlots -= slots;
+    }
   }
 }

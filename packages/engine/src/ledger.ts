@@ -1,13 +1,17 @@
 /** The books of one engine: its durable state, and what the step under way has written so far. */
-import type { Notice } from './commands.ts';
+import type { Notice, Step } from './commands.ts';
 import type { EngineMs, Fact } from './facts.ts';
+import type { Refusal } from './refusals.ts';
 import { evolve, type Lease, type Limit, type State } from './state.ts';
+
+const NONE: readonly never[] = [];
 
 export class Ledger {
   readonly state: State;
   #nowMs: EngineMs;
-  #facts: Fact[] = [];
-  #notices: Notice[] = [];
+  /** Null while there is none: most steps have no fact, or nothing to say. */
+  #facts: Fact[] | null = null;
+  #notices: Notice[] | null = null;
 
   constructor(state: State, nowMs: EngineMs) {
     this.state = state;
@@ -21,23 +25,25 @@ export class Ledger {
 
   begin(nowMs: EngineMs): void {
     this.#nowMs = Math.max(this.#nowMs, nowMs);
-    this.#facts = [];
-    this.#notices = [];
+    this.#facts = null;
+    this.#notices = null;
   }
 
-  end(): { readonly facts: readonly Fact[]; readonly notices: readonly Notice[] } {
-    return { facts: this.#facts, notices: this.#notices };
+  end(refusal: Refusal | undefined): Step {
+    return { facts: this.#facts ?? NONE, notices: this.#notices ?? NONE, refusal };
   }
 
   /** The fact has happened: the state has changed, and the host is to make it durable. */
   record(fact: Fact): void {
     evolve(this.state, fact);
-    this.#facts.push(fact);
+    if (this.#facts) this.#facts.push(fact);
+    else this.#facts = [fact];
   }
 
   /** To be told to a session once what has been recorded so far is durable. */
   tell(notice: Notice): void {
-    this.#notices.push(notice);
+    if (this.#notices) this.#notices.push(notice);
+    else this.#notices = [notice];
   }
 
   limit(name: string): Limit {

@@ -32,8 +32,8 @@ export interface Lease {
   renewed: boolean;
   readonly grantedAtMs: EngineMs;
   readonly holder: Holder;
-  /** What it holds, by the limit's name. Empty in a lease that holds nothing: all its names were unknown and allowed, or rates. */
-  readonly amounts: Map<string, number>;
+  /** What it holds. Empty in a lease that holds nothing: all its names were unknown and allowed, or rates. */
+  amounts: Amounts;
   /**
    * What it took of rates and does not hold: it is spent, whatever becomes of the lease. Forgotten when the limit is
    * deleted or decays otherwise from then on.
@@ -110,6 +110,7 @@ export function evolve(state: State, fact: Fact): void {
       return;
     case 'lease.granted': {
       if (state.leases.has(fact.lease)) throw new Error(`lease ${fact.lease} is granted twice`);
+      const spent = fact.refunds ? NOTHING : fact.amounts.filter(([name]) => isRate(state.limits.get(name)));
       const lease: Lease = {
         id: fact.lease,
         token: state.position,
@@ -119,15 +120,13 @@ export function evolve(state: State, fact: Fact): void {
         renewed: false,
         grantedAtMs: fact.at,
         holder: fact.holder,
-        amounts: new Map(),
-        spent: fact.refunds ? NOTHING : fact.amounts.filter(([name]) => isRate(state.limits.get(name))),
+        amounts: spent.length === 0 ? fact.amounts : fact.amounts.filter((amount) => !spent.includes(amount)),
+        spent,
       };
       state.leases.set(lease.id, lease);
-      for (const [name, slots] of fact.amounts) {
+      for (const [name, slots] of fact.amounts) raise(known(state.limits, name, fact), slots, fact.at);
+      for (const [name, slots] of lease.amounts) {
         const limit = known(state.limits, name, fact);
-        raise(limit, slots, fact.at);
-        if (isRate(limit) && !fact.refunds) continue;
-        lease.amounts.set(name, slots);
         limit.held += slots;
         limit.leases.set(lease.id, lease);
       }
@@ -143,23 +142,28 @@ export function evolve(state: State, fact: Fact): void {
     case 'lease.expired':
     case 'lease.revoked': {
       const lease = known(state.leases, fact.lease, fact);
-      const names = fact.type === 'lease.released' && fact.names !== null ? fact.names : lease.amounts.keys();
+      const names = fact.type === 'lease.released' ? fact.names : null;
       const how = fact.type === 'lease.released' ? fact.how : 'returned';
-      for (const name of [...names]) letGo(state, lease, name, how !== 'left', fact);
+      letGo(state, lease, names, how !== 'left', fact);
       if (how === 'undone') refund(state, lease, fact);
-      if (lease.amounts.size === 0) state.leases.delete(lease.id);
+      if (lease.amounts.length === 0) state.leases.delete(lease.id);
       return;
     }
   }
 }
 
-function letGo(state: State, lease: Lease, name: string, frees: boolean, fact: Fact): void {
-  const limit = known(state.limits, name, fact);
-  const slots = known(lease.amounts, name, fact);
-  limit.held -= slots;
-  if (frees) lower(limit, slots, fact.at);
-  limit.leases.delete(lease.id);
-  lease.amounts.delete(name);
+/** `names`: of which limits; null: of all. */
+function letGo(state: State, lease: Lease, names: readonly string[] | null, frees: boolean, fact: Fact): void {
+  const amounts = names ? lease.amounts.filter(([name]) => names.includes(name)) : lease.amounts;
+  if (names && amounts.length < names.length)
+    throw new Error(`a ${fact.type} fact names ${names.join()}, and lease ${lease.id} does not hold all of them`);
+  for (const [name, slots] of amounts) {
+    const limit = known(state.limits, name, fact);
+    limit.held -= slots;
+    if (frees) lower(limit, slots, fact.at);
+    limit.leases.delete(lease.id);
+  }
+  lease.amounts = names ? lease.amounts.filter((amount) => !amounts.includes(amount)) : NOTHING;
 }
 
 /** As if it had not been granted, but for what of it may have decayed: that may have been granted again. */
@@ -180,9 +184,7 @@ function rename(state: State, limit: Limit, to: string): void {
     amounts.map(([name, slots]) => [name === limit.name ? to : name, slots]);
   for (const lease of state.leases.values()) {
     lease.spent = renamed(lease.spent);
-    const amounts = renamed([...lease.amounts]);
-    lease.amounts.clear();
-    for (const [name, slots] of amounts) lease.amounts.set(name, slots);
+    lease.amounts = renamed(lease.amounts);
   }
   state.limits.delete(limit.name);
   state.limits.set(to, limit);
@@ -190,6 +192,10 @@ function rename(state: State, limit: Limit, to: string): void {
 }
 
 const NOTHING: Amounts = [];
+
+export function slotsIn(amounts: Amounts, name: string): number | undefined {
+  return amounts.find(([other]) => other === name)?.[1];
+}
 
 function isRate(limit: Limit | undefined): boolean {
   return limit !== undefined && limit.settings.slotDecayPerSecond !== null;
@@ -234,7 +240,7 @@ export function canonical(state: State): string {
       renewed,
       grantedAtMs,
       [h.type, h.id, h.label, h.host, h.pid],
-      [...amounts],
+      amounts,
       spent,
     ]);
   return JSON.stringify([state.position, state.atMs, limits, leases]);

@@ -1,5 +1,5 @@
 /** The invariants of design.md, checked by plain scans of what the engine shows of itself. */
-import type { Engine, Fact, State } from '../src/index.ts';
+import { type Engine, type Fact, type State, slotsIn } from '../src/index.ts';
 import { without } from './plain-level.ts';
 
 /** To be called after each fact, with the state that it led to. */
@@ -22,7 +22,7 @@ export function auditFact(state: State, fact: Fact): void {
 export function auditState(engine: Engine, heldBack: boolean): void {
   for (const limit of engine.state.limits.values()) {
     let sum = 0;
-    for (const lease of engine.state.leases.values()) sum += lease.amounts.get(limit.name) ?? 0;
+    for (const lease of engine.state.leases.values()) sum += slotsIn(lease.amounts, limit.name) ?? 0;
     check(sum === limit.held, `'${limit.name}' counts ${limit.held} as held, its leases hold ${sum}`);
     const isRate = limit.settings.slotDecayPerSecond !== null;
     const isTaken = isRate ? limit.level >= 0 : limit.level >= sum && Number.isInteger(limit.level);
@@ -54,7 +54,7 @@ export function room(engine: Engine, name: string): number {
   const now = Math.max(0, level - ((settings.slotDecayPerSecond ?? 0) * (engine.nowMs - levelAtMs)) / 1000);
   let lapsed = 0;
   for (const { id, token, amounts } of leases.values()) {
-    if (!engine.isValid(id, token)) lapsed += amounts.get(name) ?? 0;
+    if (!engine.isValid(id, token)) lapsed += slotsIn(amounts, name) ?? 0;
   }
   return settings.slots - without(now, lapsed, held - lapsed);
 }

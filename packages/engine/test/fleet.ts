@@ -204,7 +204,7 @@ export class Fleet {
       this.#send(() => this.#duel.step({ type: 'release', lease, token: token - 1 }));
       return;
     }
-    const names = [...(this.#duel.engine.state.leases.get(lease)?.amounts.keys() ?? [])];
+    const names = (this.#duel.engine.state.leases.get(lease)?.amounts ?? []).map(([name]) => name);
     const isPart = how === 'releasePart' && names.length > 1;
     if (!isPart) client.leases.delete(lease);
     const some = { ...(isPart && { names: names.slice(0, 1) }), ...(how === 'leave' && { how: 'left' as const }) };

@@ -151,7 +151,9 @@ export class Scene {
   /** Leases with slots of the limit, or all leases; in the order of their grants. */
   holding(name?: string): string[] {
     const leases = [...this.engine.state.leases.values()];
-    return leases.filter(({ amounts }) => name === undefined || amounts.has(name)).map(({ id }) => id);
+    return leases
+      .filter(({ amounts }) => name === undefined || amounts.some(([held]) => held === name))
+      .map(({ id }) => id);
   }
 
   /** In the order of the line. */

@@ -45,7 +45,7 @@ function decodeLease(value: unknown): Lease {
     renewed: flag(renewed),
     grantedAtMs: ms(grantedAtMs),
     holder: decodeHolder(holder),
-    amounts: new Map(decodeAmounts(amounts)),
+    amounts: decodeAmounts(amounts),
     spent: decodeAmounts(spent),
   };
 }

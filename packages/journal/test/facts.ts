@@ -127,7 +127,7 @@ function nextFact(state: ReturnType<typeof emptyState>, { kind, pick, settings, 
   if (kind === 3 && lease) return { type: 'lease.renewed', at, lease: lease.id, ttlMs: pick };
   if (kind === 2 && lease) return { type: 'lease.revoked', at, lease: lease.id, reason: 'so' };
   if (kind === 1 && lease) {
-    const names = [...lease.amounts.keys()].slice(pick % 2);
+    const names = lease.amounts.map(([name]) => name).slice(pick % 2);
     const how = (['returned', 'undone', 'left'] as const)[pick % 5] ?? 'returned';
     return { type: 'lease.released', at, lease: lease.id, names: pick % 3 === 0 ? null : names, how };
   }

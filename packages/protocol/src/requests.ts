@@ -42,8 +42,11 @@ export const checkAmounts: Check = (amounts, field) => {
   if (pairs.length > 1 && new Set(pairs.map(([name]) => name)).size < pairs.length)
     return { field, reason: `must name each limit once, but names ${seen(twice(pairs))} twice` };
   for (const [name, slots] of pairs) {
-    const problem = checkName(name, `${field}: a limit's name`) ?? checkSlots(slots, `${field}: slots of '${name}'`);
-    if (problem) return problem;
+    // Nobody need make up texts of what is right.
+    const wrongName = checkName(name, '');
+    if (wrongName) return { ...wrongName, field: `${field}: a limit's name` };
+    const wrongSlots = checkSlots(slots, '');
+    if (wrongSlots) return { ...wrongSlots, field: `${field}: slots of '${name}'` };
   }
   return undefined;
 };
@@ -162,20 +165,23 @@ export function checkFields(
   whole = 'params',
 ): Check {
   return (value, field) => {
-    const path = field === '' ? '' : `${field}.`;
     if (typeof value !== 'object' || value === null || Array.isArray(value))
       return { field: field || whole, reason: `must be an object, but was ${seen(value)}` };
     for (const key of Object.keys(value))
       if (!Object.hasOwn(checks, key))
-        return { field: `${path}${key}`, reason: `is unknown here; there are ${Object.keys(checks).join(', ')}` };
+        return { field: within(field, key), reason: `is unknown here; there are ${Object.keys(checks).join(', ')}` };
     for (const key in checks) {
       const part: unknown = Reflect.get(value, key);
       if (part === undefined && presence === 'optional') continue;
-      const problem = checks[key]!(part, `${path}${key}`);
-      if (problem) return problem;
+      const problem = checks[key]!(part, key);
+      if (problem) return { ...problem, field: within(field, problem.field) };
     }
     return undefined;
   };
+}
+
+function within(whole: string, field: string): string {
+  return whole === '' ? field : `${whole}.${field}`;
 }
 
 function checkText(max: number): Check {

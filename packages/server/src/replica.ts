@@ -219,34 +219,38 @@ export class Replica {
   }
 
   #startFlush(): void {
-    this.#flushing = this.#flush(this.#running(), this.#journal as Journal).finally(() => {
-      this.#flushing = null;
-      if (this.ready && (this.#batch.facts.length > 0 || this.#batch.told.length > 0)) this.#flushSoon();
-    });
-  }
-
-  async #flush(engine: Engine, journal: Journal): Promise<void> {
+    const engine = this.#running();
     const batch = this.#batch;
     this.#batch = { facts: [], told: [] };
+    if (batch.facts.length === 0) this.#deliver(engine, batch.told);
+    else this.#flushing = this.#flush(engine, this.#journal as Journal, batch);
+  }
+
+  async #flush(engine: Engine, journal: Journal, { facts, told }: Batch): Promise<void> {
     try {
-      if (batch.facts.length > 0) {
-        const after = engine.state.position - batch.facts.length;
-        await journal.append(batch.facts, { epoch: this.#epoch, after });
-      }
-      if (engine !== this.#engine) return;
-      this.#deliver(batch.told);
-      if (engine.state.position - this.#snapshotAt >= this.#snapshotEveryFacts) this.#tidySoon(engine, journal);
+      await journal.append(facts, { epoch: this.#epoch, after: engine.state.position - facts.length });
     } catch (error) {
       if (engine === this.#engine) this.#fail((error as Error).message);
     }
+    this.#deliver(engine, told);
+    this.#flushing = null;
+    if (this.ready && (this.#batch.facts.length > 0 || this.#batch.told.length > 0)) this.#flushSoon();
+    const isDue = engine.state.position - this.#snapshotAt >= this.#snapshotEveryFacts;
+    if (isDue && engine === this.#engine) this.#tidySoon(engine, journal);
   }
 
-  #deliver(told: Batch['told']): void {
-    for (const entry of told) {
-      if (typeof entry === 'function') entry();
-      else entry.sink?.(entry.notice);
+  /** Nothing of an engine that has failed meanwhile. */
+  #deliver(engine: Engine, told: Batch['told']): void {
+    if (engine !== this.#engine) return;
+    try {
+      for (const entry of told) {
+        if (typeof entry === 'function') entry();
+        else entry.sink?.(entry.notice);
+      }
+      for (const listener of this.#listeners) listener.flushed?.();
+    } catch (error) {
+      this.#fail((error as Error).message);
     }
-    for (const listener of this.#listeners) listener.flushed?.();
   }
 
   #tidySoon(engine: Engine, journal: Journal): void {

@@ -50,7 +50,8 @@ export interface SessionsOptions {
 export class SessionFace {
   readonly options: SessionsOptions;
   readonly #connections = new Set<Connection>();
-  readonly #dirty = new Set<Connection>();
+  /** With something to say. */
+  #dirty: Connection[] = [];
   #isClosing = false;
 
   constructor(options: SessionsOptions) {
@@ -80,18 +81,22 @@ export class SessionFace {
   }
 
   markDirty(connection: Connection): void {
-    this.#dirty.add(connection);
+    if (connection.isDirty) return;
+    connection.isDirty = true;
+    this.#dirty.push(connection);
   }
 
   forget(connection: Connection): void {
     this.#connections.delete(connection);
-    this.#dirty.delete(connection);
   }
 
   #flush(): void {
-    const dirty = [...this.#dirty];
-    this.#dirty.clear();
-    for (const connection of dirty) connection.write();
+    const dirty = this.#dirty;
+    this.#dirty = [];
+    for (const connection of dirty) {
+      connection.isDirty = false;
+      connection.write();
+    }
   }
 
   #farewell(message: string): void {
@@ -111,6 +116,8 @@ class Connection implements ChannelEvents<ClientFrame> {
   #waits: WireAcquire[] = [];
   #outbox: ServerMessage[] = [];
   readonly #calls: Calls;
+  /** It is to write after the batch. */
+  isDirty = false;
   #received = 0;
   #durable = 0;
 

@@ -167,13 +167,13 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'a lapsed lease that is made whole stays on offer',
     file: leases,
-    find: '    for (const name of lease.amounts.keys()) this.#takeOffLapsed(name, lease);',
+    find: '    this.#takeOffLapsed(lease, lease.amounts);',
     replace: '',
   },
   {
     name: 'a session remembers leases that are over',
     file: leases,
-    find: '    if (lease.amounts.size === 0) this.#sessions.get(lease.session)?.leases.delete(lease.id);',
+    find: '    if (lease.amounts.length === 0) this.#sessions.get(lease.session)?.leases.delete(lease.id);',
     replace: '',
   },
   {
@@ -209,8 +209,9 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'answers leave while the write is under way',
     file: replica,
-    find: '        await journal.append(batch.facts,',
-    replace: '        void journal.append(batch.facts,',
+    find: 'await journal.append(facts, { epoch: this.#epoch, after: engine.state.position - facts.length });',
+    replace:
+      'void journal.append(facts, { epoch: this.#epoch, after: engine.state.position - facts.length }); await null;',
   },
   {
     name: 'grants are told as they are decided',
@@ -222,8 +223,8 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'after a failed write it goes on with what it has in memory',
     file: replica,
-    find: '      if (engine === this.#engine) this.#fail((error as Error).message);\n    }\n  }\n\n  #deliver',
-    replace: '      this.#deliver(batch.told);\n      void error;\n    }\n  }\n\n  #deliver',
+    find: '      if (engine === this.#engine) this.#fail((error as Error).message);',
+    replace: '      void error;',
   },
   {
     name: 'a snapshot is read without its last lease',
@@ -348,8 +349,8 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'what is spent of a rate is held, too',
     file: state,
-    find: '        if (isRate(limit) && !fact.refunds) continue;\n',
-    replace: '',
+    find: 'spent.length === 0 ? fact.amounts : fact.amounts.filter((amount) => !spent.includes(amount))',
+    replace: 'fact.amounts',
   },
   {
     name: 'after a start it is taken to be a minute later, and rates have more',

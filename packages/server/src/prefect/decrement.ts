@@ -1,5 +1,5 @@
 /** What a decrement frees: it names tags and a task run, not a lease. */
-import type { Lease, Limit } from '@slotkeeper/engine';
+import { type Lease, type Limit, slotsIn } from '@slotkeeper/engine';
 import { taskRunOf } from './task-runs.ts';
 
 export interface Release {
@@ -13,9 +13,9 @@ export function whatToRelease(limits: readonly Limit[], taskRunId: string): Rele
   const oldest = limits.map((limit) => ofTaskRun(limit, taskRunId));
   const [onFirst = []] = oldest;
   const exact = onFirst.find(
-    ({ amounts }) => amounts.size === limits.length && limits.every((l) => amounts.has(l.name)),
+    ({ amounts }) => amounts.length === limits.length && limits.every((l) => slotsIn(amounts, l.name) !== undefined),
   );
-  if (exact) return [{ lease: exact.id, token: exact.token, names: [...exact.amounts.keys()] }];
+  if (exact) return [{ lease: exact.id, token: exact.token, names: exact.amounts.map(([name]) => name) }];
   const releases = new Map<string, Release>();
   for (const [i, [lease]] of oldest.entries()) {
     if (!lease) continue;

@@ -1,5 +1,5 @@
 /** Grants of an earlier life of the server, of which nobody knows whether their answers have arrived. */
-import type { Holder, Lease } from '@slotkeeper/engine';
+import { type Holder, type Lease, slotsIn } from '@slotkeeper/engine';
 import type { Replica } from '../replica.ts';
 import { type Increment, isOfKind, type Kind } from './increment.ts';
 import { activeOf, limitsNamed } from './limit-lookup.ts';
@@ -51,7 +51,7 @@ export class EarlierGrants {
     const wanted = activeOf(limitsNamed(engine.state, names));
     for (const lease of ofHolder) {
       const { id, token, amounts } = lease;
-      const isSame = amounts.size === wanted.length && wanted.every(({ name }) => amounts.get(name) === slots);
+      const isSame = amounts.length === wanted.length && wanted.every(({ name }) => slotsIn(amounts, name) === slots);
       if (!isSame || !engine.isValid(id, token)) continue;
       ofHolder.delete(lease);
       return lease;

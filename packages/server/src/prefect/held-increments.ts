@@ -109,7 +109,7 @@ export class HeldIncrements {
     if (earlier) {
       const { id, session, token, amounts } = earlier;
       const held = this.#newHeld(key, increment, session, { ...acquire, lease: id });
-      this.#answer(held, requester, { token, amounts: [...amounts] });
+      this.#answer(held, requester, { token, amounts });
     } else {
       this.#open(this.#newHeld(key, increment, newSession(increment.kind), acquire), requester);
     }

@@ -89,8 +89,8 @@ export function standingOf(state: State): Standing {
       atMs: grantedAtMs,
       isV1: isV1(session),
       holder,
-      limits: [...amounts.keys(), ...spent.map(([name]) => name)].map(idOf).filter(Boolean),
-      taken: [...amounts].map(takenOf),
+      limits: [...amounts, ...spent].map(([name]) => idOf(name)).filter(Boolean),
+      taken: amounts.map(takenOf),
       spent: spent.map(takenOf).filter(({ limit }) => limit !== ''),
     })),
   };
