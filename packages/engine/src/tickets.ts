@@ -55,9 +55,21 @@ export class Tickets {
 
   /** A ticket whose session is connected joins the line, which is to be settled afterwards; another keeps its place. */
   add(ticket: NewTicket): Ticket {
-    const { session, request, amounts, place, deadlineMs } = ticket;
+    const { session, request, missing, amounts, place, deadlineMs, grantsAsItJoined = [] } = ticket;
     const joinedAtMs = place.atMs + request.priority * 1_000;
-    const added: Ticket = { grantsAsItJoined: [], ...ticket, joinedAtMs, lane: null, inLane: -1, inTimeouts: -1 };
+    const added: Ticket = {
+      session,
+      request,
+      missing,
+      amounts,
+      place,
+      joinedAtMs,
+      deadlineMs,
+      grantsAsItJoined,
+      lane: null,
+      inLane: -1,
+      inTimeouts: -1,
+    };
     this.#byLease.set(request.lease, added);
     session.waiters.add(added);
     if (deadlineMs !== Number.POSITIVE_INFINITY) this.#timeouts.push(added);

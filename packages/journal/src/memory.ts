@@ -63,9 +63,12 @@ export class MemoryJournal implements Journal {
   async retain(beforeMs: number): Promise<void> {
     const store = this.#current();
     const covered = (store.snapshot?.position ?? 0) - store.removed;
-    const kept = store.facts.findIndex((fact, index) => index >= covered || fact.at >= beforeMs);
-    const gone = store.facts.splice(0, kept === -1 ? store.facts.length : kept);
-    store.removed += gone.length;
+    const last = store.facts[covered - 1];
+    if (!last) return;
+    // Facts are in the order of their times.
+    const gone = last.at < beforeMs ? covered : store.facts.findIndex((fact) => fact.at >= beforeMs);
+    store.facts.splice(0, gone);
+    store.removed += gone;
   }
 
   async close(): Promise<void> {

@@ -114,7 +114,7 @@ const clientPackings: Packings<ClientMessage> = {
         amounts: amounts(row[2], 'acquire.amounts'),
         timeoutMs: row[3] === null ? null : number(row[3], 'acquire.timeoutMs'),
         priority: number(row[4], 'acquire.priority'),
-        holder: readHolder(row[5], 'acquire.holder'),
+        holder: readHolder(row[5]),
         onMissing: onMissing(row[6], 'acquire.onMissing'),
         place: row[7] === null ? null : readPlace(row[7], 'acquire.place'),
         ratesOnly: bool(row[8], 'acquire.ratesOnly'),
@@ -287,14 +287,14 @@ function packHolder(holder: Holder): Row {
   return [holder.type, holder.id, holder.label, holder.host, holder.pid];
 }
 
-function readHolder(value: unknown, field: string): Holder {
-  const row = list(value, field, 5);
+function readHolder(value: unknown): Holder {
+  const row = list(value, 'acquire.holder', 5);
   return {
-    type: textOrNull(row[0], `${field}.type`),
-    id: textOrNull(row[1], `${field}.id`),
-    label: textOrNull(row[2], `${field}.label`),
-    host: textOrNull(row[3], `${field}.host`),
-    pid: row[4] === null ? null : integer(row[4], `${field}.pid`),
+    type: textOrNull(row[0], 'acquire.holder.type'),
+    id: textOrNull(row[1], 'acquire.holder.id'),
+    label: textOrNull(row[2], 'acquire.holder.label'),
+    host: textOrNull(row[3], 'acquire.holder.host'),
+    pid: row[4] === null ? null : integer(row[4], 'acquire.holder.pid'),
   };
 }
 

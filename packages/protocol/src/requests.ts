@@ -164,16 +164,17 @@ export function checkFields(
   presence: 'required' | 'optional' = 'required',
   whole = 'params',
 ): Check {
+  const all = Object.entries(checks);
   return (value, field) => {
     if (typeof value !== 'object' || value === null || Array.isArray(value))
       return { field: field || whole, reason: `must be an object, but was ${seen(value)}` };
     for (const key of Object.keys(value))
       if (!Object.hasOwn(checks, key))
         return { field: within(field, key), reason: `is unknown here; there are ${Object.keys(checks).join(', ')}` };
-    for (const key in checks) {
-      const part: unknown = Reflect.get(value, key);
+    for (const [key, check] of all) {
+      const part = (value as Readonly<Record<string, unknown>>)[key];
       if (part === undefined && presence === 'optional') continue;
-      const problem = checks[key]!(part, key);
+      const problem = check(part, key);
       if (problem) return { ...problem, field: within(field, problem.field) };
     }
     return undefined;

@@ -265,7 +265,9 @@ class Connection implements ChannelEvents<ClientFrame> {
   #open(hello: Hello): void {
     const { replica, version } = this.#face.options;
     const { session, connection, ttlMs } = hello;
-    const waits = this.#waits.filter((request) => this.#isAllowed(request)).map(acquireRequest);
+    const waits = this.#waits
+      .filter((request) => this.#isAllowed(request))
+      .map((request) => acquireRequest(request, request.place));
     const lifeline = this.#local ? 'process' : 'heartbeat';
     const leases = this.#claims;
     this.#claims = [];
@@ -291,7 +293,7 @@ class Connection implements ChannelEvents<ClientFrame> {
       case 'acquire':
         if (this.#isAllowed(message.request))
           // A place is for those who come back: no other acquire may choose its own.
-          replica.submit({ type: 'acquire', session, request: acquireRequest({ ...message.request, place: null }) });
+          replica.submit({ type: 'acquire', session, request: acquireRequest(message.request, null) });
         return;
       case 'release':
         replica.submit({ type: 'release', session, lease: message.lease, token: message.token });
