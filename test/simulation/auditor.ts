@@ -383,8 +383,8 @@ export class Auditor {
           `${id} of ${client.name}, in line on '${single[0]}' by ${arrivedAtMs}, has token ${grant.token}; ${passed}`,
         );
     }
-    for (const { name } of grant.amounts)
-      this.#order.granted(name, { id, token: grant.token, calledAtMs, placeMs: calledAtMs - priority * 1_000 });
+    const [token, placeMs, toldAtMs] = [grant.token, calledAtMs - priority * 1_000, this.#nowMs()];
+    for (const { name } of grant.amounts) this.#order.granted(name, { id, token, calledAtMs, placeMs, toldAtMs });
   }
 
   // What an observer is shown

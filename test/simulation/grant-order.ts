@@ -6,29 +6,34 @@ interface Grant {
   readonly calledAtMs: number;
   /** The earliest place that it can have had. */
   readonly placeMs: number;
+  /** When its client was told. */
+  readonly toldAtMs: number;
 }
 
 /** So many of a limit's last grants are remembered. */
 const REMEMBERED = 200;
 
 export class GrantOrder {
-  readonly #byLimit = new Map<string, { readonly last: Grant[]; latestCallMs: number }>();
+  /** In the order in which they were told. */
+  readonly #byLimit = new Map<string, Grant[]>();
 
   granted(limit: string, grant: Grant): void {
-    const seen = this.#byLimit.get(limit) ?? { last: [], latestCallMs: 0 };
-    this.#byLimit.set(limit, seen);
-    seen.latestCallMs = Math.max(seen.latestCallMs, grant.calledAtMs);
-    seen.last.push(grant);
-    if (seen.last.length > 2 * REMEMBERED) seen.last.splice(0, REMEMBERED);
+    const last = this.#byLimit.get(limit) ?? [];
+    this.#byLimit.set(limit, last);
+    last.push(grant);
+    if (last.length > 2 * REMEMBERED) last.splice(0, REMEMBERED);
   }
 
   /** A grant with a lesser token to one who called after `arrivedAtMs` and stood behind `placeMs`, if there was one. */
   passed(limit: string, token: number, arrivedAtMs: number, placeMs: number): string | undefined {
-    const seen = this.#byLimit.get(limit);
-    if (!seen || seen.latestCallMs <= arrivedAtMs) return undefined;
-    const grant = seen.last.find(
-      (other) => other.token < token && other.calledAtMs > arrivedAtMs && other.placeMs > placeMs,
-    );
-    return grant && `${grant.id}, called at ${grant.calledAtMs} and in line from ${grant.placeMs}, has ${grant.token}`;
+    const last = this.#byLimit.get(limit) ?? [];
+    // Who called after that was told after that: all that are told before need no look.
+    for (let i = last.length - 1; i >= 0; i -= 1) {
+      const other = last[i] as Grant;
+      if (other.toldAtMs <= arrivedAtMs) return undefined;
+      if (other.token < token && other.calledAtMs > arrivedAtMs && other.placeMs > placeMs)
+        return `${other.id}, called at ${other.calledAtMs} and in line from ${other.placeMs}, has ${other.token}`;
+    }
+    return undefined;
   }
 }

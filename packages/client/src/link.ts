@@ -55,11 +55,10 @@ export class Link {
     this.#channel.send({ number, messages });
   }
 
-  /** Frames up to `ack`, that no earlier call has returned, in order. */
-  acknowledged(ack: number): readonly SentFrame[] {
-    let count = 0;
-    while (count < this.#unacknowledged.length && this.#unacknowledged[count]!.number <= ack) count += 1;
-    return this.#unacknowledged.splice(0, count);
+  /** The next frame, up to `ack`, that is acknowledged; undefined: all have been told. */
+  nextAcknowledged(ack: number): SentFrame | undefined {
+    const first = this.#unacknowledged[0];
+    return first && first.number <= ack ? this.#unacknowledged.shift() : undefined;
   }
 
   /** Nothing is heard from it any more. */

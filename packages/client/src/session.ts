@@ -370,7 +370,8 @@ export class Session {
   }
 
   #acknowledged(ack: number): void {
-    for (const frame of this.#link!.acknowledged(ack)) {
+    const link = this.#link!;
+    for (let frame = link.nextAcknowledged(ack); frame; frame = link.nextAcknowledged(ack)) {
       // Until the welcome the server has not taken up the session.
       if (this.#mode === 'connected') this.#trust.confirm(frame.sentAtMs);
       for (const held of frame.releases) this.#over(held);
