@@ -24,11 +24,6 @@ export class Heap<K extends string, T extends Record<K, number>> {
     return item[this.#index] !== -1;
   }
 
-  /** In no particular order. */
-  [Symbol.iterator](): Iterator<T> {
-    return this.#items[Symbol.iterator]();
-  }
-
   /** How many come before something, as `isBefore` tells of each of them; only these are looked at, and those right below. */
   countBefore(isBefore: (item: T) => boolean): number {
     let count = 0;
@@ -46,12 +41,6 @@ export class Heap<K extends string, T extends Record<K, number>> {
     this.#items.push(item);
     this.#set(this.#items.length - 1, item);
     this.#up(this.#items.length - 1);
-  }
-
-  pop(): T | undefined {
-    const first = this.#items[0];
-    if (first !== undefined) this.remove(first);
-    return first;
   }
 
   remove(item: T): void {
