@@ -42,7 +42,7 @@ export const checkAmounts: Check = (amounts, field) => {
   if (pairs.length > 1 && new Set(pairs.map(([name]) => name)).size < pairs.length)
     return { field, reason: `must name each limit once, but names ${seen(twice(pairs))} twice` };
   for (const [name, slots] of pairs) {
-    // Nobody need make up texts of what is right.
+    // Each acquire comes by here, twice: no text is made but of what is wrong.
     const wrongName = checkName(name, '');
     if (wrongName) return { ...wrongName, field: `${field}: a limit's name` };
     const wrongSlots = checkSlots(slots, '');

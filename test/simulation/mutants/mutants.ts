@@ -289,8 +289,8 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'a frame too many counts as acknowledged',
     file: 'client/src/link.ts',
-    find: '.number <= ack)',
-    replace: '.number <= ack + 1)',
+    find: 'first.number <= ack ?',
+    replace: 'first.number <= ack + 1 ?',
   },
   {
     name: 'a rate gives back twice as fast',
