@@ -44,6 +44,17 @@ describe('a session', () => {
 });
 
 describe('a real server', () => {
+  it.each([
+    ['too long', `POST /api/${'x'.repeat(2_000)} HTTP/1.1\r\nHost: x\r\nX-0: ${'y'.repeat(15_000)}\r\n\r\n`, 431],
+    ['none', 'HELLO\r\n\r\n', 400],
+  ])('answers a head that is %s as it answers all that it refuses', async (_, head, status) => {
+    await using server = await ServerProcess.start();
+    const answer = await raw(server.url, [head]);
+    expect(answer).toMatch(new RegExp(`^HTTP/1.1 ${status} .*Content-Type: application/json\r\n`, 's'));
+    const body = JSON.parse(answer.slice(answer.indexOf('\r\n\r\n'))) as unknown;
+    expect(body).toEqual({ exception_message: expect.any(String) });
+  });
+
   it.each(['//', 'http://[', '//session'])('refuses a WebSocket at %s and lives on', async (path) => {
     await using server = await ServerProcess.start();
     expect(await raw(server.url, [upgrade(path)])).toMatch(/^HTTP\/1\.1 40[04]/);

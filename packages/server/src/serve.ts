@@ -11,6 +11,7 @@ import { openEvents } from './prefect/events/open-events.ts';
 import { prefectFace } from './prefect/face.ts';
 import { Replica } from './replica.ts';
 import { SessionFace } from './session.ts';
+import { refuseUnreadable } from './unreadable.ts';
 import { serveUpgrades, WEBSOCKETS_ONLY } from './upgrades.ts';
 import type { UpstreamAddress } from './upstream/address.ts';
 import { standInFront } from './upstream/front.ts';
@@ -62,6 +63,7 @@ export async function serve(options: ServeOptions): Promise<RunningServer> {
     routerOptions: { maxParamLength: 16_384 },
     rewriteUrl: ({ url = '/' }) => decodable(url),
     http: WEBSOCKETS_ONLY,
+    clientErrorHandler: refuseUnreadable,
   });
   const upstream = options.upstream && new Upstream({ address: options.upstream, isOurs: isToldByServer, log: tell });
   if (upstream) standInFront(app, upstream);
