@@ -159,7 +159,7 @@ export class PlainState {
     const lease = this.leases.get(fact.lease as string);
     if (!lease) return 'there is no such lease';
     const names = fact.names as readonly string[] | null | undefined;
-    const notHeld = names?.find((name) => !lease.amounts.some(([held]) => held === name));
+    const notHeld = names?.find((name) => !isIn(lease.amounts, name));
     if (notHeld !== undefined) return `it gives back '${notHeld}', which it does not hold`;
     const kept: Amounts[number][] = [];
     for (const held of lease.amounts) {
@@ -187,6 +187,10 @@ export class PlainState {
       if (limit && perSecond !== null) free(limit, Math.max(0, slots - (perSecond * (at - fact.at)) / 1_000), at);
     }
   }
+}
+
+export function isIn(amounts: Amounts, name: string): boolean {
+  return amounts.some(([other]) => other === name);
 }
 
 export function isRate(limit: PlainLimit | undefined): boolean {

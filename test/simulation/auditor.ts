@@ -13,7 +13,7 @@
  *
  * A request without a reply may or may not have happened: it only ever allows, never demands.
  */
-import { type Amounts, isRate, type PlainFact, PlainState } from './auditor-model.ts';
+import { type Amounts, isIn, isRate, type PlainFact, PlainState } from './auditor-model.ts';
 import { GrantOrder } from './grant-order.ts';
 import type { Kept } from './overtaking-watch.ts';
 import type { View } from './plain-scan.ts';
@@ -147,9 +147,7 @@ export class Auditor {
   /** As a grant is told again: without what is spent of rates that were deleted, or set to decay otherwise, since. */
   #given({ id, given }: Acquire): Amounts {
     const lease = this.#state.leases.get(id);
-    return given.filter(
-      ([name]) => lease?.amounts.some(([held]) => held === name) || lease?.spent.some(([spent]) => spent === name),
-    );
+    return given.filter(([name]) => lease && (isIn(lease.amounts, name) || isIn(lease.spent, name)));
   }
 
   failed(acquire: Acquire, code: string): void {
@@ -333,7 +331,7 @@ export class Auditor {
     const limit = this.#state.limits.get(name);
     if (!limit?.settings.active || limit.settings.slots - limit.level + ROUNDING >= slots) return;
     const hasLapsed = [...this.#state.leases.values()].some((lease) => {
-      const client = lease.amounts.some(([held]) => held === name) ? this.#acquires.get(lease.id)?.client : undefined;
+      const client = isIn(lease.amounts, name) ? this.#acquires.get(lease.id)?.client : undefined;
       return client && !(client.isConnected && this.standing.isCalm(client, client.ttlMs));
     });
     if (!hasLapsed)
