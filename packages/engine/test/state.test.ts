@@ -52,6 +52,15 @@ describe('the durable state', () => {
       ['granted twice', [set('db'), granted('one'), granted('one')]],
       ["'db', which does not exist", [granted('one')]],
       ["'one', which does not exist", [set('db'), { type: 'lease.expired', at: 3, lease: 'one' }]],
+      [
+        'does not hold all of them',
+        [
+          set('db'),
+          set('gpu'),
+          granted('one'),
+          { type: 'lease.released', at: 3, lease: 'one', names: ['db', 'gpu'], how: 'returned' },
+        ],
+      ],
       ['with 1 leases', [set('db'), granted('one'), { type: 'limit.deleted', at: 3, name: 'db' }]],
     ];
     for (const [message, list] of facts) expect(() => replayed(list)).toThrow(message);
