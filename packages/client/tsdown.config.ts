@@ -5,7 +5,7 @@ import { defineConfig } from 'tsdown';
  * installed. Declarations come from the project's root tsconfig, since the protocol's lie outside this package's own.
  */
 export default defineConfig({
-  entry: { index: 'src/index.ts', v1: 'src/v1/index.ts', prefect: 'src/prefect/index.ts' },
+  entry: { index: 'src/index.ts', v1: 'src/prefect/v1/index.ts', prefect: 'src/prefect/v2/index.ts' },
   platform: 'node',
   target: 'node22',
   fixedExtension: false,

@@ -9,8 +9,8 @@ export default defineConfig({
   entry: {
     index: 'src/index.ts',
     main: 'src/main.ts',
-    'demo-worker': 'src/command/demo/worker.ts',
-    'events-thread': 'src/prefect/events/store-thread.ts',
+    'demo-worker': '../demo/src/worker.ts',
+    'events-thread': '../prefect/src/events/store-thread.ts',
   },
   platform: 'node',
   target: 'node24',

@@ -1,21 +1,23 @@
 /** The server: one replica over a data folder, and its faces on one port. */
 import type { AddressInfo } from 'node:net';
 import { SqliteJournal } from '@slotkeeper/journal';
+import {
+  isToldByServer,
+  openEvents,
+  prefectFace,
+  standInFront,
+  Upstream,
+  type UpstreamAddress,
+} from '@slotkeeper/prefect';
 import Fastify, { type FastifyInstance } from 'fastify';
 import type { Logger } from 'pino';
 import { realClock } from './clock.ts';
 import { decodable } from './decodable-url.ts';
 import { isOfAnotherSite } from './other-site.ts';
-import { isToldByServer } from './prefect/events/event.ts';
-import { openEvents } from './prefect/events/open-events.ts';
-import { prefectFace } from './prefect/face.ts';
 import { Replica } from './replica.ts';
 import { SessionFace } from './session.ts';
 import { refuseUnreadable } from './unreadable.ts';
 import { serveUpgrades, WEBSOCKETS_ONLY } from './upgrades.ts';
-import type { UpstreamAddress } from './upstream/address.ts';
-import { standInFront } from './upstream/front.ts';
-import { Upstream } from './upstream/upstream.ts';
 import { VERSION } from './version.ts';
 import { sessionUpgrade } from './websocket.ts';
 

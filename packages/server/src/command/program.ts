@@ -44,7 +44,7 @@ function demoCommand(): Command {
   return new Command('demo')
     .description('watch twelve processes share three slots, a killed holder and a killed server included')
     .action(async () => {
-      const { runDemo } = await import('./demo/demo.ts');
+      const { runDemo } = await import('@slotkeeper/demo');
       await runDemo();
     });
 }

@@ -1,8 +1,8 @@
 /** `slotkeeper serve`: from the command line to a running server, and from a signal to its end. */
 import { isIP } from 'node:net';
+import { type UpstreamAddress, upstreamAddress } from '@slotkeeper/prefect';
 import { Command, InvalidArgumentError, Option } from 'commander';
 import type { RunningServer } from '../serve.ts';
-import { type UpstreamAddress, upstreamAddress } from '../upstream/address.ts';
 import { notEmpty, wholeNumber } from './arguments.ts';
 import { CommandFailure, EXIT, systemCode } from './failure.ts';
 

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
-import { fits, picture, type Scene, standingText } from '../../src/command/demo/picture.ts';
-import { Story } from '../../src/command/demo/story.ts';
+import { fits, picture, type Scene, standingText } from '../../../demo/src/picture.ts';
+import { Story } from '../../../demo/src/story.ts';
 
 const plain = (_style: string, text: string) => text;
 const SIZE = { columns: 80, rows: 24 };

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { Story, type StoryEvent, sumOf } from '../../src/command/demo/story.ts';
+import { Story, type StoryEvent, sumOf } from '../../../demo/src/story.ts';
 
 function told(...events: StoryEvent[]): Story {
   const story = new Story();

@@ -1,0 +1,77 @@
+/** Which server is meant, and by which of the transports it is reached. One service an address, opened at first use. */
+import { DEFAULT_URL, readAddress } from '../../address.ts';
+import { connect } from '../../connect.ts';
+import type { Keeper } from '../../keeper.ts';
+import { recognise } from '../../recognise.ts';
+import type { Status } from '../../session.ts';
+import { noAnswer } from '../rest/no-answer.ts';
+
+/** What a server is asked through. */
+export interface Service {
+  /** Finishes what is under way, events included, and lets go of its connections. */
+  close(): Promise<void>;
+}
+
+export interface Transports<S extends Service> {
+  /** By our own protocol: a Slotkeeper server, or the engine in this process. */
+  readonly session: (keeper: Keeper) => S;
+  /** By Prefect's REST API, of which this is the URL. */
+  readonly rest: (url: string) => S;
+}
+
+export class Servers<S extends Service> {
+  readonly #transports: Transports<S>;
+  readonly #opened = new Map<string, Promise<S>>();
+
+  constructor(transports: Transports<S>) {
+    this.#transports = transports;
+  }
+
+  /** The service of the server that `SLOTKEEPER_URL`, or else `PREFECT_API_URL`, names now. */
+  service(): Promise<S> {
+    const url = (process.env.SLOTKEEPER_URL || process.env.PREFECT_API_URL || DEFAULT_URL).replace(/\/+$/, '');
+    const known = this.#opened.get(url);
+    if (known !== undefined) return known;
+    const forget = (): void => {
+      if (this.#opened.get(url) === opened) this.#opened.delete(url);
+    };
+    const opened = this.#open(url, forget);
+    this.#opened.set(url, opened);
+    opened.catch(forget);
+    return opened;
+  }
+
+  async close(): Promise<void> {
+    const opened = [...this.#opened.values()];
+    this.#opened.clear();
+    await Promise.all(
+      opened.map((service) =>
+        service.then(
+          (open) => open.close(),
+          () => undefined,
+        ),
+      ),
+    );
+  }
+
+  /** `ended`: called if it ends for good by itself, so that the next call opens another. */
+  async #open(url: string, ended: () => void): Promise<S> {
+    const onStatus = (status: Status): void => {
+      if (status === 'closed') ended();
+    };
+    const address = readAddress(url);
+    const isPrefects = address.type === 'server' && address.isApi && !(await isSlotkeeperAt(address.origin));
+    if (isPrefects) return this.#transports.rest(url);
+    // That a name has no limit is as it should be, or told in Prefect's words.
+    const onWarning = (): void => undefined;
+    return this.#transports.session(await connect(url, { onStatus, onWarning }));
+  }
+}
+
+async function isSlotkeeperAt(origin: string): Promise<boolean> {
+  try {
+    return (await recognise(origin)) === 'slotkeeper';
+  } catch (error) {
+    throw noAnswer(origin, error, false);
+  }
+}

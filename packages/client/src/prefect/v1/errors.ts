@@ -1,0 +1,25 @@
+/** The errors of the seed system, name for name. */
+import { pythonList } from '../shared/python-text.ts';
+
+/** The slots were not free in time. `name` is `TimeoutError`, since the seed's is one. */
+export class AcquireConcurrencySlotTimeoutError extends Error {
+  override readonly name = 'TimeoutError';
+
+  constructor(timeoutSeconds: number, options?: ErrorOptions) {
+    super(`Attempt to acquire concurrency limits timed out after ${timeoutSeconds} second(s)`, options);
+  }
+}
+
+/** The slots could not be taken for any reason but time; `cause` says which. */
+export class ConcurrencySlotAcquisitionError extends Error {
+  override readonly name = 'ConcurrencySlotAcquisitionError';
+
+  constructor(names: readonly string[], options: ErrorOptions) {
+    super(`Unable to acquire concurrency limits ${pythonList(names)}`, options);
+  }
+}
+
+/** A server says that waiting is of no use: a limit of 0, say. It comes as the `cause` of the error above. */
+export class ConcurrencySlotAcquisitionServiceError extends Error {
+  override readonly name = 'ConcurrencySlotAcquisitionServiceError';
+}

@@ -1,0 +1,116 @@
+/** Prefect's v2 `concurrency`: take slots, run the body, give them back, whatever happens. */
+import { type Check, checkBoolean, checkFields, checkNumber, checkSlots, seen } from '@slotkeeper/protocol';
+import { checkFunction, checkOptions, checkSignal, checkTimeoutSeconds, refuse } from '../../refuse.ts';
+import { acquiring, type PatienceOptions } from '../shared/acquiring.ts';
+import { checkNames, type Names, namesOf } from '../shared/names.ts';
+import { checkUuid } from '../shared/uuid.ts';
+import { AcquireConcurrencySlotTimeoutError, limitsMissing, unableToAcquire, warnOfMissing } from './errors.ts';
+import { type ConcurrencyScope, Scope } from './scope.ts';
+import { slotService } from './services.ts';
+import type { ConcurrencyLeaseHolder, Hold } from './slot-service.ts';
+
+export interface ConcurrencyOptions extends PatienceOptions {
+  /** Gives up the wait. In a `ConcurrencyContext` it also cancels the release, which its exit then makes up for. */
+  readonly signal?: AbortSignal | undefined;
+  /** How many slots of each limit; 1 unless told. */
+  readonly occupy?: number | undefined;
+  /**
+   * How often to ask again where the slots are taken; none: as often as it takes. Over a session nothing is asked again:
+   * each stands for two seconds in line, 0 for at once or not at all.
+   */
+  readonly maxRetries?: number | undefined;
+  /** For how many seconds slots stay taken after they were last renewed, 60 … 86,400; 300 unless told. Over a session 15 s, the keeper's time to live. */
+  readonly leaseDuration?: number | undefined;
+  /** Whether it is an error that there are none of these limits, and a lost lease ends the body; false unless told. */
+  readonly strict?: boolean | undefined;
+  /** Whether a lost lease ends the body, which is warned of otherwise; as `strict` unless told. */
+  readonly raiseOnLeaseRenewalFailure?: boolean | undefined;
+  /** Who the slots belong to, for people. */
+  readonly holder?: ConcurrencyLeaseHolder | undefined;
+}
+
+const LEASE_SECONDS = 300;
+
+/**
+ * Holds slots of each of these limits while the body runs; without a body, until the scope it resolves to is disposed of.
+ * The lease is renewed meanwhile.
+ *
+ * @param names global limits, all or nothing; a name without a limit limits nothing. None at all: nothing is asked
+ * @param body what to do meanwhile; `scope.signal` tells it that it is to end
+ * @returns what the body resolves to; rejects with what it throws. The slots are given back by then
+ * @throws {InvalidRequestError} if an argument is not what it must be; the message names it, and nothing was asked
+ * @throws {AcquireConcurrencySlotTimeoutError} if they were not free within `timeoutSeconds`
+ * @throws {ConcurrencySlotAcquisitionError} if they cannot be taken (`cause` says why), or a strict call finds no limits
+ * @throws {LeaseLostError} if a strict call's lease cannot be renewed; nobody waits for a body that does not heed the signal
+ * @throws the signal's reason, if that aborts while it waits
+ */
+export async function concurrency(names: Names, options?: ConcurrencyOptions): Promise<ConcurrencyScope>;
+export async function concurrency<T>(
+  names: Names,
+  options: ConcurrencyOptions | undefined,
+  body: (scope: ConcurrencyScope) => T | PromiseLike<T>,
+): Promise<T>;
+export async function concurrency<T>(
+  names: Names,
+  options: ConcurrencyOptions = {},
+  body?: (scope: ConcurrencyScope) => T | PromiseLike<T>,
+): Promise<ConcurrencyScope | T> {
+  refuse(
+    checkNames(names, 'names') ??
+      checkConcurrencyOptions(options) ??
+      (body === undefined ? undefined : checkFunction(body, 'body')),
+  );
+  const { strict = false, raiseOnLeaseRenewalFailure: endsWhenLost = strict, signal } = options;
+  const hold = await acquire(namesOf(names), options, endsWhenLost);
+  const scope = new Scope(hold, { signal, endsWhenLost });
+  return body === undefined ? scope : scope.run(body);
+}
+
+async function acquire(
+  names: readonly string[],
+  options: ConcurrencyOptions,
+  stopsWhenUnsure: boolean,
+): Promise<Hold | undefined> {
+  if (names.length === 0) return undefined;
+  const {
+    occupy: slots = 1,
+    leaseDuration: leaseDurationSeconds = LEASE_SECONDS,
+    maxRetries,
+    strict,
+    holder,
+  } = options;
+  const wanted = { names: [...new Set(names)], slots, leaseDurationSeconds, maxRetries, holder, stopsWhenUnsure };
+  const failure = (cause: unknown): Error => unableToAcquire(names, cause);
+  const hold = await acquiring(options, { Timeout: AcquireConcurrencySlotTimeoutError, failure }, async (patience) => {
+    const service = await patience.race(slotService());
+    return service.acquire(wanted, patience);
+  });
+  if (hold === undefined) {
+    if (strict) throw limitsMissing(names);
+    warnOfMissing(names);
+  }
+  return hold;
+}
+
+const checkMaxRetries: Check = (retries, field) =>
+  Number.isSafeInteger(retries) && (retries as number) >= 0
+    ? undefined
+    : { field, reason: `must be a whole number from 0, but was ${seen(retries)}` };
+
+const HOLDER_TYPES: ReadonlySet<unknown> = new Set(['flow_run', 'task_run', 'deployment']);
+
+const checkHolderType: Check = (type, field) =>
+  HOLDER_TYPES.has(type)
+    ? undefined
+    : { field, reason: `must be 'flow_run', 'task_run' or 'deployment', but was ${seen(type)}` };
+
+const checkConcurrencyOptions = checkOptions({
+  occupy: checkSlots,
+  timeoutSeconds: checkTimeoutSeconds,
+  maxRetries: checkMaxRetries,
+  leaseDuration: checkNumber(60, 86_400),
+  strict: checkBoolean,
+  raiseOnLeaseRenewalFailure: checkBoolean,
+  holder: checkFields({ type: checkHolderType, id: checkUuid }),
+  signal: checkSignal,
+});

@@ -1,5 +1,0 @@
-/** A program that uses the seed's names and closes nothing. */
-import { concurrency } from '../../src/v1/index.ts';
-
-const [, , tag = '', taskRunId = ''] = process.argv;
-await concurrency(tag, taskRunId, {}, () => undefined);

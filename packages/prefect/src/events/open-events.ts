@@ -1,0 +1,69 @@
+/** All that there is of events, as the server uses it. */
+import { join } from 'node:path';
+import type { Replica } from '../../../server/src/replica.ts';
+import type { Upgrade } from '../../../server/src/upgrades.ts';
+import type { Route } from '../routes.ts';
+import type { UpstreamAddress } from '../upstream/address.ts';
+import { ClientEvents } from './client-events.ts';
+import { EventLog } from './event-log.ts';
+import { eventRoutes } from './event-routes.ts';
+import { eventsIn } from './events-in.ts';
+import { eventsOut } from './events-out.ts';
+import { JournalFeed } from './journal-feed.ts';
+import { UpstreamSender } from './upstream-sender.ts';
+
+export interface EventsOptions {
+  /** Where `events.db` is, or will be; null: in memory. */
+  readonly folder: string | null;
+  readonly replica: Replica;
+  /** Clients show the one or the other in the handshake of their WebSockets; with neither, anyone may. */
+  readonly apiKey: string | null;
+  readonly authString: string | null;
+  /**
+   * Where what happens to slots and limits is told, too. It must take the same auth string or key: clients show it theirs
+   * through this server.
+   */
+  readonly upstream: UpstreamAddress | null;
+  readonly warn: (message: string) => void;
+}
+
+export interface Events {
+  /** For the face, below `/api`. */
+  readonly routes: readonly Route[];
+  /** By their paths, `/api/events/in` and `/api/events/out`. */
+  readonly upgrades: Readonly<Record<string, Upgrade>>;
+  /** Drops the WebSockets, so that the server can close. */
+  dropConnections(): void;
+  /** Lets go of the file. To be called when nobody asks any more, before the replica stops. */
+  close(): Promise<void>;
+}
+
+/**
+ * Resolves when nothing that is decided from now on will be missed. What goes wrong with the file is told to `warn` and
+ * tried again: slots matter more than telling of them.
+ */
+export async function openEvents(options: EventsOptions): Promise<Events> {
+  const { folder, replica, apiKey, authString, upstream, warn } = options;
+  const tokens = [apiKey, authString].filter((token) => token !== null);
+  const log = new EventLog(folder === null ? null : join(folder, 'events.db'));
+  const clientEvents = new ClientEvents(log);
+  const feed = new JournalFeed({ replica, events: log, warn });
+  const sender = upstream && new UpstreamSender({ upstream, apiKey, authString, events: log, warn });
+  await feed.started;
+  const incoming = eventsIn(tokens, clientEvents);
+  const outgoing = eventsOut(tokens, log);
+  const dropConnections = (): void => {
+    incoming.close();
+    outgoing.close();
+  };
+  return {
+    routes: eventRoutes(log, clientEvents),
+    upgrades: { '/api/events/in': incoming.upgrade, '/api/events/out': outgoing.upgrade },
+    dropConnections,
+    async close() {
+      dropConnections();
+      // What these two wait for ends with the log at the latest.
+      await Promise.all([feed.close(), sender?.close(), log.close()]);
+    },
+  };
+}

@@ -1,0 +1,134 @@
+/** What is kept of events, and for how long. */
+import type { Fact } from '@slotkeeper/engine';
+import { expect, it, onTestFinished } from 'vitest';
+import { instant, type PrefectEvent } from '../../src/events/event.ts';
+import type { EventFilter } from '../../src/events/event-filter.ts';
+import { filterReader } from '../../src/events/filter-body.ts';
+import { EventStore } from '../../src/events/store.ts';
+
+const NOW_MS = Date.parse('2026-11-24T12:00:00Z');
+const DAY_MS = 24 * 3_600_000;
+const ALL = filterReader(NOW_MS + 365 * DAY_MS)({ occurred: { since: '2026-01-01' } }, []) as EventFilter;
+
+function open(options: { bytesMax?: number } = {}): EventStore {
+  const store = new EventStore(null, options);
+  onTestFinished(() => store.close());
+  return store;
+}
+
+function event(number: number, atMs = NOW_MS): PrefectEvent {
+  return {
+    id: `00000000-0000-7000-8000-${String(number).padStart(12, '0')}`,
+    occurred: instant(atMs),
+    event: 'shop.order.placed',
+    resource: { 'prefect.resource.id': `shop.order.${number}` },
+    related: [],
+    payload: { text: 'x'.repeat(500) },
+    follows: null,
+  };
+}
+
+function add(store: EventStore, events: readonly PrefectEvent[], nowMs = NOW_MS): void {
+  store.add(events, instant(nowMs), nowMs);
+}
+
+/** The numbers of the newest events, the newest first, and how many there are. */
+function kept(store: EventStore, limit = 50): { newest: number[]; total: number } {
+  const { events, total } = store.events.page(ALL, { offset: 0, limit, upTo: null, counts: true });
+  return { newest: events.map((text) => Number(JSON.parse(text).id.slice(-12))), total };
+}
+
+it('events go after a week, whatever time they say that they are of', () => {
+  const store = open();
+  add(store, [event(1, NOW_MS - 5 * DAY_MS), event(2, NOW_MS + 100 * DAY_MS)]);
+  add(store, [event(3)], NOW_MS + 6.9 * DAY_MS);
+  expect(kept(store).newest).toEqual([2, 3, 1]);
+  add(store, [event(4)], NOW_MS + 7.1 * DAY_MS);
+  expect(kept(store).newest).toEqual([4, 3]);
+});
+
+it('the oldest events go when there are too many', () => {
+  const store = open({ bytesMax: 1_000_000 });
+  for (let number = 0; number < 20_000; number += 100) {
+    add(
+      store,
+      Array.from({ length: 100 }, (_, i) => event(number + i, NOW_MS + number + i)),
+    );
+  }
+  const { newest, total } = kept(store, 3);
+  expect(newest).toEqual([19_999, 19_998, 19_997]);
+  expect(total).toBeLessThan(6_000);
+});
+
+it('numbers go on rising when all events are gone', () => {
+  const store = open();
+  add(store, [event(1), event(2)]);
+  const { seq } = store.head();
+  add(store, [], NOW_MS + 8 * DAY_MS);
+  expect(kept(store).total).toBe(0);
+  add(store, [event(3)], NOW_MS + 8 * DAY_MS);
+  expect(store.head().seq).toBeGreaterThan(seq);
+});
+
+it('who follows is past all that is gone, so that what comes next is new', () => {
+  const store = open();
+  add(store, [event(1), event(2)]);
+  const { seq } = store.head();
+  add(store, [], NOW_MS + 8 * DAY_MS);
+  expect(store.events.after(seq - 1, ALL, 10, 10)).toEqual({ events: [], seq });
+});
+
+it('who follows is told about a mebibyte at once', () => {
+  const store = open();
+  const long = { payload: { text: 'x'.repeat(400_000) } };
+  add(
+    store,
+    [1, 2, 3, 4].map((number) => ({ ...event(number), ...long })),
+  );
+  const first = store.events.after(0, ALL, 10, 10);
+  expect(first.events).toHaveLength(3);
+  expect(store.events.after(first.seq, ALL, 10, 10).events).toHaveLength(1);
+});
+
+const SETTINGS = { slots: 1, slotDecayPerSecond: null, active: true, mode: 'open', overtakes: 16 } as const;
+const limit: Fact = {
+  type: 'limit.set',
+  at: NOW_MS,
+  name: 'db',
+  id: 'id-of-db',
+  settings: { ...SETTINGS, maxWaiters: null, description: null },
+};
+const granted: Fact = {
+  type: 'lease.granted',
+  at: NOW_MS + 1,
+  lease: 'l',
+  session: 's',
+  lifeline: 'heartbeat',
+  ttlMs: 15_000,
+  amounts: [['db', 1]],
+  holder: { type: null, id: null, label: null, host: null, pid: null },
+  refunds: false,
+};
+const released: Fact = { type: 'lease.released', at: NOW_MS + 2, lease: 'l', names: null, how: 'returned' };
+
+it('facts of which one does not fit change nothing', () => {
+  const store = open();
+  store.fold(0, [limit], NOW_MS);
+  expect(() => store.fold(1, [granted, { ...released, lease: 'unknown' }], NOW_MS)).toThrow(/no grant/);
+  expect(store.head()).toMatchObject({ position: 1, atMs: NOW_MS });
+  store.fold(1, [granted, released], NOW_MS);
+  expect(kept(store).total).toBe(3);
+});
+
+it('facts are folded in their order, each once', () => {
+  const store = open();
+  store.fold(0, [limit, granted], NOW_MS);
+  expect(() => store.fold(0, [limit], NOW_MS)).toThrow('facts after 0 cannot follow those up to 2');
+  expect(() => store.fold(3, [released], NOW_MS)).toThrow('facts after 3 cannot follow those up to 2');
+});
+
+it('a grant and its end in one go leave nothing behind', () => {
+  const store = open();
+  store.fold(0, [limit, granted, released], NOW_MS);
+  expect(() => store.fold(3, [{ ...released, at: NOW_MS + 3 }], NOW_MS)).toThrow(/no grant/);
+});
