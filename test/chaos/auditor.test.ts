@@ -15,8 +15,8 @@ function held(call: string, token: number, [asked, from, to]: [number, number, n
   ];
 }
 
-const grant = (lease: string): JournalFact => ({ type: 'lease.granted', lease, amounts: [['db', 1]] });
-const release = (lease: string): JournalFact => ({ type: 'lease.released', lease });
+const grant = (lease: string): JournalFact => ({ type: 'lease.granted', leaseId: lease, amounts: [['db', 1]] });
+const release = (lease: string): JournalFact => ({ type: 'lease.released', leaseId: lease });
 const set: JournalFact = { type: 'limit.set' };
 
 function verdict(seen: Observation[][], journal: JournalFact[], restarts: Evidence['restarts'] = []) {

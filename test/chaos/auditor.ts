@@ -11,7 +11,7 @@ import type { Amounts, Observation } from './observation.ts';
 /** A fact of the journal, as far as the auditor reads it. */
 export interface JournalFact {
   readonly type: string;
-  readonly lease?: string;
+  readonly leaseId?: string;
   readonly amounts?: readonly (readonly [name: string, slots: number])[];
 }
 
@@ -144,7 +144,7 @@ function momentsAbove(calls: readonly Call[], slots: Amounts): string[] {
 
 function lostFacts(calls: readonly Call[], { journal, restarts }: Evidence): string[] {
   const ends = new Map<string, number>();
-  for (const [index, { type, lease = '' }] of journal.entries()) if (isEnd(type)) ends.set(lease, index + 1);
+  for (const [index, { type, leaseId: lease = '' }] of journal.entries()) if (isEnd(type)) ends.set(lease, index + 1);
   /** What was acknowledged by then was in the journal at the next restart. */
   const positionsBy = (atMs: number): number =>
     restarts.find((restart) => restart.atMs > atMs)?.position ?? journal.length;
@@ -152,7 +152,7 @@ function lostFacts(calls: readonly Call[], { journal, restarts }: Evidence): str
     if (!granted) return [];
     const { lease, token, amounts, atMs } = granted;
     const fact = journal[token - 1];
-    const isThere = fact?.type === 'lease.granted' && fact.lease === lease && token <= positionsBy(atMs);
+    const isThere = fact?.type === 'lease.granted' && fact.leaseId === lease && token <= positionsBy(atMs);
     const sameAmounts = isThere && sameSlots(Object.fromEntries(fact.amounts ?? []), amounts);
     const lost: string[] = [];
     if (!sameAmounts) lost.push(`grant ${token} of ${client}, call ${name}; there is ${JSON.stringify(fact)}`);
@@ -198,7 +198,7 @@ function brokenJournal({ journal, slots }: Evidence): string[] {
   const taken = new Map<string, number>();
   const held = new Map<string, NonNullable<JournalFact['amounts']>>();
   const givenBack = new Set<string>();
-  for (const [index, { type, lease = '', amounts = [] }] of journal.entries()) {
+  for (const [index, { type, leaseId: lease = '', amounts = [] }] of journal.entries()) {
     const what = `fact ${index + 1}, ${type} of lease ${lease},`;
     if (type === 'lease.granted') {
       // One that expired before its client heard of it may be asked for again.

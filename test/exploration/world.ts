@@ -71,24 +71,24 @@ export class World {
         this.#ask(client, this.cast.wishes[Number(which)]!);
         return;
       case 'releases':
-        this.#step({ type: 'release', lease: name, token: client.token! });
+        this.#step({ type: 'release', leaseId: name, token: client.token! });
         forget(client);
         return;
       case 'leaves':
-        this.#step({ type: 'release', lease: name, token: client.token!, how: 'left' });
+        this.#step({ type: 'release', leaseId: name, token: client.token!, how: 'left' });
         forget(client);
         return;
       case 'cancels':
-        this.#step({ type: 'cancel', session: name, lease: name });
+        this.#step({ type: 'cancel', sessionId: name, leaseId: name });
         forget(client);
         return;
       case 'goes':
         client.connected = false;
-        this.#step({ type: 'session.lost', session: name, connection });
+        this.#step({ type: 'session.lost', sessionId: name, connection });
         return;
       case 'closes':
         client.connected = false;
-        this.#step({ type: 'session.close', session: name, connection });
+        this.#step({ type: 'session.close', sessionId: name, connection });
         forget(client);
         this.#open(client);
         return;
@@ -151,7 +151,7 @@ export class World {
   #ask(client: Client, wish: Wish): void {
     client.wish = wish;
     this.#joins(client);
-    this.#step({ type: 'acquire', session: client.name, request: requestOf(client, wish) });
+    this.#step({ type: 'acquire', sessionId: client.name, request: requestOf(client, wish) });
   }
 
   #joins(client: Client): void {
@@ -167,7 +167,7 @@ export class World {
     if (token === null) this.#joins(client);
     this.#step({
       type: 'session.open',
-      session: name,
+      sessionId: name,
       connection: client.connection,
       lifeline: 'heartbeat',
       ttlMs: TTL_MS,
@@ -189,7 +189,7 @@ export class World {
     for (const client of this.clients) {
       if (!client.connected) continue;
       client.heardAtMs = this.stepper.nowMs;
-      this.#step({ type: 'session.heard', session: client.name, connection: client.connection });
+      this.#step({ type: 'session.heard', sessionId: client.name, connection: client.connection });
     }
     this.#step({ type: 'tick' });
   }
@@ -225,7 +225,7 @@ export class World {
       for (const [name] of fact.amounts) this.grants.set(name, (this.grants.get(name) ?? 0) + 1);
     }
     for (const notice of notices) {
-      const client = this.clients.find(({ name }) => name === notice.session);
+      const client = this.clients.find(({ name }) => name === notice.sessionId);
       // What is said to somebody who is away is lost.
       if (!client?.connected) continue;
       if (notice.type === 'granted') client.token = notice.grant.token;

@@ -84,7 +84,7 @@ describe('a real server', () => {
       for (const text of encodeClientFrame({ number, messages })) socket.send(text);
     };
     send(1, [
-      { type: 'hello', version: PROTOCOL_VERSION, session, connection: 1, ttlMs: 15_000, apiKey: null },
+      { type: 'hello', version: PROTOCOL_VERSION, sessionId: session, connection: 1, ttlMs: 15_000, apiKey: null },
       { type: 'ready' },
     ]);
     const drains = Array.from({ length: 20_000 }, (_, id) => {

@@ -46,8 +46,8 @@ function history(): Fact[][] {
       return {
         type: 'lease.granted',
         at,
-        lease,
-        session,
+        leaseId: lease,
+        sessionId: session,
         lifeline: 'heartbeat',
         ttlMs: 15_000,
         amounts: [['db', 1]],
@@ -59,7 +59,7 @@ function history(): Fact[][] {
       (fact): Fact => ({
         type: 'lease.released',
         at,
-        lease: (fact as { lease: string }).lease,
+        leaseId: (fact as { leaseId: string }).leaseId,
         names: null,
         how: 'returned',
       }),

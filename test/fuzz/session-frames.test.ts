@@ -46,7 +46,7 @@ class BadConnection {
 
   /** Remembers what it was granted; a closed connection must have said why. */
   listen(): void {
-    for (const { lease, grant } of this.wire.of('granted')) this.peer.tokens.set(lease, grant.token);
+    for (const { leaseId: lease, grant } of this.wire.of('granted')) this.peer.tokens.set(lease, grant.token);
     if (!this.wire.isClosed) return;
     const last = this.wire.heard.at(-1);
     if (!isGoodbye(last) && !this.#saidBye)
@@ -87,18 +87,18 @@ class Honest {
     this.rounds += 1;
     const { time } = this.#world;
     const [a, b] = this.#random.next() < 0.5 ? this.#wires : ([this.#wires[1], this.#wires[0]] as const);
-    const first = a.acquire([[this.#limit, 1]], { lease: uuid(this.#random) });
+    const first = a.acquire([[this.#limit, 1]], { leaseId: uuid(this.#random) });
     await time.pass(1);
-    const second = b.acquire([[this.#limit, 1]], { lease: uuid(this.#random) });
+    const second = b.acquire([[this.#limit, 1]], { leaseId: uuid(this.#random) });
     await time.pass(1);
     const token = this.#told(a, first);
     expect(b.grantOf(second)).toBeUndefined();
-    expect(b.of('queued').at(-1)?.lease).toBe(second);
+    expect(b.of('queued').at(-1)?.leaseId).toBe(second);
     a.say({ type: 'call', id: this.rounds, method: 'holders', params: { limit: this.#limit, after: null } });
-    a.say({ type: 'release', lease: first, token });
+    a.say({ type: 'release', leaseId: first, token });
     await time.pass(1);
     expect(a.of('reply').at(-1)).toMatchObject({ id: this.rounds, value: { items: [{ leaseId: first, token }] } });
-    b.say({ type: 'release', lease: second, token: this.#told(b, second) });
+    b.say({ type: 'release', leaseId: second, token: this.#told(b, second) });
     await time.pass(1);
     for (const wire of this.#wires) {
       expect(wire.isClosed, JSON.stringify(wire.heard.at(-1))).toBe(false);

@@ -27,7 +27,7 @@ function greeting(): ClientFrame {
   return {
     number: 1,
     messages: [
-      { type: 'hello', version: PROTOCOL_VERSION, session: randomUUID(), connection: 1, ttlMs: 15_000, apiKey: null },
+      { type: 'hello', version: PROTOCOL_VERSION, sessionId: randomUUID(), connection: 1, ttlMs: 15_000, apiKey: null },
       { type: 'ready' },
     ],
   };
@@ -83,13 +83,13 @@ describe('a client that is slow', () => {
     halfway.say({
       type: 'hello',
       version: PROTOCOL_VERSION,
-      session: halfway.session,
+      sessionId: halfway.session,
       connection: 1,
       ttlMs: 15_000,
       apiKey: null,
     });
     await world.time.pass(9_000);
-    halfway.say({ type: 'claim', lease: randomUUID(), token: 1 });
+    halfway.say({ type: 'claim', leaseId: randomUUID(), token: 1 });
     expect([silent.isClosed, halfway.isClosed]).toEqual([false, false]);
     await world.time.pass(1_000);
     for (const wire of [silent, halfway]) {

@@ -62,7 +62,7 @@ export class PlainState {
       case 'lease.granted':
         return this.#grant(fact);
       case 'lease.renewed': {
-        const lease = this.leases.get(fact.lease as string);
+        const lease = this.leases.get(fact.leaseId as string);
         if (!lease) return 'there is no such lease';
         lease.ttlMs = fact.ttlMs as number | null;
         lease.renewed = true;
@@ -91,7 +91,7 @@ export class PlainState {
       leases.map(({ id, token, fact, ttlMs, renewed, amounts, spent }) => {
         const h = fact.holder as Readonly<Record<string, unknown>>;
         const holder = [h.type, h.id, h.label, h.host, h.pid];
-        return [id, token, fact.session, fact.lifeline, ttlMs, renewed, fact.at, holder, amounts, spent];
+        return [id, token, fact.sessionId, fact.lifeline, ttlMs, renewed, fact.at, holder, amounts, spent];
       }),
     ]);
   }
@@ -128,7 +128,7 @@ export class PlainState {
   }
 
   #grant(fact: PlainFact): string | undefined {
-    const id = fact.lease as string;
+    const id = fact.leaseId as string;
     if (this.leases.has(id)) return 'the lease is held already';
     const amounts: Amounts[number][] = [];
     const spent: Amounts[number][] = [];
@@ -156,7 +156,7 @@ export class PlainState {
   }
 
   #end(fact: PlainFact): string | undefined {
-    const lease = this.leases.get(fact.lease as string);
+    const lease = this.leases.get(fact.leaseId as string);
     if (!lease) return 'there is no such lease';
     const names = fact.names as readonly string[] | null | undefined;
     const notHeld = names?.find((name) => !isIn(lease.amounts, name));

@@ -217,7 +217,7 @@ export class Auditor {
     if (after !== this.#state.position)
       this.#violation('the journal has no gaps', `facts after ${after} follow ${this.#state.position}`);
     for (const fact of facts) {
-      const lease = typeof fact.lease === 'string' ? this.#state.leases.get(fact.lease) : undefined;
+      const lease = typeof fact.leaseId === 'string' ? this.#state.leases.get(fact.leaseId) : undefined;
       if (fact.type === 'lease.released' || fact.type === 'lease.expired' || fact.type === 'lease.revoked')
         this.#ended(fact);
       if (fact.at > this.#latestMs() + ROUNDING)
@@ -263,7 +263,7 @@ export class Auditor {
   }
 
   #ended(fact: PlainFact): void {
-    const acquire = this.#acquires.get(fact.lease as string);
+    const acquire = this.#acquires.get(fact.leaseId as string);
     if (!acquire) return;
     if (fact.type === 'lease.revoked') {
       acquire.isRevoked = true;
@@ -279,7 +279,7 @@ export class Auditor {
   }
 
   #grantIsDurable(fact: PlainFact): void {
-    const id = fact.lease as string;
+    const id = fact.leaseId as string;
     const amounts = fact.amounts as Amounts;
     const acquire = this.#acquires.get(id);
     const nowMs = this.#nowMs();
@@ -296,7 +296,7 @@ export class Auditor {
         'an acquire is granted once',
         `${id} of ${client.name} is granted again, which had token ${acquire.token}`,
       );
-    if (client.session !== fact.session)
+    if (client.session !== fact.sessionId)
       this.#violation('a grant goes to who asked', `${id} of ${client.name} is granted to another session`);
     const isAsAsked = amounts.every(([name, slots]) =>
       acquire.amounts.some(([asked, wanted]) => asked === name && wanted === slots),

@@ -180,7 +180,7 @@ export class Session {
     const released = held.releasing();
     if (this.#link) {
       this.#outboxReleases.push(held);
-      this.#post({ type: 'release', lease: held.id, token: held.grant.token });
+      this.#post({ type: 'release', leaseId: held.id, token: held.grant.token });
     } else {
       this.#leaveToTheNextConnection(held);
     }
@@ -194,7 +194,7 @@ export class Session {
 
   async check(held: HeldLease): Promise<boolean> {
     if (held.state !== 'held') return false;
-    const { valid } = await this.call('check', { lease: held.id, token: held.grant.token });
+    const { valid } = await this.call('check', { leaseId: held.id, token: held.grant.token });
     return valid;
   }
 
@@ -253,7 +253,7 @@ export class Session {
       {
         type: 'hello',
         version: PROTOCOL_VERSION,
-        session: this.#id,
+        sessionId: this.#id,
         connection: this.#connection,
         ttlMs: this.#settings.ttlMs,
         apiKey: this.#settings.apiKey,
@@ -269,7 +269,7 @@ export class Session {
     const held = [...this.#leases.values()].filter(({ state }) => state === 'held');
     return held.map((lease) => {
       lease.claimedOn = this.#connection;
-      return { type: 'claim', lease: lease.id, token: lease.grant.token };
+      return { type: 'claim', leaseId: lease.id, token: lease.grant.token };
     });
   }
 
@@ -385,18 +385,18 @@ export class Session {
         return;
       case 'granted':
         if (this.#trust.isInDoubt) this.#lose('the clocks have drifted apart, and a grant may be old');
-        else this.#granted(message.lease, message.grant);
+        else this.#granted(message.leaseId, message.grant);
         return;
       case 'queued': {
-        const acquire = this.#acquires.get(message.lease);
+        const acquire = this.#acquires.get(message.leaseId);
         if (acquire) acquire.place = message.place;
         return;
       }
       case 'refused':
-        this.#settle(message.lease)?.failed(errorOf(message.error));
+        this.#settle(message.leaseId)?.failed(errorOf(message.error));
         return;
       case 'ended': {
-        const held = this.#leases.get(message.lease);
+        const held = this.#leases.get(message.leaseId);
         if (held) this.#over(held, errorOf(message.error) as LeaseLostError);
         return;
       }
@@ -424,7 +424,7 @@ export class Session {
       acquire.granted(held);
     } else if (!this.#leases.has(id)) {
       // It was given up as it was granted. The cancel gives it back; to be safe, so does this.
-      this.#post({ type: 'release', lease: id, token: grant.token });
+      this.#post({ type: 'release', leaseId: id, token: grant.token });
     }
   }
 
@@ -437,7 +437,7 @@ export class Session {
   #giveUpAcquire(acquire: WaitingAcquire, reason: unknown): void {
     this.#acquires.delete(acquire.id);
     acquire.failed(reason);
-    if (acquire.askedOn === this.#connection) this.#post({ type: 'cancel', lease: acquire.id });
+    if (acquire.askedOn === this.#connection) this.#post({ type: 'cancel', leaseId: acquire.id });
     this.#tellBusy();
   }
 
@@ -459,7 +459,7 @@ export class Session {
     if (!this.#wasConnected || !this.#trust.isOver(this.#world.clock.monotonicMs())) return;
     for (const held of [...this.#leases.values()]) {
       if (held.state === 'held' && held.onLost === 'continue') continue;
-      if (held.state === 'held') this.#post({ type: 'release', lease: held.id, token: held.grant.token });
+      if (held.state === 'held') this.#post({ type: 'release', leaseId: held.id, token: held.grant.token });
       const ttlSeconds = (this.#settings.ttlMs ?? 0) / 1_000;
       this.#over(held, lost(held, `nothing was heard of the server within its time to live (${ttlSeconds} s)`));
     }

@@ -37,7 +37,7 @@ export class WaitingAcquire {
     const { amounts, timeoutMs, priority, holder, onMissing, ratesOnly, refunds } = this.wish;
     const leftMs = timeoutMs && Math.ceil(Math.max(0, timeoutMs - this.waitedMs));
     const { id: lease, place } = this;
-    return { lease, amounts, timeoutMs: leftMs, priority, holder, onMissing, place, ratesOnly, refunds };
+    return { leaseId: lease, amounts, timeoutMs: leftMs, priority, holder, onMissing, place, ratesOnly, refunds };
   }
 
   /**

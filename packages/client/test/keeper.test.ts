@@ -6,7 +6,7 @@ import { connected, holding, soFar, type World } from './world.ts';
 /** Grants the acquire that was asked for last. */
 async function grantLast({ clock, server }: World): Promise<string> {
   await clock.pass(0);
-  const { lease } = server.last.acquires.at(-1)!;
+  const { leaseId: lease } = server.last.acquires.at(-1)!;
   server.last.grant(lease);
   await clock.pass(0);
   return lease;
@@ -21,7 +21,7 @@ describe('concurrency', () => {
     expect(it.server.last.of('release')).toEqual([]);
     inBody.resolve('rows');
     await it.clock.pass(0);
-    expect(it.server.last.of('release')).toEqual([{ type: 'release', lease, token: 7 }]);
+    expect(it.server.last.of('release')).toEqual([{ type: 'release', leaseId: lease, token: 7 }]);
     expect(await soFar(done)).toBe('pending');
     it.server.last.say();
     expect(await done).toBe('rows');
@@ -78,7 +78,7 @@ describe('a lease', () => {
       holder: { type: 'task', id: '7', label: 'nightly', host: 'box', pid: 1 },
       onMissing: 'error',
     });
-    it.server.last.grant(request!.lease, {
+    it.server.last.grant(request!.leaseId, {
       token: 41,
       amounts: [
         ['db', 1],
@@ -87,7 +87,7 @@ describe('a lease', () => {
     });
     const lease = await acquired;
     expect(lease).toMatchObject({
-      id: request!.lease,
+      id: request!.leaseId,
       token: 41,
       limits: [
         { name: 'db', slots: 1 },
@@ -104,7 +104,7 @@ describe('a lease', () => {
     const checked = lease.check();
     await it.clock.pass(0);
     const [call] = it.server.last.of('call');
-    expect(call).toMatchObject({ method: 'check', params: { lease: lease.id, token: lease.token } });
+    expect(call).toMatchObject({ method: 'check', params: { leaseId: lease.id, token: lease.token } });
     it.server.last.say({ type: 'reply', id: call!.id, value: { valid: false } });
     expect(await checked).toBe(false);
   });
@@ -114,7 +114,10 @@ describe('a lease', () => {
     const acquired = it.keeper.acquire(['db', 'gpu'], { onMissing: 'allow' });
     await it.clock.pass(0);
     const [request] = it.server.last.acquires;
-    it.server.last.grant(request!.lease, { amounts: [['db', 1]], warnings: [{ code: 'LIMIT_MISSING', limit: 'gpu' }] });
+    it.server.last.grant(request!.leaseId, {
+      amounts: [['db', 1]],
+      warnings: [{ code: 'LIMIT_MISSING', limit: 'gpu' }],
+    });
     expect((await acquired).limits).toEqual([{ name: 'db', slots: 1 }]);
     await it.clock.pass(0);
     expect(it.warnings).toEqual([
@@ -134,7 +137,7 @@ test('a warning that cannot be told costs no lease', async () => {
   );
   const acquired = keeper.acquire('db');
   await it.clock.pass(0);
-  it.server.last.grant(it.server.last.acquires[0]!.lease, { warnings: [{ code: 'LIMIT_INACTIVE', limit: 'db' }] });
+  it.server.last.grant(it.server.last.acquires[0]!.leaseId, { warnings: [{ code: 'LIMIT_INACTIVE', limit: 'db' }] });
   await expect(it.clock.pass(0)).rejects.toThrow('nobody to tell');
   expect(await soFar(acquired)).toMatchObject({ value: { token: 7 } });
 });
@@ -147,7 +150,7 @@ describe('an error that comes later has the stack of its call', () => {
     const theImport = (): Promise<unknown> => it.keeper.concurrency('db', () => 'not to be run');
     const refused = theImport().catch((error: unknown) => error);
     await it.clock.pass(0);
-    it.server.last.say({ type: 'refused', lease: it.server.last.acquires[0]!.lease, error });
+    it.server.last.say({ type: 'refused', leaseId: it.server.last.acquires[0]!.leaseId, error });
     expect((await refused) as Error).toMatchObject({
       code: 'CONFLICT',
       stack: expect.stringMatching(/^ConflictError: Limit 'db' is draining\.\n.*theImport/s),
@@ -271,7 +274,7 @@ describe('close', () => {
     await answer(14);
     expect(it.server.last.of('release')).toEqual([]);
     await answer(2);
-    expect(it.server.last.of('release')).toEqual([{ type: 'release', lease, token: 7 }]);
+    expect(it.server.last.of('release')).toEqual([{ type: 'release', leaseId: lease, token: 7 }]);
     it.server.last.drop('goodbye');
     expect(await soFar(closed)).toEqual({ value: undefined });
   });

@@ -93,7 +93,7 @@ export class ScriptedConnection implements Channel<ClientFrame> {
 export function granted(lease: string, grant: Partial<Grant> = {}): ServerMessage {
   return {
     type: 'granted',
-    lease,
+    leaseId: lease,
     grant: { token: 7, grantedAtMs: 1_700_000_000_000, amounts: [['db', 1]], waitedMs: 0, warnings: [], ...grant },
   };
 }

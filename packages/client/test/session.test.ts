@@ -181,12 +181,12 @@ describe('the trust window', () => {
     expect(lease.signal.aborted).toBe(false);
     it.server.isThere = true;
     await it.clock.pass(5_000);
-    expect(it.server.last.of('claim')).toEqual([{ type: 'claim', lease: lease.id, token: lease.token }]);
+    expect(it.server.last.of('claim')).toEqual([{ type: 'claim', leaseId: lease.id, token: lease.token }]);
     it.server.last.welcome();
     expect(lease.signal.aborted).toBe(false);
     it.server.last.say({
       type: 'ended',
-      lease: lease.id,
+      leaseId: lease.id,
       error: { code: 'LEASE_LOST', message: 'Gone.', details: {} },
     });
     expect(lease.signal.reason).toMatchObject({ code: 'LEASE_LOST', message: 'Gone.' });
@@ -196,7 +196,7 @@ describe('the trust window', () => {
     const it = await connected();
     const lease = await holding(it);
     const error: WireError = { code: 'LEASE_REVOKED', message: 'Lease was revoked: maintenance.', details: {} };
-    it.server.last.say({ type: 'ended', lease: lease.id, error });
+    it.server.last.say({ type: 'ended', leaseId: lease.id, error });
     expect(lease.signal.reason).toMatchObject({ code: 'LEASE_REVOKED', message: error.message });
   });
 
@@ -204,14 +204,14 @@ describe('the trust window', () => {
     const { keeper, server, clock } = await connected();
     const acquired = keeper.acquire('db');
     await clock.pass(0);
-    const [{ lease } = { lease: '' }] = server.last.acquires;
-    server.last.say({ type: 'queued', lease, place: { atMs: 5, number: 1 } });
+    const [{ leaseId: lease } = { leaseId: '' }] = server.last.acquires;
+    server.last.say({ type: 'queued', leaseId: lease, place: { atMs: 5, number: 1 } });
     clock.stall(TTL_MS);
     server.last.grant(lease);
     expect(await soFar(acquired)).toBe('pending');
     await clock.pass(1_000);
     expect(server.connections).toHaveLength(2);
-    expect(server.last.acquires).toEqual([expect.objectContaining({ lease, place: { atMs: 5, number: 1 } })]);
+    expect(server.last.acquires).toEqual([expect.objectContaining({ leaseId: lease, place: { atMs: 5, number: 1 } })]);
     server.last.say({ type: 'welcome', server: 'scripted', ttlMs: TTL_MS }, granted(lease, { token: 9 }));
     expect((await acquired).token).toBe(9);
   });
@@ -235,7 +235,7 @@ describe('what is lost here and still counts there', () => {
     it.server.last.say();
     await it.clock.pass(0);
     expect(it.server.connections).toHaveLength(1);
-    expect(it.server.last.of('release')).toEqual([{ type: 'release', lease: lease.id, token: lease.token }]);
+    expect(it.server.last.of('release')).toEqual([{ type: 'release', leaseId: lease.id, token: lease.token }]);
   });
 
   test('lost between the claim and the welcome: it is given back after the welcome', async () => {
@@ -283,7 +283,7 @@ describe('clocks that drift apart', () => {
     const { keeper, server, clock } = await connected();
     const acquired = keeper.acquire('db');
     await clock.pass(10);
-    const [{ lease } = { lease: '' }] = server.last.acquires;
+    const [{ leaseId: lease } = { leaseId: '' }] = server.last.acquires;
     const { frames } = server.last;
     clock.stepWall(3_600_000);
     server.last.sayUpTo(frames, granted(lease));
@@ -362,7 +362,7 @@ describe('coming back', () => {
     void it.keeper.acquire('cpu');
     await it.clock.pass(0);
     const [, gpu, cpu] = it.server.last.acquires;
-    it.server.last.say({ type: 'queued', lease: gpu!.lease, place: { atMs: 5, number: 1 } });
+    it.server.last.say({ type: 'queued', leaseId: gpu!.leaseId, place: { atMs: 5, number: 1 } });
     const [first] = it.server.last.of('hello');
     await it.clock.pass(1_000);
     it.server.last.drop();
@@ -370,14 +370,14 @@ describe('coming back', () => {
     expect(it.statuses).toEqual(['connected', 'reconnecting']);
     const [hello, claim, waits, waitsUnplaced, ready] = it.server.last.messages;
     expect(hello).toEqual({ ...first, connection: 2 });
-    expect(claim).toEqual({ type: 'claim', lease: lease.id, token: 7 });
+    expect(claim).toEqual({ type: 'claim', leaseId: lease.id, token: 7 });
     expect(waits).toMatchObject({
-      request: { lease: gpu!.lease, amounts: [['gpu', 2]], place: { atMs: 5, number: 1 } },
+      request: { leaseId: gpu!.leaseId, amounts: [['gpu', 2]], place: { atMs: 5, number: 1 } },
     });
     const { timeoutMs } = it.server.last.acquires[0]!;
     expect(timeoutMs).toBeGreaterThanOrEqual(8_900);
     expect(timeoutMs).toBeLessThan(9_000);
-    expect(waitsUnplaced).toMatchObject({ request: { lease: cpu!.lease, timeoutMs: null, place: null } });
+    expect(waitsUnplaced).toMatchObject({ request: { leaseId: cpu!.leaseId, timeoutMs: null, place: null } });
     expect(ready).toEqual({ type: 'ready' });
     it.server.last.welcome();
     await it.clock.pass(0);
@@ -497,7 +497,7 @@ describe('releasing', () => {
     const lease = await holding(it);
     const released = lease.release();
     await it.clock.pass(0);
-    expect(it.server.last.of('release')).toEqual([{ type: 'release', lease: lease.id, token: lease.token }]);
+    expect(it.server.last.of('release')).toEqual([{ type: 'release', leaseId: lease.id, token: lease.token }]);
     it.server.last.sayUpTo(it.server.last.frames - 1);
     expect(await soFar(released)).toBe('pending');
     it.server.last.say();
@@ -568,7 +568,7 @@ describe('giving up', () => {
     controller.abort('enough');
     expect(await acquired).toBe('enough');
     await clock.pass(0);
-    expect(server.last.of('cancel')).toEqual([{ type: 'cancel', lease: server.last.acquires[0]!.lease }]);
+    expect(server.last.of('cancel')).toEqual([{ type: 'cancel', leaseId: server.last.acquires[0]!.leaseId }]);
     expect(isBusy()).toBe(false);
   });
 
@@ -586,10 +586,10 @@ describe('giving up', () => {
     await clock.pass(0);
     controller.abort('enough');
     await acquired;
-    const [{ lease } = { lease: '' }] = server.last.acquires;
+    const [{ leaseId: lease } = { leaseId: '' }] = server.last.acquires;
     server.last.grant(lease, { token: 12 });
     await clock.pass(0);
-    expect(server.last.of('release')).toEqual([{ type: 'release', lease, token: 12 }]);
+    expect(server.last.of('release')).toEqual([{ type: 'release', leaseId: lease, token: 12 }]);
   });
 
   test('what was given up without a connection is not asked for again', async () => {
@@ -610,7 +610,7 @@ describe('running out of time', () => {
     const { keeper, server, clock } = await connected();
     const acquired = keeper.acquire('db', { timeoutSeconds: 2 }).catch((error: unknown) => error);
     await clock.pass(0);
-    const [{ lease, timeoutMs } = { lease: '', timeoutMs: 0 }] = server.last.acquires;
+    const [{ leaseId: lease, timeoutMs } = { leaseId: '', timeoutMs: 0 }] = server.last.acquires;
     expect(timeoutMs).toBe(2_000);
     await clock.pass(2_010);
     const holder = { type: null, id: null, label: 'nightly', host: 'box', pid: 1 };
@@ -623,7 +623,7 @@ describe('running out of time', () => {
       text: 'Full.',
     };
     const details = { timeoutMs, explanation };
-    server.last.say({ type: 'refused', lease, error: { code: 'ACQUIRE_TIMEOUT', message: 'Full.', details } });
+    server.last.say({ type: 'refused', leaseId: lease, error: { code: 'ACQUIRE_TIMEOUT', message: 'Full.', details } });
     expect(await acquired).toMatchObject({
       name: 'TimeoutError',
       code: 'ACQUIRE_TIMEOUT',
@@ -664,9 +664,13 @@ describe('running out of time', () => {
     const { keeper, server, clock } = await connected();
     const busy = keeper.tryAcquire('db');
     await clock.pass(0);
-    const [{ lease, timeoutMs } = { lease: '', timeoutMs: null }] = server.last.acquires;
+    const [{ leaseId: lease, timeoutMs } = { leaseId: '', timeoutMs: null }] = server.last.acquires;
     expect(timeoutMs).toBe(0);
-    server.last.say({ type: 'refused', lease, error: { code: 'ACQUIRE_TIMEOUT', message: 'Busy.', details: {} } });
+    server.last.say({
+      type: 'refused',
+      leaseId: lease,
+      error: { code: 'ACQUIRE_TIMEOUT', message: 'Busy.', details: {} },
+    });
     expect(await busy).toBeUndefined();
     server.last.drop();
     await expect(keeper.tryAcquire('db')).rejects.toMatchObject({ code: 'SERVER_UNREACHABLE' });

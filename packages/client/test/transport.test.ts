@@ -46,7 +46,7 @@ async function greeter(health: object = { server: 'slotkeeper' }, upgrade = () =
       const isReady = messages.some(({ type }) => type === 'ready');
       const free = messages.flatMap((message) =>
         message.type === 'acquire' && message.request.amounts[0]?.[0] === 'free'
-          ? [granted(message.request.lease)]
+          ? [granted(message.request.leaseId)]
           : [],
       );
       const welcome: ServerMessage[] = isReady ? [{ type: 'welcome', server: 'greeter', ttlMs: 15_000 }] : [];

@@ -53,7 +53,7 @@ export async function connected(ttlMs: number | null = 15_000): Promise<World> {
 export async function holding({ keeper, clock, server }: World, options: AcquireOptions = {}): Promise<Lease> {
   const acquired = keeper.acquire('db', options);
   await clock.pass(0);
-  const { lease } = server.last.acquires.at(-1)!;
+  const { leaseId: lease } = server.last.acquires.at(-1)!;
   server.last.grant(lease, { token: 6 + server.last.acquires.length });
   return acquired;
 }

@@ -22,7 +22,7 @@ export type LimitPatch = { readonly [K in keyof LimitSettings]?: LimitSettings[K
 
 export interface AcquireRequest {
   /** Chosen by the caller. The same id again is the same acquire if session and request are the same, else a conflict. */
-  readonly lease: string;
+  readonly leaseId: string;
   /** 1 … 64 distinct names, each with 1 … 2³¹ − 1 slots. All or nothing. */
   readonly amounts: Amounts;
   /** From now; null: for ever; 0: at once or not at all. */
@@ -52,7 +52,7 @@ export type Command =
    */
   | {
       readonly type: 'session.open';
-      readonly session: string;
+      readonly sessionId: string;
       readonly connection: number;
       readonly lifeline: Lifeline;
       /** Null: it does not expire. */
@@ -61,22 +61,22 @@ export type Command =
       readonly waits: readonly AcquireRequest[];
     }
   /** Any sign of life of that connection. */
-  | { readonly type: 'session.heard'; readonly session: string; readonly connection: number }
+  | { readonly type: 'session.heard'; readonly sessionId: string; readonly connection: number }
   /** The connection is gone. The session stays for its time to live; one that holds nothing for `keepMs` if given (over REST: 0 unless given). */
-  | { readonly type: 'session.lost'; readonly session: string; readonly connection: number; readonly keepMs?: number }
+  | { readonly type: 'session.lost'; readonly sessionId: string; readonly connection: number; readonly keepMs?: number }
   /** Goes away in order: all it holds is released, all it waits for cancelled. */
-  | { readonly type: 'session.close'; readonly session: string; readonly connection: number }
-  | { readonly type: 'acquire'; readonly session: string; readonly request: AcquireRequest }
+  | { readonly type: 'session.close'; readonly sessionId: string; readonly connection: number }
+  | { readonly type: 'acquire'; readonly sessionId: string; readonly request: AcquireRequest }
   /** Gives up the place; if it has been granted meanwhile, gives back all that it took. */
-  | { readonly type: 'cancel'; readonly session: string; readonly lease: string }
+  | { readonly type: 'cancel'; readonly sessionId: string; readonly leaseId: string }
   /**
    * A stale token, a lease that is gone, or one of another session than is given changes nothing. `names`: only the slots
    * of these limits. `left`: its slots stay taken without a lease.
    */
   | {
       readonly type: 'release';
-      readonly session?: string;
-      readonly lease: string;
+      readonly sessionId?: string;
+      readonly leaseId: string;
       readonly token: number;
       readonly names?: readonly string[];
       readonly how?: Exclude<ReleaseHow, 'undone'>;
@@ -84,7 +84,7 @@ export type Command =
   /** Prefect's bare decrement: gives back slots that were taken without a lease, of each limit that exists as far as there are any. */
   | { readonly type: 'return'; readonly amounts: Amounts }
   /** A new time to live for a lease whose lifeline is `renewal`. */
-  | { readonly type: 'renew'; readonly lease: string; readonly ttlMs: number | null }
+  | { readonly type: 'renew'; readonly leaseId: string; readonly ttlMs: number | null }
   /** `ensure` creates and never changes; `set` creates or changes the fields given. `id` is used if it is created. */
   | {
       readonly type: 'limit.ensure' | 'limit.set';
@@ -106,23 +106,23 @@ export type Command =
   | { readonly type: 'stalled'; readonly byMs: number };
 
 export interface DirectGrant {
-  readonly lease: string;
+  readonly leaseId: string;
   readonly ttlMs: number | null;
   readonly holder: Holder;
 }
 
 /** What is told to a session about one of its acquires or leases, at once or later. */
 export type Notice =
-  | { readonly type: 'granted'; readonly session: string; readonly lease: string; readonly grant: Grant }
+  | { readonly type: 'granted'; readonly sessionId: string; readonly leaseId: string; readonly grant: Grant }
   /** It stands in line. Told once, when it joins. */
-  | { readonly type: 'queued'; readonly session: string; readonly lease: string; readonly place: Place }
-  | { readonly type: 'refused'; readonly session: string; readonly lease: string; readonly refusal: Refusal }
+  | { readonly type: 'queued'; readonly sessionId: string; readonly leaseId: string; readonly place: Place }
+  | { readonly type: 'refused'; readonly sessionId: string; readonly leaseId: string; readonly refusal: Refusal }
   /** The lease is over, and its holder did not end it. */
-  | { readonly type: 'ended'; readonly session: string; readonly lease: string; readonly refusal: Refusal }
+  | { readonly type: 'ended'; readonly sessionId: string; readonly leaseId: string; readonly refusal: Refusal }
   /** The connection is to be closed: its session was not heard of in time, or came back on another one. */
   | {
       readonly type: 'disconnect';
-      readonly session: string;
+      readonly sessionId: string;
       readonly connection: number;
       readonly reason: 'lapsed' | 'displaced';
     };

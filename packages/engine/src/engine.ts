@@ -122,7 +122,7 @@ export class Engine {
   /** Whether the lease's slots are surely its own: a lapsed one's may go to others at any moment. */
   isValid(leaseId: string, token: number): boolean {
     const lease = this.state.leases.get(leaseId);
-    return lease?.token === token && this.#sessions.get(lease.session)?.lapsed === false;
+    return lease?.token === token && this.#sessions.get(lease.sessionId)?.lapsed === false;
   }
 
   /** Those who hold slots of the limit, or of any; in the order of their grants. */
@@ -130,7 +130,7 @@ export class Engine {
     const leases = name === null ? this.state.leases : this.state.limits.get(name)?.leases;
     for (const lease of leases?.values() ?? []) {
       const { id: leaseId, token, holder, grantedAtMs: sinceMs } = lease;
-      const session = this.#sessions.get(lease.session);
+      const session = this.#sessions.get(lease.sessionId);
       const expiresAtMs = session ? this.#sessions.deadlineOf(session) : null;
       yield { leaseId, token, limits: slotsOf(lease.amounts), holder, sinceMs, expiresAtMs };
     }
@@ -139,7 +139,7 @@ export class Engine {
   /** Those who wait for the limit, or for any; in the order of the line. */
   waiters(name: string | null): WaiterView[] {
     return this.#tickets.waitingFor(name).map(({ session, request, amounts, place, joinedAtMs, lane }) => ({
-      ticket: request.lease,
+      ticket: request.leaseId,
       limits: slotsOf(amounts),
       holder: request.holder,
       sinceMs: joinedAtMs,
@@ -153,21 +153,21 @@ export class Engine {
   #carryOut(command: Command): Refusal | undefined {
     switch (command.type) {
       case 'acquire':
-        return this.#acquire(this.#connected(command.session), command.request);
+        return this.#acquire(this.#connected(command.sessionId), command.request);
       case 'release':
         return this.#release(command);
       case 'cancel':
-        return this.#cancel(command.session, command.lease);
+        return this.#cancel(command.sessionId, command.leaseId);
       case 'session.open':
         return this.#open(command);
       case 'session.heard':
-        return this.#heard(command.session, command.connection);
+        return this.#heard(command.sessionId, command.connection);
       case 'session.lost':
-        return this.#lost(command.session, command.connection, command.keepMs);
+        return this.#lost(command.sessionId, command.connection, command.keepMs);
       case 'session.close':
-        return this.#close(command.session, command.connection);
+        return this.#close(command.sessionId, command.connection);
       case 'renew':
-        return this.#renew(command.lease, command.ttlMs);
+        return this.#renew(command.leaseId, command.ttlMs);
       case 'limit.ensure':
         return this.#limits.ensure(command.name, command.id, command.patch);
       case 'limit.set':
@@ -202,7 +202,11 @@ export class Engine {
     if (amounts.length === 0 || this.#line.fits(amounts, place)) {
       this.#grant(session, request, amounts, missing, this.nowMs);
     } else if (request.timeoutMs === 0 && this.#heldBackUntilMs === null) {
-      this.#refuse(session, request.lease, timedOut(0, explain(this.#line, request.lease, amounts, place, this.nowMs)));
+      this.#refuse(
+        session,
+        request.leaseId,
+        timedOut(0, explain(this.#line, request.leaseId, amounts, place, this.nowMs)),
+      );
     } else {
       this.#enqueue(session, request, admission, place);
     }
@@ -210,14 +214,14 @@ export class Engine {
 
   /** The same acquire again is the same acquire. */
   #answeredAgain(session: Session<Ticket>, request: AcquireRequest): boolean {
-    const lease = this.state.leases.get(request.lease);
-    const ticket = this.#tickets.get(request.lease);
+    const lease = this.state.leases.get(request.leaseId);
+    const ticket = this.#tickets.get(request.leaseId);
     if (!lease && !ticket) return false;
-    const owner = lease ? lease.session : ticket?.session.id;
+    const owner = lease ? lease.sessionId : ticket?.session.id;
     const isSame = lease
       ? isGranted(lease, request)
       : JSON.stringify(ticket?.request.amounts) === JSON.stringify(request.amounts);
-    if (owner !== session.id || !isSame) this.#refuse(session, request.lease, leaseIdInUse(request.lease));
+    if (owner !== session.id || !isSame) this.#refuse(session, request.leaseId, leaseIdInUse(request.leaseId));
     else if (lease) this.#tellGranted(lease, whatItGot(lease, request), 0, NO_WARNINGS);
     else if (ticket) this.#tellQueued(ticket);
     return true;
@@ -231,7 +235,7 @@ export class Engine {
     const isFull = session.leases.size + session.waiters.size >= leasesPerSession;
     const refusal = admission.refusal ?? (isFull ? queueFull('leases of one client', leasesPerSession) : undefined);
     if (refusal) {
-      this.#refuse(session, request.lease, refusal);
+      this.#refuse(session, request.leaseId, refusal);
       return undefined;
     }
     if (typeof request.onMissing !== 'object') return admission;
@@ -268,7 +272,7 @@ export class Engine {
     const isDecidedNow = request.timeoutMs === 0 && this.#heldBackUntilMs === null;
     const full = isDecidedNow ? undefined : this.#fullFor(session, amounts, request.place !== null);
     if (full) {
-      this.#refuse(session, request.lease, full);
+      this.#refuse(session, request.leaseId, full);
       return;
     }
     const { timeoutMs } = request;
@@ -302,7 +306,7 @@ export class Engine {
     missing: readonly string[],
     joinedAtMs: EngineMs,
   ): void {
-    const lease = this.#leases.take(session, request.lease, amounts, request.holder, request.refunds);
+    const lease = this.#leases.take(session, request.leaseId, amounts, request.holder, request.refunds);
     this.#tellGranted(lease, amounts, this.nowMs - joinedAtMs, this.#warnings(amounts, missing));
   }
 
@@ -316,20 +320,20 @@ export class Engine {
     ];
   }
 
-  #release({ session, lease: leaseId, token, names, how }: Command & { readonly type: 'release' }): undefined {
+  #release({ sessionId: session, leaseId, token, names, how }: Command & { readonly type: 'release' }): undefined {
     const lease = this.state.leases.get(leaseId);
-    if (lease?.token !== token || lease.session !== (session ?? lease.session)) return;
+    if (lease?.token !== token || lease.sessionId !== (session ?? lease.sessionId)) return;
     const some = names?.filter((name) => slotsIn(lease.amounts, name) !== undefined);
     if (some?.length === 0) return;
     this.#leases.release(lease, how, some === undefined || some.length === lease.amounts.length ? null : some);
-    this.#forgetIfIdle(lease.session);
+    this.#forgetIfIdle(lease.sessionId);
   }
 
   #cancel(sessionId: string, leaseId: string): undefined {
     const ticket = this.#tickets.get(leaseId);
     const lease = this.state.leases.get(leaseId);
     if (ticket?.session.id === sessionId) this.#tickets.remove(ticket);
-    else if (lease?.session === sessionId) this.#leases.release(lease, 'undone');
+    else if (lease?.sessionId === sessionId) this.#leases.release(lease, 'undone');
     this.#forgetIfIdle(sessionId);
   }
 
@@ -337,7 +341,8 @@ export class Engine {
 
   /** As the journal has it: a session that holds leases, and of which nothing has been heard yet. */
   #adopt(lease: Lease): void {
-    const session = this.#sessions.get(lease.session) ?? this.#sessions.add(lease.session, lease.lifeline, lease.ttlMs);
+    const session =
+      this.#sessions.get(lease.sessionId) ?? this.#sessions.add(lease.sessionId, lease.lifeline, lease.ttlMs);
     session.leases.set(lease.id, lease);
     // What a process held that embedded the engine is over with it: its leases end with the first tick.
     session.lapsed = lease.lifeline === 'process';
@@ -353,14 +358,14 @@ export class Engine {
 
   #open(command: Command & { readonly type: 'session.open' }): Refusal | undefined {
     const { connection, leases, waits } = command;
-    const known = this.#sessions.get(command.session);
+    const known = this.#sessions.get(command.sessionId);
     if (known && connection <= known.connection) return staleConnection(connection, known.connection);
     const { sessions } = this.#bounds;
     if (!known && this.#sessions.size >= sessions) return queueFull('clients of this server', sessions);
-    const session = known ?? this.#sessions.add(command.session, command.lifeline, command.ttlMs);
+    const session = known ?? this.#sessions.add(command.sessionId, command.lifeline, command.ttlMs);
     if (session.connected) this.#tellDisconnect(session, 'displaced');
     if (session.leases.size === 0) session.ttlMs = command.ttlMs;
-    const places = new Map([...session.waiters].map((ticket) => [ticket.request.lease, ticket.place]));
+    const places = new Map([...session.waiters].map((ticket) => [ticket.request.leaseId, ticket.place]));
     for (const ticket of [...session.waiters]) this.#tickets.remove(ticket);
     session.connection = connection;
     session.connected = true;
@@ -375,7 +380,7 @@ export class Engine {
 
   #resumeLeases(session: Session<Ticket>, claims: readonly Claim[], waits: readonly AcquireRequest[]): void {
     const claimed = new Map(claims);
-    const awaited = new Map(waits.map((request) => [request.lease, request]));
+    const awaited = new Map(waits.map((request) => [request.leaseId, request]));
     for (const lease of [...session.leases.values()]) {
       const asked = awaited.get(lease.id);
       if (claimed.get(lease.id) !== lease.token && !(asked && isGranted(lease, asked))) this.#leases.release(lease);
@@ -384,13 +389,13 @@ export class Engine {
     session.lapsed = false;
     for (const [id, token] of claims) {
       if (session.leases.get(id)?.token === token) continue;
-      this.#ledger.tell({ type: 'ended', session: session.id, lease: id, refusal: leaseLost(id) });
+      this.#ledger.tell({ type: 'ended', sessionId: session.id, leaseId: id, refusal: leaseLost(id) });
     }
   }
 
   #resumeWaits(session: Session<Ticket>, waits: readonly AcquireRequest[], places: ReadonlyMap<string, Place>): void {
     for (const asked of waits) {
-      const request = { ...asked, place: places.get(asked.lease) ?? asked.place };
+      const request = { ...asked, place: places.get(asked.leaseId) ?? asked.place };
       if (!this.#answeredAgain(session, request)) {
         const admission = this.#admit(session, request);
         if (admission?.amounts.length === 0) this.#grant(session, request, [], admission.missing, this.nowMs);
@@ -426,7 +431,7 @@ export class Engine {
 
   #renew(leaseId: string, ttlMs: number | null): Refusal | undefined {
     const lease = this.state.leases.get(leaseId);
-    const session = lease && this.#sessions.get(lease.session);
+    const session = lease && this.#sessions.get(lease.sessionId);
     if (!lease || session?.lifeline !== 'renewal') return leaseLost(leaseId);
     if (session.lapsed && !this.#leases.makeWhole(lease)) {
       this.#leases.expire(lease);
@@ -435,7 +440,7 @@ export class Engine {
     }
     session.lapsed = false;
     session.ttlMs = ttlMs;
-    this.#ledger.record({ type: 'lease.renewed', at: this.nowMs, lease: leaseId, ttlMs });
+    this.#ledger.record({ type: 'lease.renewed', at: this.nowMs, leaseId: leaseId, ttlMs });
     this.#sessions.setDeadline(session, this.nowMs, ttlMs);
     return undefined;
   }
@@ -476,7 +481,7 @@ export class Engine {
 
   #timeOut(ticket: Ticket): void {
     const { request, amounts, place } = ticket;
-    const explanation = explain(this.#line, request.lease, amounts, place, this.nowMs);
+    const explanation = explain(this.#line, request.leaseId, amounts, place, this.nowMs);
     this.#refuseWaiter(ticket, timedOut(request.timeoutMs ?? 0, explanation));
   }
 
@@ -499,21 +504,21 @@ export class Engine {
   // What is said
 
   #refuse(session: Session<Ticket>, lease: string, refusal: Refusal): void {
-    this.#ledger.tell({ type: 'refused', session: session.id, lease, refusal });
+    this.#ledger.tell({ type: 'refused', sessionId: session.id, leaseId: lease, refusal });
   }
 
   #refuseWaiter(ticket: Ticket, refusal: Refusal): void {
     this.#tickets.remove(ticket);
-    this.#refuse(ticket.session, ticket.request.lease, refusal);
+    this.#refuse(ticket.session, ticket.request.leaseId, refusal);
     this.#forgetIfIdle(ticket.session.id);
   }
 
   #tellGranted(lease: Lease, amounts: Amounts, waitedMs: number, warnings: readonly Warning[]): void {
-    const { id, session, token, grantedAtMs } = lease;
+    const { id, sessionId: session, token, grantedAtMs } = lease;
     this.#ledger.tell({
       type: 'granted',
-      session,
-      lease: id,
+      sessionId: session,
+      leaseId: id,
       grant: { token, grantedAtMs, amounts, waitedMs, warnings },
     });
   }
@@ -521,11 +526,11 @@ export class Engine {
   /** A try has no place in the line, even while it waits for the end of the hold-back. */
   #tellQueued({ session, request, place }: Ticket): void {
     if (request.timeoutMs === 0) return;
-    this.#ledger.tell({ type: 'queued', session: session.id, lease: request.lease, place });
+    this.#ledger.tell({ type: 'queued', sessionId: session.id, leaseId: request.leaseId, place });
   }
 
   #tellDisconnect({ id, connection }: Session<Ticket>, reason: 'lapsed' | 'displaced'): void {
-    this.#ledger.tell({ type: 'disconnect', session: id, connection, reason });
+    this.#ledger.tell({ type: 'disconnect', sessionId: id, connection, reason });
   }
 }
 

@@ -76,8 +76,8 @@ export type Fact =
   | {
       readonly type: 'lease.granted';
       readonly at: EngineMs;
-      readonly lease: string;
-      readonly session: string;
+      readonly leaseId: string;
+      readonly sessionId: string;
       readonly lifeline: Lifeline;
       readonly ttlMs: number | null;
       readonly amounts: Amounts;
@@ -86,18 +86,18 @@ export type Fact =
       readonly refunds: boolean;
     }
   /** A lease whose lifeline is `renewal` was given a new time to live. */
-  | { readonly type: 'lease.renewed'; readonly at: EngineMs; readonly lease: string; readonly ttlMs: number | null }
+  | { readonly type: 'lease.renewed'; readonly at: EngineMs; readonly leaseId: string; readonly ttlMs: number | null }
   /** The holder gave slots back: those of `names`, or all with null. A lease without slots is over. */
   | {
       readonly type: 'lease.released';
       readonly at: EngineMs;
-      readonly lease: string;
+      readonly leaseId: string;
       readonly names: readonly string[] | null;
       readonly how: ReleaseHow;
     }
   /** Its holder was not heard of in time. */
-  | { readonly type: 'lease.expired'; readonly at: EngineMs; readonly lease: string }
+  | { readonly type: 'lease.expired'; readonly at: EngineMs; readonly leaseId: string }
   /** Taken away by an operator or with its limit; `reason` is told to the holder. */
-  | { readonly type: 'lease.revoked'; readonly at: EngineMs; readonly lease: string; readonly reason: string };
+  | { readonly type: 'lease.revoked'; readonly at: EngineMs; readonly leaseId: string; readonly reason: string };
 
 export type FactType = Fact['type'];

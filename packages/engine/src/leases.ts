@@ -33,8 +33,8 @@ export class Leases {
     this.#ledger.record({
       type: 'lease.granted',
       at: nowMs,
-      lease: id,
-      session: session.id,
+      leaseId: id,
+      sessionId: session.id,
       lifeline,
       ttlMs,
       amounts,
@@ -52,20 +52,20 @@ export class Leases {
   /** Of all its limits, or of `names` only. The line is to be settled afterwards. */
   release(lease: Lease, how: ReleaseHow = 'returned', names: readonly string[] | null = null): void {
     const amounts = names ? lease.amounts.filter(([name]) => names.includes(name)) : lease.amounts;
-    this.#end(lease, { type: 'lease.released', at: this.#ledger.nowMs, lease: lease.id, names, how }, amounts);
+    this.#end(lease, { type: 'lease.released', at: this.#ledger.nowMs, leaseId: lease.id, names, how }, amounts);
     if (how === 'undone') for (const [name] of lease.spent) this.#line.roomGained(name);
   }
 
   /** The line is to be settled afterwards. */
   expire(lease: Lease): void {
-    this.#end(lease, { type: 'lease.expired', at: this.#ledger.nowMs, lease: lease.id });
+    this.#end(lease, { type: 'lease.expired', at: this.#ledger.nowMs, leaseId: lease.id });
   }
 
   /** Its holder is told why. The line is to be settled afterwards. */
   revoke(lease: Lease, reason: string): void {
-    const { id, session } = lease;
-    this.#end(lease, { type: 'lease.revoked', at: this.#ledger.nowMs, lease: id, reason });
-    this.#ledger.tell({ type: 'ended', session, lease: id, refusal: leaseRevoked(id, reason) });
+    const { id, sessionId: session } = lease;
+    this.#end(lease, { type: 'lease.revoked', at: this.#ledger.nowMs, leaseId: id, reason });
+    this.#ledger.tell({ type: 'ended', sessionId: session, leaseId: id, refusal: leaseRevoked(id, reason) });
   }
 
   /** Nothing was heard of its holder in time. The line is to be settled afterwards. */
@@ -98,7 +98,7 @@ export class Leases {
     this.#takeOffLapsed(lease, amounts);
     this.#ledger.record(fact);
     for (const [name] of amounts) this.#line.roomGained(name);
-    if (lease.amounts.length === 0) this.#sessions.get(lease.session)?.leases.delete(lease.id);
+    if (lease.amounts.length === 0) this.#sessions.get(lease.sessionId)?.leases.delete(lease.id);
   }
 
   #takeOffLapsed(lease: Lease, amounts: Amounts): void {

@@ -138,7 +138,7 @@ export class Limits {
     if (active && grants.length > slots) return tooLarge(name, grants.length, slots);
     this.#revokeAll(limit, `limit '${name}' was reset`);
     if (limit.level > 0) this.occupy(name, 0);
-    for (const { lease, ttlMs, holder } of grants) {
+    for (const { leaseId: lease, ttlMs, holder } of grants) {
       // Ids of leases are shown to everybody: as a session's it must be one that no client can say.
       this.#leases.take(this.#sessions.add(`reset:${lease}`, 'renewal', ttlMs), lease, [[name, 1]], holder, true);
     }
@@ -177,7 +177,7 @@ export class Limits {
   #revokeAll(limit: Limit, reason: string): void {
     for (const lease of [...limit.leases.values()]) {
       this.#leases.revoke(lease, reason);
-      this.#hands.forgetIfIdle(lease.session);
+      this.#hands.forgetIfIdle(lease.sessionId);
     }
   }
 }

@@ -25,7 +25,7 @@ export interface Lease {
   readonly id: string;
   /** The fencing token: the position of the grant. */
   readonly token: number;
-  readonly session: string;
+  readonly sessionId: string;
   readonly lifeline: Lifeline;
   ttlMs: number | null;
   /** Whether it was ever renewed: then its holder has heard of it. */
@@ -109,12 +109,12 @@ export function evolve(state: State, fact: Fact): void {
       for (const [name, slots] of fact.amounts) lower(known(state.limits, name, fact), slots, fact.at);
       return;
     case 'lease.granted': {
-      if (state.leases.has(fact.lease)) throw new Error(`lease ${fact.lease} is granted twice`);
+      if (state.leases.has(fact.leaseId)) throw new Error(`lease ${fact.leaseId} is granted twice`);
       const spent = fact.refunds ? NOTHING : fact.amounts.filter(([name]) => isRate(state.limits.get(name)));
       const lease: Lease = {
-        id: fact.lease,
+        id: fact.leaseId,
         token: state.position,
-        session: fact.session,
+        sessionId: fact.sessionId,
         lifeline: fact.lifeline,
         ttlMs: fact.ttlMs,
         renewed: false,
@@ -133,7 +133,7 @@ export function evolve(state: State, fact: Fact): void {
       return;
     }
     case 'lease.renewed': {
-      const lease = known(state.leases, fact.lease, fact);
+      const lease = known(state.leases, fact.leaseId, fact);
       lease.ttlMs = fact.ttlMs;
       lease.renewed = true;
       return;
@@ -141,7 +141,7 @@ export function evolve(state: State, fact: Fact): void {
     case 'lease.released':
     case 'lease.expired':
     case 'lease.revoked': {
-      const lease = known(state.leases, fact.lease, fact);
+      const lease = known(state.leases, fact.leaseId, fact);
       const names = fact.type === 'lease.released' ? fact.names : null;
       const how = fact.type === 'lease.released' ? fact.how : 'returned';
       letGo(state, lease, names, how !== 'left', fact);
@@ -231,7 +231,7 @@ export function canonical(state: State): string {
     ]);
   const leases = [...state.leases.values()]
     .sort((a, b) => a.token - b.token)
-    .map(({ id, token, session, lifeline, ttlMs, renewed, grantedAtMs, holder: h, amounts, spent }) => [
+    .map(({ id, token, sessionId: session, lifeline, ttlMs, renewed, grantedAtMs, holder: h, amounts, spent }) => [
       id,
       token,
       session,

@@ -70,7 +70,7 @@ export class Tickets {
       inLane: -1,
       inTimeouts: -1,
     };
-    this.#byLease.set(request.lease, added);
+    this.#byLease.set(request.leaseId, added);
     session.waiters.add(added);
     if (deadlineMs !== Number.POSITIVE_INFINITY) this.#timeouts.push(added);
     for (const [name] of amounts) this.#line.gate(name).waiters += 1;
@@ -82,7 +82,7 @@ export class Tickets {
   /** The line is to be settled afterwards. */
   remove(ticket: Ticket): void {
     this.#line.leave(ticket);
-    this.#byLease.delete(ticket.request.lease);
+    this.#byLease.delete(ticket.request.leaseId);
     ticket.session.waiters.delete(ticket);
     if (this.#timeouts.has(ticket)) this.#timeouts.remove(ticket);
     for (const [name] of ticket.amounts) this.#line.gate(name).waiters -= 1;

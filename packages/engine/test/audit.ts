@@ -5,16 +5,16 @@ import { without } from './plain-level.ts';
 /** To be called after each fact, with the state that it led to. */
 export function auditFact(state: State, fact: Fact): void {
   if (fact.type !== 'lease.granted') return;
-  const lease = state.leases.get(fact.lease);
+  const lease = state.leases.get(fact.leaseId);
   const tokens = [...state.leases.values()].map(({ token }) => token);
   check(
     lease?.token === state.position && Math.max(...tokens) === lease.token,
-    `the token of ${fact.lease} does not rise`,
+    `the token of ${fact.leaseId} does not rise`,
   );
   for (const [name] of fact.amounts) {
     const limit = state.limits.get(name);
     const fits = limit !== undefined && (!limit.settings.active || limit.level <= limit.settings.slots + FRACTION);
-    check(fits, `a grant of '${name}' to ${fact.lease} brings it to ${limit?.level} of ${limit?.settings.slots}`);
+    check(fits, `a grant of '${name}' to ${fact.leaseId} brings it to ${limit?.level} of ${limit?.settings.slots}`);
   }
 }
 

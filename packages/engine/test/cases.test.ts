@@ -13,12 +13,12 @@ describe('case 4: more holders than the limit', () => {
     const claims = [scene.claim('expiring'), scene.claim('revoked')];
     const releaseAll = () => {
       for (const [lease, token] of claims) {
-        for (let i = 0; i < 100; i++) scene.do({ type: 'release', lease, token });
+        for (let i = 0; i < 100; i++) scene.do({ type: 'release', leaseId: lease, token });
       }
     };
     scene.sleep(2000);
     expect(scene.holding('db')).toEqual(['revoked', 'next']);
-    scene.do({ type: 'release', lease: 'expiring', token: claims[0]![1] });
+    scene.do({ type: 'release', leaseId: 'expiring', token: claims[0]![1] });
     expect(scene.engine.limitView('db')?.taken).toBe(2);
     releaseAll();
     expect(scene.holding('db')).toEqual(['next']);
@@ -55,7 +55,7 @@ describe('case 4: more holders than the limit', () => {
           scene.open(session, { ttlMs: null, lifeline: 'process' });
         } else if (held !== undefined) {
           const [lease, token] = scene.claim(held);
-          for (const _ of what === 'release' ? [1] : [1, 2]) scene.do({ type: 'release', lease, token });
+          for (const _ of what === 'release' ? [1] : [1, 2]) scene.do({ type: 'release', leaseId: lease, token });
         }
         for (const name of names) {
           const view = scene.engine.limitView(name)!;
@@ -180,7 +180,7 @@ describe('case 17: changing a limit live goes wrong', () => {
     expect(scene.do({ type: 'limit.delete', name: 'db', force: false }).refusal?.code).toBe('CONFLICT');
     expect(scene.holding()).toEqual(['holder']);
     expect(told(scene.do({ type: 'limit.delete', name: 'db', force: true }), 'holder')).toBe('LEASE_REVOKED');
-    const late = scene.do({ type: 'release', lease: 'holder', token: 2 });
+    const late = scene.do({ type: 'release', leaseId: 'holder', token: 2 });
     expect(late.facts).toEqual([]);
   });
 

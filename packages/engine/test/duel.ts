@@ -36,7 +36,7 @@ export class Duel {
 
   step(command: Command): Step {
     const connected = this.#connected();
-    const opened = command.type === 'session.open' ? [command.session] : [];
+    const opened = command.type === 'session.open' ? [command.sessionId] : [];
     const step = this.engine.step(command, this.nowMs);
     const outcome = this.model.step(this.#forModel(command), this.nowMs);
     this.#replay(step.facts);
@@ -105,7 +105,7 @@ export class Duel {
       step.notices.filter((notice): notice is Extract<Notice, { type: T }> => notice.type === type);
     const facts = <T extends Fact['type']>(type: T) =>
       step.facts.filter((fact): fact is Extract<Fact, { type: T }> => fact.type === type);
-    const isConnected = ({ session }: { session: string }) => connected.has(session);
+    const isConnected = ({ sessionId }: { sessionId: string }) => connected.has(sessionId);
 
     this.#translate(step.notices, outcome);
     this.#sameGrants(facts('lease.granted'), said('granted'), outcome);
@@ -115,8 +115,8 @@ export class Duel {
       'who is told its place',
       sorted(
         said('queued')
-          .filter(({ lease }) => waiting.has(lease))
-          .map(({ lease, place }) => [lease, place.atMs]),
+          .filter(({ leaseId: lease }) => waiting.has(lease))
+          .map(({ leaseId: lease, place }) => [lease, place.atMs]),
       ),
       sorted(outcome.queued.map(({ lease, place }) => [lease, place.atMs])),
     );
@@ -125,18 +125,22 @@ export class Duel {
       sorted(
         said('ended')
           .filter(isConnected)
-          .map(({ session, lease, refusal }) => [session, lease, refusal.code]),
+          .map(({ sessionId: session, leaseId: lease, refusal }) => [session, lease, refusal.code]),
       ),
-      sorted(outcome.ended.filter(isConnected).map(({ session, lease, code }) => [session, lease, code])),
+      sorted(
+        outcome.ended
+          .filter(({ session }) => connected.has(session))
+          .map(({ session, lease, code }) => [session, lease, code]),
+      ),
     );
     expectSame(
       'who is disconnected',
-      sorted(said('disconnect').map(({ session, reason }) => [session, reason])),
+      sorted(said('disconnect').map(({ sessionId: session, reason }) => [session, reason])),
       sorted(outcome.disconnected.map(({ session, reason }) => [session, reason])),
     );
     expectSame(
       'which leases expired',
-      sorted(facts('lease.expired').map(({ lease }) => lease)),
+      sorted(facts('lease.expired').map(({ leaseId: lease }) => lease)),
       sorted(outcome.expired),
     );
     expectSame('the refusal of the command', step.refusal?.code, outcome.refusal);
@@ -146,10 +150,10 @@ export class Duel {
   #translate(notices: readonly Notice[], outcome: Outcome): void {
     for (const notice of notices) {
       if (notice.type === 'granted') {
-        const own = outcome.granted.find(({ lease }) => lease === notice.lease);
+        const own = outcome.granted.find(({ lease }) => lease === notice.leaseId);
         if (own) this.#modelTokens.set(notice.grant.token, own.token);
       } else if (notice.type === 'queued') {
-        const own = outcome.queued.find(({ lease }) => lease === notice.lease);
+        const own = outcome.queued.find(({ lease }) => lease === notice.leaseId);
         if (own) this.#modelPlaces.set(placeKey(notice.place), own.place);
       }
     }
@@ -158,13 +162,13 @@ export class Duel {
   #sameGrants(facts: readonly Granted<Fact>[], notices: readonly Granted<Notice>[], outcome: Outcome): void {
     expectSame(
       'the order of grants',
-      facts.map(({ lease, amounts }) => [lease, amounts]),
+      facts.map(({ leaseId: lease, amounts }) => [lease, amounts]),
       outcome.granted.filter(({ isNew }) => isNew).map(({ lease, amounts }) => [lease, amounts]),
     );
     expectSame(
       'what is told of grants',
       sorted(
-        notices.map(({ lease, grant: { token, amounts, warnings } }) => [
+        notices.map(({ leaseId: lease, grant: { token, amounts, warnings } }) => [
           lease,
           this.#modelTokens.get(token),
           sorted(amounts),
@@ -178,7 +182,7 @@ export class Duel {
   }
 
   #sameRefusals(notices: readonly Extract<Notice, { type: 'refused' }>[], outcome: Outcome): void {
-    const refused = notices.map(({ lease, refusal: { code } }) => {
+    const refused = notices.map(({ leaseId: lease, refusal: { code } }) => {
       const codes = outcome.refused.find((other) => other.lease === lease)?.codes ?? [];
       return { lease, codes: codes.includes(code) ? codes : [code] };
     });
@@ -192,7 +196,7 @@ export class Duel {
   #sameState(): void {
     expectSame(
       'who holds',
-      [...this.engine.state.leases.values()].map(({ id, session, amounts, spent }) => ({
+      [...this.engine.state.leases.values()].map(({ id, sessionId: session, amounts, spent }) => ({
         id,
         session,
         amounts: [...amounts],

@@ -57,21 +57,21 @@ export class Fleet {
         const wait = picked(this.#waits(), action.pick);
         if (!wait) return;
         wait.client.waits.delete(wait.lease);
-        this.#send(() => duel.step({ type: 'cancel', session: wait.client.session, lease: wait.lease }));
+        this.#send(() => duel.step({ type: 'cancel', sessionId: wait.client.session, leaseId: wait.lease }));
         return;
       }
       case 'undo': {
         const held = picked(this.#held(), action.pick);
         if (!held?.client.connected) return;
         held.client.leases.delete(held.lease);
-        this.#send(() => duel.step({ type: 'cancel', session: held.client.session, lease: held.lease }));
+        this.#send(() => duel.step({ type: 'cancel', sessionId: held.client.session, leaseId: held.lease }));
         return;
       }
       case 'repeat': {
         const wait = picked(this.#waits(), action.pick);
         if (!wait) return;
         const { session } = wait.client;
-        this.#send(() => duel.step({ type: 'acquire', session, request: wait.request }));
+        this.#send(() => duel.step({ type: 'acquire', sessionId: session, request: wait.request }));
         return;
       }
       case 'release':
@@ -85,7 +85,7 @@ export class Fleet {
           this.#held().filter(({ client }) => client.lifeline === 'renewal'),
           action.pick,
         );
-        if (held) this.#send(() => duel.step({ type: 'renew', lease: held.lease, ttlMs: 1500 }));
+        if (held) this.#send(() => duel.step({ type: 'renew', leaseId: held.lease, ttlMs: 1500 }));
         return;
       }
       case 'heard':
@@ -165,7 +165,9 @@ export class Fleet {
       place,
     }));
     const leases = [...client.leases];
-    this.#send(() => this.#duel.step({ type: 'session.open', session, connection, lifeline, ttlMs, leases, waits }));
+    this.#send(() =>
+      this.#duel.step({ type: 'session.open', sessionId: session, connection, lifeline, ttlMs, leases, waits }),
+    );
     client.connected = true;
   }
 
@@ -179,7 +181,7 @@ export class Fleet {
     this.#leases += 1;
     const { amounts, timeoutMs, priority, onMissing, skipInactive, ratesOnly, refunds } = action;
     const request: AcquireRequest = {
-      lease: `L${this.#leases}`,
+      leaseId: `L${this.#leases}`,
       amounts,
       timeoutMs,
       priority,
@@ -191,9 +193,9 @@ export class Fleet {
       refunds: isRest || refunds,
     };
     const deadlineMs = timeoutMs === null || timeoutMs === 0 ? null : this.#duel.nowMs + timeoutMs;
-    client.waits.set(request.lease, { request, deadlineMs, place: null });
+    client.waits.set(request.leaseId, { request, deadlineMs, place: null });
     if (isRest) this.#connect(client, false);
-    else this.#send(() => this.#duel.step({ type: 'acquire', session: client.session, request }));
+    else this.#send(() => this.#duel.step({ type: 'acquire', sessionId: client.session, request }));
   }
 
   #release(how: 'release' | 'releaseStale' | 'releasePart' | 'leave', pick: number): void {
@@ -201,34 +203,34 @@ export class Fleet {
     if (!held) return;
     const { client, lease, token } = held;
     if (how === 'releaseStale') {
-      this.#send(() => this.#duel.step({ type: 'release', lease, token: token - 1 }));
+      this.#send(() => this.#duel.step({ type: 'release', leaseId: lease, token: token - 1 }));
       return;
     }
     const names = (this.#duel.engine.state.leases.get(lease)?.amounts ?? []).map(([name]) => name);
     const isPart = how === 'releasePart' && names.length > 1;
     if (!isPart) client.leases.delete(lease);
     const some = { ...(isPart && { names: names.slice(0, 1) }), ...(how === 'leave' && { how: 'left' as const }) };
-    this.#send(() => this.#duel.step({ type: 'release', lease, token, ...some }));
+    this.#send(() => this.#duel.step({ type: 'release', leaseId: lease, token, ...some }));
   }
 
   #connection(client: Client, action: { do: 'heard' | 'close' } | { do: 'lose'; keepMs: number | null }): void {
     if (!client.connected) return;
     const { session, connection } = client;
     if (action.do === 'heard') {
-      this.#send(() => this.#duel.step({ type: 'session.heard', session, connection }));
+      this.#send(() => this.#duel.step({ type: 'session.heard', sessionId: session, connection }));
       return;
     }
     client.connected = false;
     if (action.do === 'lose') {
       const keepMs = client.lifeline === 'renewal' ? 800 : action.keepMs;
       this.#send(() =>
-        this.#duel.step({ type: 'session.lost', session, connection, ...(keepMs !== null && { keepMs }) }),
+        this.#duel.step({ type: 'session.lost', sessionId: session, connection, ...(keepMs !== null && { keepMs }) }),
       );
       return;
     }
     client.waits.clear();
     client.leases.clear();
-    this.#send(() => this.#duel.step({ type: 'session.close', session, connection }));
+    this.#send(() => this.#duel.step({ type: 'session.close', sessionId: session, connection }));
   }
 
   #held(): { client: Client; lease: string; token: number }[] {
@@ -251,22 +253,22 @@ export class Fleet {
   }
 
   #hear(notice: Notice): void {
-    const client = this.clients.find(({ session, connected }) => session === notice.session && connected);
+    const client = this.clients.find(({ session, connected }) => session === notice.sessionId && connected);
     if (!client) return;
     switch (notice.type) {
       case 'granted':
-        if (client.waits.delete(notice.lease)) client.leases.set(notice.lease, notice.grant.token);
+        if (client.waits.delete(notice.leaseId)) client.leases.set(notice.leaseId, notice.grant.token);
         return;
       case 'queued': {
-        const wait = client.waits.get(notice.lease);
+        const wait = client.waits.get(notice.leaseId);
         if (wait) wait.place = notice.place;
         return;
       }
       case 'refused':
-        client.waits.delete(notice.lease);
+        client.waits.delete(notice.leaseId);
         return;
       case 'ended':
-        client.leases.delete(notice.lease);
+        client.leases.delete(notice.leaseId);
         return;
       case 'disconnect':
         if (notice.connection === client.connection) client.connected = false;

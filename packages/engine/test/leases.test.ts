@@ -19,7 +19,7 @@ describe('a lease', () => {
     const stale = scene.token('one');
     scene.release('one');
     scene.acquire('one', { db: 1 });
-    expect(scene.do({ type: 'release', lease: 'one', token: stale }).facts).toEqual([]);
+    expect(scene.do({ type: 'release', leaseId: 'one', token: stale }).facts).toEqual([]);
     expect(scene.holding('db')).toEqual(['one']);
   });
 
@@ -99,7 +99,7 @@ describe('a lease whose holder is not heard of', () => {
 
   it('ends for good in the same step as the grant that needs its slots, before it', () => {
     const scene = lapsed();
-    const step = scene.do({ type: 'acquire', session: 'S', request: request('new', { db: 1 }, { timeoutMs: 0 }) });
+    const step = scene.do({ type: 'acquire', sessionId: 'S', request: request('new', { db: 1 }, { timeoutMs: 0 }) });
     expect(step.facts.map(({ type }) => type)).toEqual(['lease.expired', 'lease.granted']);
     expect(told(scene.open('T', { leases: [['old', 2]] }), 'old')).toBe('LEASE_LOST');
   });
@@ -151,7 +151,7 @@ describe('a lease whose holder is not heard of', () => {
     expect(scene.holding()).toEqual(['old']);
     scene.sleep(1);
     expect(scene.holding()).toEqual([]);
-    expect(scene.facts.at(-1)).toMatchObject({ type: 'lease.expired', lease: 'old' });
+    expect(scene.facts.at(-1)).toMatchObject({ type: 'lease.expired', leaseId: 'old' });
   });
 
   it('ends with the oldest first, whole leases, and no more than are needed', () => {
@@ -213,8 +213,8 @@ describe('a lease that is renewed by itself', () => {
   it('lives on for the new time to live from its renewal, which is a fact', () => {
     const scene = rest();
     scene.sleep(1000);
-    expect(scene.do({ type: 'renew', lease: 'rest', ttlMs: 5000 }).facts).toEqual([
-      { type: 'lease.renewed', at: scene.nowMs, lease: 'rest', ttlMs: 5000 },
+    expect(scene.do({ type: 'renew', leaseId: 'rest', ttlMs: 5000 }).facts).toEqual([
+      { type: 'lease.renewed', at: scene.nowMs, leaseId: 'rest', ttlMs: 5000 },
     ]);
     scene.sleep(4999);
     expect(scene.engine.limitView('db')?.free).toBe(0);
@@ -225,7 +225,7 @@ describe('a lease that is renewed by itself', () => {
   it('is renewed late as long as nobody has its slots', () => {
     const scene = rest();
     scene.sleep(3000);
-    expect(scene.do({ type: 'renew', lease: 'rest', ttlMs: 2000 }).refusal).toBeUndefined();
+    expect(scene.do({ type: 'renew', leaseId: 'rest', ttlMs: 2000 }).refusal).toBeUndefined();
     expect(scene.engine.limitView('db')?.free).toBe(0);
   });
 
@@ -233,17 +233,17 @@ describe('a lease that is renewed by itself', () => {
     const scene = rest();
     scene.sleep(2000);
     expect(scene.acquire('new', { db: 1 })).toBe('granted');
-    expect(scene.do({ type: 'renew', lease: 'rest', ttlMs: 2000 }).refusal?.code).toBe('LEASE_LOST');
+    expect(scene.do({ type: 'renew', leaseId: 'rest', ttlMs: 2000 }).refusal?.code).toBe('LEASE_LOST');
   });
 
   it('that was lost leaves its time to live to no later one of its session', () => {
     const scene = rest();
-    scene.do({ type: 'renew', lease: 'rest', ttlMs: 500 });
+    scene.do({ type: 'renew', leaseId: 'rest', ttlMs: 500 });
     scene.sleep(500);
     scene.acquire('new', { db: 1 });
     scene.release('new');
     scene.open('R', { lifeline: 'renewal', ttlMs: 2000, waits: [request('again', { db: 1 })] });
-    expect(scene.facts.at(-1)).toMatchObject({ type: 'lease.granted', lease: 'again', ttlMs: 2000 });
+    expect(scene.facts.at(-1)).toMatchObject({ type: 'lease.granted', leaseId: 'again', ttlMs: 2000 });
   });
 
   it('without a time to live lasts until it is released', () => {
@@ -261,7 +261,7 @@ describe('a lease that is renewed by itself', () => {
     const scene = new Scene({ db: 1 });
     scene.open('T');
     scene.acquire('beating', { db: 1 }, { session: 'T' });
-    expect(scene.do({ type: 'renew', lease: 'beating', ttlMs: 60_000 }).refusal?.code).toBe('LEASE_LOST');
+    expect(scene.do({ type: 'renew', leaseId: 'beating', ttlMs: 60_000 }).refusal?.code).toBe('LEASE_LOST');
     expect(grants(scene.do({ type: 'tick' }))).toEqual([]);
   });
 });

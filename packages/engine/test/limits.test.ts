@@ -253,7 +253,7 @@ describe('a name that is no limit', () => {
 });
 
 describe("a limit's reset", () => {
-  const grant = (lease: string) => ({ lease, ttlMs: 60_000, holder: NOBODY });
+  const grant = (lease: string) => ({ leaseId: lease, ttlMs: 60_000, holder: NOBODY });
 
   it('revokes every lease on it, then grants a slot to each that is named', () => {
     const scene = new Scene({ db: 2 });

@@ -163,19 +163,19 @@ export class Model {
         return;
       }
       case 'acquire':
-        this.#acquire(command.session, command.request);
+        this.#acquire(command.sessionId, command.request);
         return;
       case 'cancel':
         this.waiters = this.waiters.filter(
-          ({ lease, session }) => lease !== command.lease || session !== command.session,
+          ({ lease, session }) => lease !== command.leaseId || session !== command.sessionId,
         );
-        for (const lease of this.leases.filter(({ lease }) => lease === command.lease)) {
-          if (lease.session === command.session) this.#end(lease, 'undone');
+        for (const lease of this.leases.filter(({ lease }) => lease === command.leaseId)) {
+          if (lease.session === command.sessionId) this.#end(lease, 'undone');
         }
         this.#endEmptySessions();
         return;
       case 'release': {
-        const lease = this.leases.find(({ lease, token }) => lease === command.lease && token === command.token);
+        const lease = this.leases.find(({ lease, token }) => lease === command.leaseId && token === command.token);
         if (!lease) return;
         const names = [...lease.amounts.keys()].filter((name) => command.names?.includes(name) ?? true);
         if (command.names && names.length === 0) return;
@@ -189,7 +189,7 @@ export class Model {
         }
         return;
       case 'renew':
-        this.#renew(command.lease, command.ttlMs);
+        this.#renew(command.leaseId, command.ttlMs);
         return;
       case 'limit.ensure':
         if (!this.#limit(command.name)) this.#set(command.name, command.patch);
@@ -226,7 +226,7 @@ export class Model {
   // Sessions
 
   #open(command: Extract<Command, { type: 'session.open' }>): void {
-    const { session: id, connection, lifeline, ttlMs } = command;
+    const { sessionId: id, connection, lifeline, ttlMs } = command;
     let session = this.sessions.find((other) => other.id === id);
     if (session && connection <= session.lastConnection) {
       this.#out.refusal = 'CONFLICT';
@@ -246,7 +246,7 @@ export class Model {
     const own = this.waiters.filter((waiter) => waiter.session === id);
     this.waiters = this.waiters.filter((waiter) => waiter.session !== id);
     for (const wait of command.waits) {
-      const place = own.find((waiter) => waiter.lease === wait.lease)?.place ?? wait.place;
+      const place = own.find((waiter) => waiter.lease === wait.leaseId)?.place ?? wait.place;
       this.#acquire(id, { ...wait, place });
     }
     this.#endEmptySessions();
@@ -345,11 +345,11 @@ export class Model {
   // Acquires
 
   #acquire(session: string, request: AcquireRequest): void {
-    const lease = this.leases.find((other) => other.lease === request.lease);
-    const waiter = this.waiters.find((other) => other.lease === request.lease);
+    const lease = this.leases.find((other) => other.lease === request.leaseId);
+    const waiter = this.waiters.find((other) => other.lease === request.leaseId);
     const twin = lease ?? waiter;
     if (twin && (twin.session !== session || (waiter && !sameAmounts(waiter.request, request)))) {
-      this.#out.refused.push({ lease: request.lease, codes: ['CONFLICT'] });
+      this.#out.refused.push({ lease: request.leaseId, codes: ['CONFLICT'] });
     } else if (lease) {
       const amounts = [...lease.amounts, ...lease.spent];
       this.#out.granted.push({ lease: lease.lease, token: lease.token, amounts, isNew: false, warnings: [] });
@@ -363,7 +363,7 @@ export class Model {
   #join(session: string, request: AcquireRequest): void {
     const codes = this.#faults(request.amounts, request);
     if (codes.length > 0) {
-      this.#out.refused.push({ lease: request.lease, codes });
+      this.#out.refused.push({ lease: request.leaseId, codes });
       return;
     }
     if (typeof request.onMissing === 'object') {
@@ -371,9 +371,9 @@ export class Model {
     }
     const known = request.amounts.filter(([name]) => this.#limit(name));
     const amounts = known.filter(([name]) => !request.skipInactive || this.#limit(name)?.active);
-    this.#told.add(request.lease);
+    this.#told.add(request.leaseId);
     this.waiters.push({
-      lease: request.lease,
+      lease: request.leaseId,
       session,
       request,
       amounts,
@@ -613,7 +613,7 @@ export class Model {
 
   // Look-ups
 
-  #connected({ session: id, connection }: { session: string; connection: number }): ModelSession | undefined {
+  #connected({ sessionId: id, connection }: { sessionId: string; connection: number }): ModelSession | undefined {
     return this.sessions.find((session) => session.id === id && session.connection === connection);
   }
 
@@ -639,7 +639,10 @@ function sameAmounts(a: AcquireRequest, b: AcquireRequest): boolean {
 }
 
 /** Whether the lease is what the acquire came to. */
-function isAnswer({ lease: id, amounts, spent }: ModelLease, { lease, amounts: asked }: AcquireRequest): boolean {
+function isAnswer(
+  { lease: id, amounts, spent }: ModelLease,
+  { leaseId: lease, amounts: asked }: AcquireRequest,
+): boolean {
   const wanted = new Map(asked);
   return id === lease && [...amounts, ...spent].every(([name, slots]) => wanted.get(name) === slots);
 }

@@ -21,7 +21,9 @@ describe('on a single limit', () => {
           if (held.length > 0) scene.release(held[pick % held.length]!);
         }
       });
-      const order = scene.facts.flatMap((fact) => (fact.type === 'lease.granted' ? [Number(fact.lease.slice(6))] : []));
+      const order = scene.facts.flatMap((fact) =>
+        fact.type === 'lease.granted' ? [Number(fact.leaseId.slice(6))] : [],
+      );
       expect(order).toEqual(order.toSorted((a, b) => a - b));
     };
     fc.assert(fc.property(traffic, live), RUNS);

@@ -26,7 +26,7 @@ describe('a lease that holds slots of a rate, as on Prefect’s API', () => {
   it('is what a reset grants', () => {
     const scene = rate(2, 0.001);
     spend(scene, 'spent', 2);
-    const held = { lease: 'held', ttlMs: null, holder: NOBODY };
+    const held = { leaseId: 'held', ttlMs: null, holder: NOBODY };
     scene.do({ type: 'limit.reset', name: 'r', grants: [held] });
     expect(scene.engine.limitView('r')).toMatchObject({ taken: 1, free: 1, holders: 1 });
     scene.release('held');
@@ -43,8 +43,8 @@ describe('a lease that holds slots of a rate, as on Prefect’s API', () => {
     expect(scene.engine.limitView('r')).toMatchObject({ taken: 3, free: 3 });
     expect(spend(scene, 'spent', 2)).toBe('granted');
     expect(scene.holding('r')).toEqual(['three']);
-    expect(scene.do({ type: 'renew', lease: 'two', ttlMs: 2000 }).refusal?.code).toBe('LEASE_LOST');
-    expect(scene.do({ type: 'renew', lease: 'three', ttlMs: 2000 }).refusal).toBeUndefined();
+    expect(scene.do({ type: 'renew', leaseId: 'two', ttlMs: 2000 }).refusal?.code).toBe('LEASE_LOST');
+    expect(scene.do({ type: 'renew', leaseId: 'three', ttlMs: 2000 }).refusal).toBeUndefined();
     expect(scene.engine.limitView('r')).toMatchObject({ taken: 3, free: 0 });
   });
 

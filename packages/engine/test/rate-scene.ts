@@ -32,7 +32,7 @@ export function hold(scene: Scene, lease: string, slots = 1): void {
 export function grantsOf(scene: Scene): Granted[] {
   return scene.facts.flatMap((fact) => {
     if (fact.type !== 'lease.granted') return [];
-    return [{ lease: fact.lease, atMs: fact.at, slots: new Map(fact.amounts).get('r') ?? 0 }];
+    return [{ lease: fact.leaseId, atMs: fact.at, slots: new Map(fact.amounts).get('r') ?? 0 }];
   });
 }
 

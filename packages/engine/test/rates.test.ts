@@ -158,7 +158,7 @@ describe('the moment at which slots come back', () => {
     const scene = rate(1, 100);
     const { engine } = scene;
     for (let i = 0; i <= 10_000; i++) {
-      engine.step({ type: 'acquire', session: 'S', request: request(`waiter ${i}`, { r: 1 }) }, scene.nowMs);
+      engine.step({ type: 'acquire', sessionId: 'S', request: request(`waiter ${i}`, { r: 1 }) }, scene.nowMs);
     }
     let woken = 0;
     let granted = 0;
@@ -184,7 +184,7 @@ describe('the level', () => {
           nowMs += afterMs;
           millionths = Math.max(0, millionths - millionthsPerMs * afterMs);
           const ask = request(`lease ${i}`, { r: 1 + (afterMs % 20) }, { timeoutMs: 0 });
-          const { facts } = engine.step({ type: 'acquire', session: 'S', request: ask }, nowMs);
+          const { facts } = engine.step({ type: 'acquire', sessionId: 'S', request: ask }, nowMs);
           if (facts.length > 0) millionths += (1 + (afterMs % 20)) * 1_000_000;
           if (facts.length > 0) expect(engine.state.limits.get('r')?.level).toBeCloseTo(millionths / 1_000_000, 6);
         }

@@ -65,11 +65,19 @@ describe('the bounds of the engine refuse with QUEUE_FULL', () => {
     const engine = new Engine(emptyState(), { epoch: 1, nowMs: 0 }, bounds);
     const open = (session: string) =>
       engine.step(
-        { type: 'session.open', session, connection: 1, lifeline: 'heartbeat', ttlMs: 2000, leases: [], waits: [] },
+        {
+          type: 'session.open',
+          sessionId: session,
+          connection: 1,
+          lifeline: 'heartbeat',
+          ttlMs: 2000,
+          leases: [],
+          waits: [],
+        },
         0,
       );
     const acquire = (session: string, asked: AcquireRequest) =>
-      code(engine.step({ type: 'acquire', session, request: asked }, 0));
+      code(engine.step({ type: 'acquire', sessionId: session, request: asked }, 0));
     engine.step({ type: 'limit.set', name: 'db', id: 'id', patch: { slots: 2 } }, 0);
     engine.step({ type: 'limit.set', name: 'gpu', id: 'id', patch: { slots: 9 } }, 0);
     open('S');

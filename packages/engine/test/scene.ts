@@ -27,7 +27,7 @@ export function request(
   options: RequestOptions = {},
 ): AcquireRequest {
   return {
-    lease,
+    leaseId: lease,
     amounts: Object.entries(amounts),
     timeoutMs: null,
     priority: 0,
@@ -83,7 +83,7 @@ export class Scene {
     const connection = options.connection ?? this.connection(session) + 1;
     this.#connections.set(session, connection);
     const defaults = { lifeline: 'heartbeat' as const, ttlMs: 2000, leases: [], waits: [] };
-    return this.do({ type: 'session.open', session, ...defaults, ...options, connection });
+    return this.do({ type: 'session.open', sessionId: session, ...defaults, ...options, connection });
   }
 
   /** The number of the session's last connection. */
@@ -92,16 +92,16 @@ export class Scene {
   }
 
   heard(session: string): Step {
-    return this.do({ type: 'session.heard', session, connection: this.connection(session) });
+    return this.do({ type: 'session.heard', sessionId: session, connection: this.connection(session) });
   }
 
   lose(session: string, keepMs?: number): Step {
     const connection = this.connection(session);
-    return this.do({ type: 'session.lost', session, connection, ...(keepMs !== undefined && { keepMs }) });
+    return this.do({ type: 'session.lost', sessionId: session, connection, ...(keepMs !== undefined && { keepMs }) });
   }
 
   close(session: string): Step {
-    return this.do({ type: 'session.close', session, connection: this.connection(session) });
+    return this.do({ type: 'session.close', sessionId: session, connection: this.connection(session) });
   }
 
   /** What the acquire is told at once: `granted`, `queued`, the code of a refusal, or nothing. */
@@ -111,16 +111,16 @@ export class Scene {
     options: RequestOptions & { session?: string } = {},
   ): string {
     const { session = 'S', ...rest } = options;
-    const step = this.do({ type: 'acquire', session, request: request(lease, amounts, rest) });
+    const step = this.do({ type: 'acquire', sessionId: session, request: request(lease, amounts, rest) });
     return told(step, lease);
   }
 
   cancel(lease: string, session = 'S'): Step {
-    return this.do({ type: 'cancel', session, lease });
+    return this.do({ type: 'cancel', sessionId: session, leaseId: lease });
   }
 
   release(lease: string, names?: readonly string[]): Step {
-    return this.do({ type: 'release', lease, token: this.token(lease), ...(names && { names }) });
+    return this.do({ type: 'release', leaseId: lease, token: this.token(lease), ...(names && { names }) });
   }
 
   /** Lets time pass, with a tick at each wake-up. Returns what was said meanwhile. */
@@ -170,7 +170,7 @@ export class Scene {
   }
 
   place(lease: string): Place {
-    const notice = this.notices.findLast((notice) => notice.type === 'queued' && notice.lease === lease);
+    const notice = this.notices.findLast((notice) => notice.type === 'queued' && notice.leaseId === lease);
     if (notice?.type !== 'queued') throw new Error(`${lease} was never told a place`);
     return notice.place;
   }
@@ -178,7 +178,7 @@ export class Scene {
   /** The last refusal told about a lease. */
   refusal(lease: string): Refusal {
     const notice = this.notices.findLast(
-      (notice) => (notice.type === 'refused' || notice.type === 'ended') && notice.lease === lease,
+      (notice) => (notice.type === 'refused' || notice.type === 'ended') && notice.leaseId === lease,
     );
     if (notice?.type !== 'refused' && notice?.type !== 'ended') throw new Error(`${lease} was not refused`);
     return notice.refusal;
@@ -186,7 +186,7 @@ export class Scene {
 
   /** Codes of the warnings with which a lease was granted, each with its limit. */
   warnings(lease: string): string[] {
-    const notice = this.notices.findLast((notice) => notice.type === 'granted' && notice.lease === lease);
+    const notice = this.notices.findLast((notice) => notice.type === 'granted' && notice.leaseId === lease);
     if (notice?.type !== 'granted') throw new Error(`${lease} was not granted`);
     return notice.grant.warnings.map(({ code, limit }) => `${code} ${limit}`);
   }
@@ -194,12 +194,12 @@ export class Scene {
 
 /** What a step says of a lease: its last word. */
 export function told({ notices }: Pick<Step, 'notices'>, lease: string): string {
-  const notice = notices.findLast((notice) => notice.type !== 'disconnect' && notice.lease === lease);
+  const notice = notices.findLast((notice) => notice.type !== 'disconnect' && notice.leaseId === lease);
   if (!notice) return 'nothing';
   return notice.type === 'refused' || notice.type === 'ended' ? notice.refusal.code : notice.type;
 }
 
 /** The leases that a step grants, in order. */
 export function grants({ facts }: Pick<Step, 'facts'>): string[] {
-  return facts.filter((fact) => fact.type === 'lease.granted').map(({ lease }) => lease);
+  return facts.filter((fact) => fact.type === 'lease.granted').map(({ leaseId: lease }) => lease);
 }

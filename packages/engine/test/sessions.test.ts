@@ -19,7 +19,7 @@ describe('a session', () => {
     scene.open('T', { connection: 7 });
     scene.acquire('holder', { db: 1 });
     scene.acquire('waiter', { db: 1 }, { session: 'T' });
-    expect(scene.sleep(2000)).toEqual([{ type: 'disconnect', session: 'T', connection: 7, reason: 'lapsed' }]);
+    expect(scene.sleep(2000)).toEqual([{ type: 'disconnect', sessionId: 'T', connection: 7, reason: 'lapsed' }]);
     expect(scene.waiting()).toEqual([]);
   });
 
@@ -83,7 +83,7 @@ describe('a client that comes back', () => {
     const scene = away();
     const place = scene.place('awaited');
     const step = scene.open('T', { leases: [scene.claim('held')], waits: [wait(scene)] });
-    expect(step.notices).toEqual([{ type: 'queued', session: 'T', lease: 'awaited', place }]);
+    expect(step.notices).toEqual([{ type: 'queued', sessionId: 'T', leaseId: 'awaited', place }]);
     expect(scene.waiting()).toEqual(['awaited', 'behind']);
     expect(grants(scene.release('b held'))).toEqual(['awaited']);
   });
@@ -91,7 +91,7 @@ describe('a client that comes back', () => {
   it('gives back a lease that it does not list', () => {
     const scene = away();
     const { facts } = scene.open('T', { waits: [wait(scene)] });
-    expect(facts).toEqual([{ type: 'lease.released', at: scene.nowMs, lease: 'held', names: null, how: 'returned' }]);
+    expect(facts).toEqual([{ type: 'lease.released', at: scene.nowMs, leaseId: 'held', names: null, how: 'returned' }]);
   });
 
   it('leaves the line where it lists no wait', () => {
@@ -160,12 +160,12 @@ describe('a client that comes back', () => {
     scene.open('T', { connection: 1 });
     scene.acquire('lease', { a: 1 }, { session: 'T' });
     const step = scene.open('T', { connection: 2, leases: [scene.claim('lease')] });
-    expect(step.notices).toEqual([{ type: 'disconnect', session: 'T', connection: 1, reason: 'displaced' }]);
-    scene.do({ type: 'session.lost', session: 'T', connection: 1 });
-    scene.do({ type: 'session.close', session: 'T', connection: 1 });
+    expect(step.notices).toEqual([{ type: 'disconnect', sessionId: 'T', connection: 1, reason: 'displaced' }]);
+    scene.do({ type: 'session.lost', sessionId: 'T', connection: 1 });
+    scene.do({ type: 'session.close', sessionId: 'T', connection: 1 });
     expect(scene.holding()).toEqual(['lease']);
     scene.sleep(1000);
-    scene.do({ type: 'session.heard', session: 'T', connection: 1 });
+    scene.do({ type: 'session.heard', sessionId: 'T', connection: 1 });
     scene.sleep(1000);
     expect(scene.engine.limitView('a')?.free).toBe(1);
   });

@@ -15,8 +15,8 @@ const set = (name: string): Fact => ({ type: 'limit.set', at: 1, name, id: name,
 const granted = (lease: string): Fact => ({
   type: 'lease.granted',
   at: 2,
-  lease,
-  session: 'S',
+  leaseId: lease,
+  sessionId: 'S',
   lifeline: 'heartbeat',
   ttlMs: 2000,
   amounts: [['db', 1]],
@@ -51,14 +51,14 @@ describe('the durable state', () => {
     const facts: [string, Fact[]][] = [
       ['granted twice', [set('db'), granted('one'), granted('one')]],
       ["'db', which does not exist", [granted('one')]],
-      ["'one', which does not exist", [set('db'), { type: 'lease.expired', at: 3, lease: 'one' }]],
+      ["'one', which does not exist", [set('db'), { type: 'lease.expired', at: 3, leaseId: 'one' }]],
       [
         'does not hold all of them',
         [
           set('db'),
           set('gpu'),
           granted('one'),
-          { type: 'lease.released', at: 3, lease: 'one', names: ['db', 'gpu'], how: 'returned' },
+          { type: 'lease.released', at: 3, leaseId: 'one', names: ['db', 'gpu'], how: 'returned' },
         ],
       ],
       ['with 1 leases', [set('db'), granted('one'), { type: 'limit.deleted', at: 3, name: 'db' }]],

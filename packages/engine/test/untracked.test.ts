@@ -5,7 +5,7 @@ import { grants, Scene } from './scene.ts';
 
 describe('slots that are taken without a lease', () => {
   const left = (scene: Scene, lease: string) =>
-    scene.do({ type: 'release', lease, token: scene.token(lease), how: 'left' });
+    scene.do({ type: 'release', leaseId: lease, token: scene.token(lease), how: 'left' });
   const giveBack = (scene: Scene, amounts: Record<string, number>) =>
     scene.do({ type: 'return', amounts: Object.entries(amounts) });
 

@@ -71,17 +71,17 @@ function encodeFact(fact: Fact): readonly unknown[] {
     case 'slots.returned':
       return [tag, at, fact.amounts];
     case 'lease.granted': {
-      const { lease, session, lifeline, ttlMs, amounts, holder, refunds } = fact;
+      const { leaseId: lease, sessionId: session, lifeline, ttlMs, amounts, holder, refunds } = fact;
       return [tag, at, lease, session, lifeline, msOrNull(ttlMs), amounts, encodeHolder(holder), refunds];
     }
     case 'lease.renewed':
-      return [tag, at, fact.lease, msOrNull(fact.ttlMs)];
+      return [tag, at, fact.leaseId, msOrNull(fact.ttlMs)];
     case 'lease.released':
-      return [tag, at, fact.lease, fact.names, fact.how];
+      return [tag, at, fact.leaseId, fact.names, fact.how];
     case 'lease.expired':
-      return [tag, at, fact.lease];
+      return [tag, at, fact.leaseId];
     case 'lease.revoked':
-      return [tag, at, fact.lease, fact.reason];
+      return [tag, at, fact.leaseId, fact.reason];
   }
 }
 
@@ -111,8 +111,8 @@ function decodeFact(value: unknown): Fact {
       return {
         type: 'lease.granted',
         at,
-        lease: text(lease),
-        session: text(session),
+        leaseId: text(lease),
+        sessionId: text(session),
         lifeline: oneOf(LIFELINES, lifeline),
         ttlMs: msOrNull(ttlMs),
         amounts: decodeAmounts(amounts),
@@ -122,23 +122,23 @@ function decodeFact(value: unknown): Fact {
     }
     case TAGS['lease.renewed']: {
       const [lease, ttlMs] = tuple(rest, 2);
-      return { type: 'lease.renewed', at, lease: text(lease), ttlMs: msOrNull(ttlMs) };
+      return { type: 'lease.renewed', at, leaseId: text(lease), ttlMs: msOrNull(ttlMs) };
     }
     case TAGS['lease.released']: {
       const [lease, names, how] = tuple(rest, 3);
       return {
         type: 'lease.released',
         at,
-        lease: text(lease),
+        leaseId: text(lease),
         names: names === null ? null : list(names).map(text),
         how: oneOf(RELEASES, how),
       };
     }
     case TAGS['lease.expired']:
-      return { type: 'lease.expired', at, lease: text(tuple(rest, 1)[0]) };
+      return { type: 'lease.expired', at, leaseId: text(tuple(rest, 1)[0]) };
     case TAGS['lease.revoked']: {
       const [lease, reason] = tuple(rest, 2);
-      return { type: 'lease.revoked', at, lease: text(lease), reason: text(reason) };
+      return { type: 'lease.revoked', at, leaseId: text(lease), reason: text(reason) };
     }
     default:
       throw new Malformed(`it has a fact of the unknown kind ${JSON.stringify(tag)}`);

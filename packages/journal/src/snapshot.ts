@@ -39,7 +39,7 @@ function decodeLease(value: unknown): Lease {
   return {
     id: text(id),
     token: count(token),
-    session: text(session),
+    sessionId: text(session),
     lifeline: decodeLifeline(lifeline),
     ttlMs: msOrNull(ttlMs),
     renewed: flag(renewed),

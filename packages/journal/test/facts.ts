@@ -49,8 +49,8 @@ export const anyFact: fc.Arbitrary<Fact> = fc.oneof(
   fc.record({
     type: fc.constant('lease.granted'),
     at: anyMs,
-    lease: anyText,
-    session: anyText,
+    leaseId: anyText,
+    sessionId: anyText,
     lifeline: fc.constantFrom('heartbeat', 'renewal', 'process'),
     ttlMs: anyTtl,
     amounts: fc.array(fc.tuple(anyText, anyCount), { maxLength: 4 }),
@@ -64,16 +64,16 @@ export const anyFact: fc.Arbitrary<Fact> = fc.oneof(
     at: anyMs,
     amounts: fc.array(fc.tuple(anyText, anyCount), { maxLength: 4 }),
   }),
-  fc.record({ type: fc.constant('lease.renewed'), at: anyMs, lease: anyText, ttlMs: anyTtl }),
+  fc.record({ type: fc.constant('lease.renewed'), at: anyMs, leaseId: anyText, ttlMs: anyTtl }),
   fc.record({
     type: fc.constant('lease.released'),
     at: anyMs,
-    lease: anyText,
+    leaseId: anyText,
     names: fc.option(fc.array(anyText)),
     how: anyEnd,
   }),
-  fc.record({ type: fc.constant('lease.expired'), at: anyMs, lease: anyText }),
-  fc.record({ type: fc.constant('lease.revoked'), at: anyMs, lease: anyText, reason: anyText }),
+  fc.record({ type: fc.constant('lease.expired'), at: anyMs, leaseId: anyText }),
+  fc.record({ type: fc.constant('lease.revoked'), at: anyMs, leaseId: anyText, reason: anyText }),
 );
 
 type Step = { readonly kind: number; readonly pick: number; readonly settings: LimitSettings; readonly holder: Holder };
@@ -114,8 +114,8 @@ function nextFact(state: ReturnType<typeof emptyState>, { kind, pick, settings, 
     return {
       type: 'lease.granted',
       at,
-      lease: id,
-      session: `s${kind}`,
+      leaseId: id,
+      sessionId: `s${kind}`,
       lifeline,
       ttlMs,
       amounts: amounts.reverse(),
@@ -124,12 +124,12 @@ function nextFact(state: ReturnType<typeof emptyState>, { kind, pick, settings, 
     };
   }
   if (kind === 4 && idle) return { type: 'limit.deleted', at, name: idle.name };
-  if (kind === 3 && lease) return { type: 'lease.renewed', at, lease: lease.id, ttlMs: pick };
-  if (kind === 2 && lease) return { type: 'lease.revoked', at, lease: lease.id, reason: 'so' };
+  if (kind === 3 && lease) return { type: 'lease.renewed', at, leaseId: lease.id, ttlMs: pick };
+  if (kind === 2 && lease) return { type: 'lease.revoked', at, leaseId: lease.id, reason: 'so' };
   if (kind === 1 && lease) {
     const names = lease.amounts.map(([name]) => name).slice(pick % 2);
     const how = (['returned', 'undone', 'left'] as const)[pick % 5] ?? 'returned';
-    return { type: 'lease.released', at, lease: lease.id, names: pick % 3 === 0 ? null : names, how };
+    return { type: 'lease.released', at, leaseId: lease.id, names: pick % 3 === 0 ? null : names, how };
   }
   const name = `limit "${pick % 5}"\ud800`;
   return { type: 'limit.set', at, name, id: `id ${state.position}`, settings };

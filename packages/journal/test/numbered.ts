@@ -11,8 +11,8 @@ export function granted(lease: string, at = 1_000, amounts: Amounts = []): Fact 
   return {
     type: 'lease.granted',
     at,
-    lease,
-    session: 's',
+    leaseId: lease,
+    sessionId: 's',
     lifeline: 'heartbeat',
     ttlMs: 15_000,
     amounts,

@@ -3,7 +3,7 @@ import { type Lease, type Limit, slotsIn } from '@slotkeeper/engine';
 import { taskRunOf } from './task-runs.ts';
 
 export interface Release {
-  readonly lease: string;
+  readonly leaseId: string;
   readonly token: number;
   readonly names: readonly string[];
 }
@@ -15,12 +15,12 @@ export function whatToRelease(limits: readonly Limit[], taskRunId: string): Rele
   const exact = onFirst.find(
     ({ amounts }) => amounts.length === limits.length && limits.every((l) => slotsIn(amounts, l.name) !== undefined),
   );
-  if (exact) return [{ lease: exact.id, token: exact.token, names: exact.amounts.map(([name]) => name) }];
+  if (exact) return [{ leaseId: exact.id, token: exact.token, names: exact.amounts.map(([name]) => name) }];
   const releases = new Map<string, Release>();
   for (const [i, [lease]] of oldest.entries()) {
     if (!lease) continue;
     const names = releases.get(lease.id)?.names ?? [];
-    releases.set(lease.id, { lease: lease.id, token: lease.token, names: [...names, limits[i]!.name] });
+    releases.set(lease.id, { leaseId: lease.id, token: lease.token, names: [...names, limits[i]!.name] });
   }
   return [...releases.values()];
 }

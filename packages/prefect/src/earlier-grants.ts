@@ -29,7 +29,7 @@ export class EarlierGrants {
       const who = holderOf(lease);
       if (who) unclaimed.set(who, (unclaimed.get(who) ?? new Set()).add(lease));
       // Known by their connections alone, which have ended: no repeat can be told from another client's increment.
-      else if (isOfKind('bare', lease)) this.#replica.submit({ type: 'release', lease: id, token, how: 'left' });
+      else if (isOfKind('bare', lease)) this.#replica.submit({ type: 'release', leaseId: id, token, how: 'left' });
     }
   }
 
@@ -39,7 +39,7 @@ export class EarlierGrants {
     const { leases } = this.#replica.engine.state;
     const lost = this.#lost.map((id) => leases.get(id)).filter((lease) => lease !== undefined);
     this.#lost = [];
-    for (const { id, token } of lost) this.#replica.submit({ type: 'release', lease: id, token });
+    for (const { id, token } of lost) this.#replica.submit({ type: 'release', leaseId: id, token });
   }
 
   /** A lease that was granted to the same holder on the same limits: each is answered once. */

@@ -107,8 +107,8 @@ export class HeldIncrements {
     const acquire = acquireFor(increment);
     const earlier = this.#earlier.claim(increment);
     if (earlier) {
-      const { id, session, token, amounts } = earlier;
-      const held = this.#newHeld(key, increment, session, { ...acquire, lease: id });
+      const { id, sessionId: session, token, amounts } = earlier;
+      const held = this.#newHeld(key, increment, session, { ...acquire, leaseId: id });
       this.#answer(held, requester, { token, amounts });
     } else {
       this.#open(this.#newHeld(key, increment, newSession(increment.kind), acquire), requester);
@@ -151,7 +151,7 @@ export class HeldIncrements {
     const { clock } = this.#options;
     const timer = clock.setTimer(DOUBT_MS, () => this.#settle(held, grant));
     held.stage = { is: 'written', requester, grant, atMs: clock.monotonicMs(), timer };
-    if (held.kind === 'bare') this.#bareWritten.set(held.acquire.lease, held);
+    if (held.kind === 'bare') this.#bareWritten.set(held.acquire.leaseId, held);
   }
 
   /** The answer has been read: its client has gone on. */
@@ -202,9 +202,9 @@ export class HeldIncrements {
     for (const held of new Set([...this.#byKey.values(), ...this.#byRequester.values()])) {
       const { stage } = held;
       this.#forget(held);
-      if (stage.is === 'orphaned') lost.push(held.acquire.lease);
+      if (stage.is === 'orphaned') lost.push(held.acquire.leaseId);
       if (stage.is !== 'held' && stage.is !== 'leaving' && stage.is !== 'answering') continue;
-      if (!held.mayBeRepeated) lost.push(held.acquire.lease);
+      if (!held.mayBeRepeated) lost.push(held.acquire.leaseId);
       stage.requester.answer({ is: 'unavailable' });
     }
     this.#earlier.end(lost);
@@ -236,7 +236,7 @@ export class HeldIncrements {
       case 'orphaned':
       case 'doubtful':
         stage.timer.cancel();
-        if (!this.#options.replica.engine.isValid(held.acquire.lease, stage.grant.token)) {
+        if (!this.#options.replica.engine.isValid(held.acquire.leaseId, stage.grant.token)) {
           this.#forget(held);
           return false;
         }
@@ -272,7 +272,7 @@ export class HeldIncrements {
     const { session, connection, ttlMs, acquire, place } = held;
     this.#hold(held, requester);
     const waits = [{ ...acquire, place }];
-    const open = { type: 'session.open', session, connection, lifeline: 'renewal', ttlMs } as const;
+    const open = { type: 'session.open', sessionId: session, connection, lifeline: 'renewal', ttlMs } as const;
     this.#options.replica.submit({ ...open, leases: [], waits }, (refusal) => {
       if (refusal && held.stage.is === 'held') this.#refuse(held, held.stage.requester, refusal);
     });
@@ -289,7 +289,7 @@ export class HeldIncrements {
   #holdIsOver(held: Held, requester: Requester): void {
     held.stage = { is: 'leaving', requester };
     const { session, connection } = held;
-    this.#options.replica.submit({ type: 'session.lost', session, connection, keepMs: KEEP_MS }, () => {
+    this.#options.replica.submit({ type: 'session.lost', sessionId: session, connection, keepMs: KEEP_MS }, () => {
       if (held.stage.is !== 'leaving' || held.connection !== connection) return;
       const timer = this.#options.clock.setTimer(KEEP_MS, () => this.#forget(held));
       held.stage = { is: 'kept', timer };
@@ -325,12 +325,12 @@ export class HeldIncrements {
     held.stage = stage;
     this.#byKey.set(held.key, held);
     this.#byRequester.set(requester, held);
-    this.#granted.set(held.acquire.lease, held);
+    this.#granted.set(held.acquire.leaseId, held);
     this.#options.replica.tell(() => {
       if (held.stage !== stage) return;
       held.stage = { is: 'sent', requester, grant };
       this.#byKey.delete(held.key);
-      requester.answer({ is: 'granted', lease: held.acquire.lease, amounts });
+      requester.answer({ is: 'granted', lease: held.acquire.leaseId, amounts });
       // Its limits have been deleted while it waited: there is nothing to keep, but for a lease, which has an id to be renewed by.
       if (amounts.length === 0 && held.kind !== 'leased') this.#giveUp(held);
     });
@@ -381,7 +381,7 @@ export class HeldIncrements {
     this.#forget(held);
     const { replica } = this.#options;
     if (held.kind !== 'bare' || !replica.ready) return;
-    replica.submit({ type: 'release', lease: held.acquire.lease, token, how: 'left' });
+    replica.submit({ type: 'release', leaseId: held.acquire.leaseId, token, how: 'left' });
   }
 
   /** Leaves the line, or gives back what has been granted. */
@@ -390,7 +390,7 @@ export class HeldIncrements {
     const { session, connection } = held;
     const { replica } = this.#options;
     // One that starts again has forgotten it.
-    if (replica.ready) replica.submit({ type: 'session.close', session, connection });
+    if (replica.ready) replica.submit({ type: 'session.close', sessionId: session, connection });
   }
 
   #forget(held: Held): void {
@@ -398,8 +398,8 @@ export class HeldIncrements {
     if ('timer' in stage) stage.timer.cancel();
     if ('requester' in stage) this.#byRequester.delete(stage.requester);
     if (this.#byKey.get(key) === held) this.#byKey.delete(key);
-    this.#granted.delete(held.acquire.lease);
-    this.#bareWritten.delete(held.acquire.lease);
+    this.#granted.delete(held.acquire.leaseId);
+    this.#bareWritten.delete(held.acquire.leaseId);
     held.stage = { is: 'over' };
     this.#options.replica.detach(session, sink);
   }

@@ -55,12 +55,12 @@ export function newSession(kind: Kind): string {
 }
 
 export function isOfKind(kind: Kind, lease: Lease): boolean {
-  return lease.session.startsWith(SESSION_PREFIXES[kind]);
+  return lease.sessionId.startsWith(SESSION_PREFIXES[kind]);
 }
 
 export function acquireFor({ names, slots, ratesOnly, holder }: Increment): AcquireRequest {
   return {
-    lease: randomUUID(),
+    leaseId: randomUUID(),
     amounts: names.map((name) => [name, slots]),
     timeoutMs: null,
     priority: 0,

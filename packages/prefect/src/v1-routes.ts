@@ -92,7 +92,7 @@ async function reset({ answers, leaseMs }: V1, { body, reply }: Call, limit: Lim
     throw await answers.once(new PrefectError(422, { detail }));
   }
   const grants = taskRunIds.map((id) => ({
-    lease: randomUUID(),
+    leaseId: randomUUID(),
     ttlMs: leaseMs,
     holder: { type: 'task_run', id, label: null, host: null, pid: null },
   }));
@@ -104,7 +104,7 @@ async function decrement({ answers, increments }: V1, { body, reply }: Call) {
   const { names, task_run_id: taskRunId } = orInvalid(readSlots(body), body);
   const limits = limitsOn(answers.state, names);
   const released = whatToRelease(limits, taskRunId).map((release) => {
-    increments.arrivedAs(release.lease);
+    increments.arrivedAs(release.leaseId);
     return answers.submit({ type: 'release', ...release });
   });
   const listed = answers.once(activeOf(limits).map(takenTag));

@@ -82,7 +82,7 @@ export async function releaseLease(v2: V2, { body, reply }: Call) {
   const { lease_id: id } = orInvalid(readLeaseDecrement(body), body);
   const { answers } = v2;
   const lease = leased(v2, id);
-  if (lease) await answers.submit({ type: 'release', lease: id, token: lease.token });
+  if (lease) await answers.submit({ type: 'release', leaseId: id, token: lease.token });
   else await answers.once(null);
   return sendNothing(reply);
 }
@@ -92,7 +92,7 @@ export async function renewLease(v2: V2, { body, params, reply }: Call) {
   const read = together(uuid(params.lease_id, ['path', 'lease_id']), readRenew(body));
   const [id, { lease_duration: leaseSeconds }] = orInvalid(read, body);
   if (!leased(v2, id)) throw await answers.once(leaseGone());
-  const refusal = await answers.submit({ type: 'renew', lease: id, ttlMs: Math.round(leaseSeconds * 1_000) });
+  const refusal = await answers.submit({ type: 'renew', leaseId: id, ttlMs: Math.round(leaseSeconds * 1_000) });
   if (refusal) throw leaseGone();
   return sendNothing(reply);
 }

@@ -36,7 +36,7 @@ async function start() {
   const waiters = (): (string | null)[] => replica.engine.waiters('tag:t').map(({ holder }) => holder.id);
   const release = (): void => {
     const [lease] = replica.engine.state.leases.values();
-    if (lease) replica.submit({ type: 'release', lease: lease.id, token: lease.token });
+    if (lease) replica.submit({ type: 'release', leaseId: lease.id, token: lease.token });
   };
   return { time, replica, increments, askFor, ask, askBare, limit, holders, waiters, release };
 }

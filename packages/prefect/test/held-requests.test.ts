@@ -357,9 +357,9 @@ describe('a native holder and one over Prefect’s API', () => {
     const acquire = (lease: string) =>
       ({
         type: 'acquire',
-        session,
+        sessionId: session,
         request: {
-          lease,
+          leaseId: lease,
           amounts: [['tag:t', 1]],
           timeoutMs: null,
           priority: 0,
@@ -371,14 +371,14 @@ describe('a native holder and one over Prefect’s API', () => {
           refunds: false,
         },
       }) as const;
-    const open = { type: 'session.open', session, connection: 1, lifeline: 'process', ttlMs: null } as const;
+    const open = { type: 'session.open', sessionId: session, connection: 1, lifeline: 'process', ttlMs: null } as const;
     server.replica.submit({ ...open, leases: [], waits: [] });
     server.replica.submit(acquire(first));
     const waiting = await wait(server, a, 't');
     server.replica.submit(acquire(second));
     expect([server.holders('t'), server.waiters('t')]).toEqual([['native'], [a, 'native']]);
 
-    server.replica.submit({ type: 'cancel', session, lease: first });
+    server.replica.submit({ type: 'cancel', sessionId: session, leaseId: first });
     expect((await waiting.answer).status).toBe(200);
     expect([server.holders('t'), server.waiters('t')]).toEqual([[a], ['native']]);
 

@@ -76,11 +76,11 @@ const clientPackings: Packings<ClientMessage> = {
   hello: {
     kind: 'h',
     fields: 5,
-    pack: (m) => ['h', m.version, m.session, m.connection, m.ttlMs, m.apiKey],
+    pack: (m) => ['h', m.version, m.sessionId, m.connection, m.ttlMs, m.apiKey],
     read: (row) => ({
       type: 'hello',
       version: integer(row[1], 'hello.version'),
-      session: text(row[2], 'hello.session'),
+      sessionId: text(row[2], 'hello.session'),
       connection: integer(row[3], 'hello.connection'),
       ttlMs: row[4] === null ? null : number(row[4], 'hello.ttlMs'),
       apiKey: textOrNull(row[5], 'hello.apiKey'),
@@ -89,15 +89,15 @@ const clientPackings: Packings<ClientMessage> = {
   claim: {
     kind: 'c',
     fields: 2,
-    pack: (m) => ['c', m.lease, m.token],
-    read: (row) => ({ type: 'claim', lease: text(row[1], 'claim.lease'), token: integer(row[2], 'claim.token') }),
+    pack: (m) => ['c', m.leaseId, m.token],
+    read: (row) => ({ type: 'claim', leaseId: text(row[1], 'claim.lease'), token: integer(row[2], 'claim.token') }),
   },
   acquire: {
     kind: 'a',
     fields: 9,
     pack: ({ request: r }) => [
       'a',
-      r.lease,
+      r.leaseId,
       r.amounts,
       r.timeoutMs,
       r.priority,
@@ -110,7 +110,7 @@ const clientPackings: Packings<ClientMessage> = {
     read: (row) => ({
       type: 'acquire',
       request: {
-        lease: text(row[1], 'acquire.lease'),
+        leaseId: text(row[1], 'acquire.lease'),
         amounts: amounts(row[2], 'acquire.amounts'),
         timeoutMs: row[3] === null ? null : number(row[3], 'acquire.timeoutMs'),
         priority: number(row[4], 'acquire.priority'),
@@ -126,14 +126,18 @@ const clientPackings: Packings<ClientMessage> = {
   cancel: {
     kind: 'x',
     fields: 1,
-    pack: (m) => ['x', m.lease],
-    read: (row) => ({ type: 'cancel', lease: text(row[1], 'cancel.lease') }),
+    pack: (m) => ['x', m.leaseId],
+    read: (row) => ({ type: 'cancel', leaseId: text(row[1], 'cancel.lease') }),
   },
   release: {
     kind: 'f',
     fields: 2,
-    pack: (m) => ['f', m.lease, m.token],
-    read: (row) => ({ type: 'release', lease: text(row[1], 'release.lease'), token: integer(row[2], 'release.token') }),
+    pack: (m) => ['f', m.leaseId, m.token],
+    read: (row) => ({
+      type: 'release',
+      leaseId: text(row[1], 'release.lease'),
+      token: integer(row[2], 'release.token'),
+    }),
   },
   call: {
     kind: 'm',
@@ -163,7 +167,7 @@ const serverPackings: Packings<ServerMessage> = {
   granted: {
     kind: 'g',
     fields: 6,
-    pack: ({ lease, grant: g }) => [
+    pack: ({ leaseId: lease, grant: g }) => [
       'g',
       lease,
       g.token,
@@ -174,7 +178,7 @@ const serverPackings: Packings<ServerMessage> = {
     ],
     read: (row) => ({
       type: 'granted',
-      lease: text(row[1], 'granted.lease'),
+      leaseId: text(row[1], 'granted.lease'),
       grant: {
         token: integer(row[2], 'granted.token'),
         grantedAtMs: number(row[3], 'granted.grantedAtMs'),
@@ -187,20 +191,24 @@ const serverPackings: Packings<ServerMessage> = {
   queued: {
     kind: 'q',
     fields: 2,
-    pack: (m) => ['q', m.lease, packPlace(m.place)],
-    read: (row) => ({ type: 'queued', lease: text(row[1], 'queued.lease'), place: readPlace(row[2], 'queued.place') }),
+    pack: (m) => ['q', m.leaseId, packPlace(m.place)],
+    read: (row) => ({
+      type: 'queued',
+      leaseId: text(row[1], 'queued.lease'),
+      place: readPlace(row[2], 'queued.place'),
+    }),
   },
   refused: {
     kind: 'n',
     fields: 4,
-    pack: (m) => ['n', m.lease, ...packError(m.error)],
-    read: (row) => ({ type: 'refused', lease: text(row[1], 'refused.lease'), error: readError(row, 2, 'refused') }),
+    pack: (m) => ['n', m.leaseId, ...packError(m.error)],
+    read: (row) => ({ type: 'refused', leaseId: text(row[1], 'refused.lease'), error: readError(row, 2, 'refused') }),
   },
   ended: {
     kind: 'e',
     fields: 4,
-    pack: (m) => ['e', m.lease, ...packError(m.error)],
-    read: (row) => ({ type: 'ended', lease: text(row[1], 'ended.lease'), error: readError(row, 2, 'ended') }),
+    pack: (m) => ['e', m.leaseId, ...packError(m.error)],
+    read: (row) => ({ type: 'ended', leaseId: text(row[1], 'ended.lease'), error: readError(row, 2, 'ended') }),
   },
   reply: {
     kind: 'v',

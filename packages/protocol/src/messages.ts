@@ -63,29 +63,29 @@ export type ClientMessage =
       readonly type: 'hello';
       readonly version: number;
       /** Chosen by the client; a secret, since whoever knows it can displace it. */
-      readonly session: string;
+      readonly sessionId: string;
       /** Greater than that of each earlier connection of the session. */
       readonly connection: number;
       /** 2,000 … 300,000; null, for ever, only from within the server's own process. */
       readonly ttlMs: number | null;
       readonly apiKey: string | null;
     }
-  | { readonly type: 'claim'; readonly lease: string; readonly token: number }
+  | { readonly type: 'claim'; readonly leaseId: string; readonly token: number }
   | { readonly type: 'acquire'; readonly request: WireAcquire }
   | { readonly type: 'ready' }
-  | { readonly type: 'cancel'; readonly lease: string }
-  | { readonly type: 'release'; readonly lease: string; readonly token: number }
+  | { readonly type: 'cancel'; readonly leaseId: string }
+  | { readonly type: 'release'; readonly leaseId: string; readonly token: number }
   | { readonly type: 'call'; readonly id: number; readonly method: Method; readonly params: unknown }
   /** Goes away in order: everything is released and cancelled. The server acknowledges it and closes. */
   | { readonly type: 'bye' };
 
 export type ServerMessage =
   | { readonly type: 'welcome'; readonly server: string; readonly ttlMs: number | null }
-  | { readonly type: 'granted'; readonly lease: string; readonly grant: Grant }
-  | { readonly type: 'queued'; readonly lease: string; readonly place: Place }
-  | { readonly type: 'refused'; readonly lease: string; readonly error: WireError }
+  | { readonly type: 'granted'; readonly leaseId: string; readonly grant: Grant }
+  | { readonly type: 'queued'; readonly leaseId: string; readonly place: Place }
+  | { readonly type: 'refused'; readonly leaseId: string; readonly error: WireError }
   /** A lease is over, and its holder did not end it. */
-  | { readonly type: 'ended'; readonly lease: string; readonly error: WireError }
+  | { readonly type: 'ended'; readonly leaseId: string; readonly error: WireError }
   | { readonly type: 'reply'; readonly id: number; readonly value: unknown }
   | { readonly type: 'failed'; readonly id: number; readonly error: WireError }
   /**
@@ -107,7 +107,7 @@ export interface Methods {
   'limits.resume': { params: { name: string }; value: LimitView };
   holders: { params: { limit: string | null; after: string | null }; value: Page<HolderView> };
   waiters: { params: { limit: string | null; after: string | null }; value: Page<WaiterView> };
-  check: { params: { lease: string; token: number }; value: { valid: boolean } };
+  check: { params: { leaseId: string; token: number }; value: { valid: boolean } };
 }
 export type Method = keyof Methods;
 

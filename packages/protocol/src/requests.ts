@@ -118,7 +118,7 @@ const checkPlace = orNull(
 /** A decoded acquire. */
 export function checkAcquire(request: WireAcquire): Problem | undefined {
   return (
-    checkId(request.lease, 'lease') ??
+    checkId(request.leaseId, 'lease') ??
     checkAmounts(request.amounts, 'limits') ??
     checkTimeout(request.timeoutMs, 'timeoutMs') ??
     checkPriority(request.priority, 'priority') ??
@@ -130,7 +130,7 @@ export function checkAcquire(request: WireAcquire): Problem | undefined {
 
 /** A decoded hello, but its version and its key. */
 export function checkHello(hello: Extract<ClientMessage, { readonly type: 'hello' }>): Problem | undefined {
-  return checkId(hello.session, 'session') ?? checkTtl(hello.ttlMs, 'ttlMs');
+  return checkId(hello.sessionId, 'session') ?? checkTtl(hello.ttlMs, 'ttlMs');
 }
 
 const after = orNull(checkText(10_000));

@@ -16,7 +16,7 @@ const id = '0b5e9f6e-3c1d-4b52-9d51-0a1b2c3d4e5f';
 const holder = { type: 'task', id: '7', label: 'nightly “étl”', host: 'box', pid: 12 };
 const error = { code: 'CONFLICT', message: 'No.', details: { name: 'db', seen: [1, null] } } as const;
 const request: WireAcquire = {
-  lease: id,
+  leaseId: id,
   amounts: [
     ['db', 1],
     ['gpu', 2],
@@ -31,13 +31,13 @@ const request: WireAcquire = {
 };
 
 const clientMessages: readonly ClientMessage[] = [
-  { type: 'hello', version: 1, session: id, connection: 2, ttlMs: null, apiKey: 'k' },
-  { type: 'claim', lease: id, token: 9 },
+  { type: 'hello', version: 1, sessionId: id, connection: 2, ttlMs: null, apiKey: 'k' },
+  { type: 'claim', leaseId: id, token: 9 },
   { type: 'acquire', request },
   { type: 'acquire', request: { ...request, timeoutMs: 0, onMissing: 'allow', place: null, ratesOnly: true } },
   { type: 'ready' },
-  { type: 'cancel', lease: id },
-  { type: 'release', lease: id, token: 9 },
+  { type: 'cancel', leaseId: id },
+  { type: 'release', leaseId: id, token: 9 },
   { type: 'call', id: 1, method: 'limits.get', params: { name: 'db' } },
   { type: 'bye' },
 ];
@@ -46,7 +46,7 @@ const serverMessages: readonly ServerMessage[] = [
   { type: 'welcome', server: '0.1.0', ttlMs: 15_000 },
   {
     type: 'granted',
-    lease: id,
+    leaseId: id,
     grant: {
       token: 9,
       grantedAtMs: 1.5,
@@ -55,9 +55,9 @@ const serverMessages: readonly ServerMessage[] = [
       warnings: [{ code: 'LIMIT_MISSING', limit: 'gpu' }],
     },
   },
-  { type: 'queued', lease: id, place: { atMs: -3, number: 1 } },
-  { type: 'refused', lease: id, error },
-  { type: 'ended', lease: id, error },
+  { type: 'queued', leaseId: id, place: { atMs: -3, number: 1 } },
+  { type: 'refused', leaseId: id, error },
+  { type: 'ended', leaseId: id, error },
   { type: 'reply', id: 1, value: { items: [], next: null } },
   { type: 'failed', id: 1, error },
   { type: 'goodbye', retry: true, error },

@@ -20,7 +20,7 @@ import { expect, test } from 'vitest';
 const id = '0b5e9f6e-3c1d-4b52-9d51-0a1b2c3d4e5f';
 const nobody = { type: null, id: null, label: null, host: null, pid: null };
 const acquire: WireAcquire = {
-  lease: id,
+  leaseId: id,
   amounts: [['db', 1]],
   timeoutMs: null,
   priority: 0,
@@ -148,16 +148,16 @@ test.each(refused)(
 
 test('an acquire is checked field by field', () => {
   expect(checkAcquire(acquire)).toBeUndefined();
-  expect(checkAcquire({ ...acquire, lease: 'x' })?.field).toBe('lease');
+  expect(checkAcquire({ ...acquire, leaseId: 'x' })?.field).toBe('lease');
   expect(checkAcquire({ ...acquire, timeoutMs: -1 })?.field).toBe('timeoutMs');
   expect(checkAcquire({ ...acquire, priority: 1e9 })?.field).toBe('priority');
 });
 
 test('a hello is checked', () => {
-  const hello = { type: 'hello', version: 1, session: id, connection: 1, ttlMs: 15_000, apiKey: null } as const;
+  const hello = { type: 'hello', version: 1, sessionId: id, connection: 1, ttlMs: 15_000, apiKey: null } as const;
   expect(checkHello(hello)).toBeUndefined();
   expect(checkHello({ ...hello, ttlMs: 1_999 })?.field).toBe('ttlMs');
-  expect(checkHello({ ...hello, session: 'me' })?.field).toBe('session');
+  expect(checkHello({ ...hello, sessionId: 'me' })?.field).toBe('session');
 });
 
 test('a call is checked by its method, and has its fields and no other', () => {

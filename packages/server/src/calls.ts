@@ -179,7 +179,7 @@ const handlers: { readonly [M in Method]: Handler<M> } = {
     );
   },
 
-  check: (replica, { lease, token }, done) => {
+  check: (replica, { leaseId: lease, token }, done) => {
     const valid = replica.engine.isValid(lease, token);
     replica.tell(() => done(undefined, { valid }));
   },

@@ -182,11 +182,11 @@ export class Replica {
     for (const fact of step.facts) this.#batch.facts.push(fact);
     for (const notice of step.notices) {
       // That a connection is to be closed needs no journal, and must not wait: what comes over it counts no more.
-      if (notice.type === 'disconnect') this.#sinks.get(notice.session)?.(notice);
+      if (notice.type === 'disconnect') this.#sinks.get(notice.sessionId)?.(notice);
     }
-    if (sink && command.type === 'session.open' && !step.refusal) this.attach(command.session, sink);
+    if (sink && command.type === 'session.open' && !step.refusal) this.attach(command.sessionId, sink);
     for (const notice of step.notices) {
-      if (notice.type !== 'disconnect') this.#batch.told.push({ notice, sink: this.#sinks.get(notice.session) });
+      if (notice.type !== 'disconnect') this.#batch.told.push({ notice, sink: this.#sinks.get(notice.sessionId) });
     }
     if (this.#drains.size > 0) this.#lookAtDrains(engine);
     this.#flushSoon();

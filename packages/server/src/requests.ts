@@ -5,11 +5,11 @@ import type { WireAcquire } from '@slotkeeper/protocol';
 
 /** `place`: the one that it may claim. */
 export function acquireRequest(wire: WireAcquire, place: Place | null): AcquireRequest {
-  const { lease, amounts, timeoutMs, priority, holder, onMissing, ratesOnly, refunds } = wire;
+  const { leaseId: lease, amounts, timeoutMs, priority, holder, onMissing, ratesOnly, refunds } = wire;
   const defaults =
     typeof onMissing === 'object' ? { patch: onMissing, ids: amounts.map(() => randomUUID()) } : onMissing;
   return {
-    lease,
+    leaseId: lease,
     amounts,
     timeoutMs,
     priority,

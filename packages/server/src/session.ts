@@ -155,7 +155,7 @@ class Connection implements ChannelEvents<ClientFrame> {
     if (this.#mode === 'closed') return;
     const { replica } = this.#face.options;
     if ((this.#mode === 'open' || this.#mode === 'leaving') && this.#hello && replica.ready) {
-      replica.submit({ type: 'session.lost', session: this.#hello.session, connection: this.#hello.connection });
+      replica.submit({ type: 'session.lost', sessionId: this.#hello.sessionId, connection: this.#hello.connection });
     }
     this.#forget();
   }
@@ -187,7 +187,7 @@ class Connection implements ChannelEvents<ClientFrame> {
 
   #forget(): void {
     this.#mode = 'closed';
-    if (this.#hello) this.#face.options.replica.detach(this.#hello.session, this.#sink);
+    if (this.#hello) this.#face.options.replica.detach(this.#hello.sessionId, this.#sink);
     this.#face.forget(this);
   }
 
@@ -213,8 +213,8 @@ class Connection implements ChannelEvents<ClientFrame> {
       this.#face.markDirty(this);
     };
     if (this.#mode === 'open' && this.#hello) {
-      const { session, connection } = this.#hello;
-      replica.submit({ type: 'session.heard', session, connection }, done);
+      const { sessionId: session, connection } = this.#hello;
+      replica.submit({ type: 'session.heard', sessionId: session, connection }, done);
     } else if (this.#mode !== 'closed') {
       replica.tell(done);
     }
@@ -256,7 +256,7 @@ class Connection implements ChannelEvents<ClientFrame> {
     if (this.#claims.length + this.#waits.length > LISTED_MAX) {
       throw new ProtocolError('claims and acquires before ready', `must be ${LISTED_MAX} at the most`);
     }
-    if (message.type === 'claim') this.#claims.push([message.lease, message.token]);
+    if (message.type === 'claim') this.#claims.push([message.leaseId, message.token]);
     else if (message.type === 'acquire') this.#waits.push(message.request);
     else if (message.type === 'ready') this.#open(this.#hello as Hello);
     else throw new ProtocolError('message', `before ready must be claim or acquire, but was ${message.type}`);
@@ -264,7 +264,7 @@ class Connection implements ChannelEvents<ClientFrame> {
 
   #open(hello: Hello): void {
     const { replica, version } = this.#face.options;
-    const { session, connection, ttlMs } = hello;
+    const { sessionId: session, connection, ttlMs } = hello;
     const waits = this.#waits
       .filter((request) => this.#isAllowed(request))
       .map((request) => acquireRequest(request, request.place));
@@ -274,7 +274,7 @@ class Connection implements ChannelEvents<ClientFrame> {
     this.#waits = [];
     // A connection that this one displaces hears of it within this call, and leaves its place to ours.
     const refusal = replica.submit(
-      { type: 'session.open', session, connection, lifeline, ttlMs, leases, waits },
+      { type: 'session.open', sessionId: session, connection, lifeline, ttlMs, leases, waits },
       () => {
         if (refusal) this.end(refusal, refusal.code === 'QUEUE_FULL');
         else this.#outbox.unshift({ type: 'welcome', server: version, ttlMs });
@@ -288,25 +288,25 @@ class Connection implements ChannelEvents<ClientFrame> {
 
   #serve(message: ClientMessage, hello: Hello): void {
     const { replica } = this.#face.options;
-    const { session, connection } = hello;
+    const { sessionId: session, connection } = hello;
     switch (message.type) {
       case 'acquire':
         if (this.#isAllowed(message.request))
           // A place is for those who come back: no other acquire may choose its own.
-          replica.submit({ type: 'acquire', session, request: acquireRequest(message.request, null) });
+          replica.submit({ type: 'acquire', sessionId: session, request: acquireRequest(message.request, null) });
         return;
       case 'release':
-        replica.submit({ type: 'release', session, lease: message.lease, token: message.token });
+        replica.submit({ type: 'release', sessionId: session, leaseId: message.leaseId, token: message.token });
         return;
       case 'cancel':
-        replica.submit({ type: 'cancel', session, lease: message.lease });
+        replica.submit({ type: 'cancel', sessionId: session, leaseId: message.leaseId });
         return;
       case 'call':
         this.#calls.answer(message);
         return;
       case 'bye':
         this.#mode = 'leaving';
-        replica.submit({ type: 'session.close', session, connection }, () => {
+        replica.submit({ type: 'session.close', sessionId: session, connection }, () => {
           this.#mode = 'closing';
           this.#face.markDirty(this);
         });
@@ -322,21 +322,21 @@ class Connection implements ChannelEvents<ClientFrame> {
 
   #isAllowed(request: WireAcquire): boolean {
     const problem = checkAcquire(request);
-    if (problem) this.#say({ type: 'refused', lease: request.lease, error: invalidRequest(problem) });
+    if (problem) this.#say({ type: 'refused', leaseId: request.leaseId, error: invalidRequest(problem) });
     return !problem;
   }
 
   #hear(notice: Notice): void {
     switch (notice.type) {
       case 'granted':
-        this.#say({ type: 'granted', lease: notice.lease, grant: notice.grant });
+        this.#say({ type: 'granted', leaseId: notice.leaseId, grant: notice.grant });
         return;
       case 'queued':
-        this.#say({ type: 'queued', lease: notice.lease, place: notice.place });
+        this.#say({ type: 'queued', leaseId: notice.leaseId, place: notice.place });
         return;
       case 'refused':
       case 'ended':
-        this.#say({ type: notice.type, lease: notice.lease, error: notice.refusal });
+        this.#say({ type: notice.type, leaseId: notice.leaseId, error: notice.refusal });
         return;
       case 'disconnect':
         this.end(notice.reason === 'displaced' ? DISPLACED : LAPSED, notice.reason === 'lapsed');

@@ -31,7 +31,7 @@ class FailingJournal extends MemoryJournal {
 const open = (session: string) =>
   ({
     type: 'session.open',
-    session,
+    sessionId: session,
     connection: 1,
     lifeline: 'heartbeat',
     ttlMs: 5_000,
@@ -147,7 +147,7 @@ describe('a replica', () => {
       await time.pass(0);
       unreadable = 1;
       // A command that no host gives: the engine finds it broken, and the replica starts again.
-      replica.submit({ type: 'acquire', session: 'nobody', request: undefined as never });
+      replica.submit({ type: 'acquire', sessionId: 'nobody', request: undefined as never });
       await time.pass(3_000);
       expect(log.at(-1)).toBe('Running again.');
       expect(replica.engine.limitView('a')).toBeDefined();
@@ -180,7 +180,11 @@ describe('a replica', () => {
     const { replica, time } = await start();
     replica.submit(ensure('a'));
     await time.pass(0);
-    replica.submit({ type: 'acquire', session: 'nobody', request: { ...request, lease: 'a', amounts: [['a', 1]] } });
+    replica.submit({
+      type: 'acquire',
+      sessionId: 'nobody',
+      request: { ...request, leaseId: 'a', amounts: [['a', 1]] },
+    });
     expect(replica.ready).toBe(false);
     await time.pass(0);
     expect(replica.ready).toBe(true);
@@ -194,10 +198,14 @@ describe('a replica', () => {
     const patch = { slots: 1, slotDecayPerSecond: 1 };
     replica.submit({ type: 'limit.ensure', name: 'a', id: randomUUID(), patch });
     const told: string[] = [];
-    const sink: Sink = (notice) => told.push(`${notice.type} ${'lease' in notice ? notice.lease : ''}`);
+    const sink: Sink = (notice) => told.push(`${notice.type} ${'leaseId' in notice ? notice.leaseId : ''}`);
     replica.submit(open('one'), undefined, sink);
     for (const lease of ['first', 'second']) {
-      replica.submit({ type: 'acquire', session: 'one', request: { ...request, lease, amounts: [['a', 1]] } });
+      replica.submit({
+        type: 'acquire',
+        sessionId: 'one',
+        request: { ...request, leaseId: lease, amounts: [['a', 1]] },
+      });
     }
     await time.pass(900);
     time.stall(400);
@@ -240,7 +248,7 @@ describe('a replica', () => {
     const { replica, time } = await start();
     const drain = (name: string) => ({ type: 'limit.set', name, id: '', patch: { mode: 'draining' } }) as const;
     for (const name of ['a', 'b', 'c']) replica.submit(ensure(name));
-    const waits = ['b', 'c'].map((name) => ({ ...request, lease: name, amounts: [[name, 1]] as const }));
+    const waits = ['b', 'c'].map((name) => ({ ...request, leaseId: name, amounts: [[name, 1]] as const }));
     replica.submit({ ...open('one'), waits });
     const told: string[] = [];
     for (const name of ['a', 'b', 'c']) {
@@ -250,7 +258,7 @@ describe('a replica', () => {
     await time.pass(0);
     expect(told).toEqual(['a is empty']);
     replica.submit({ type: 'limit.set', name: 'b', id: '', patch: { mode: 'open' } });
-    replica.submit({ type: 'session.close', session: 'one', connection: 1 });
+    replica.submit({ type: 'session.close', sessionId: 'one', connection: 1 });
     await time.pass(0);
     expect(told).toEqual(['a is empty', 'b was resumed', 'c is empty']);
   });

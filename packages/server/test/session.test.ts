@@ -34,8 +34,8 @@ describe('a connection of the session protocol', () => {
     const waiting = b.acquire([['db', 1]]);
     await world.time.pass(0);
     expect(a.grantOf(held)?.token).toBe(2);
-    expect(b.of('queued')).toMatchObject([{ lease: waiting }]);
-    a.say({ type: 'release', lease: held, token: 2 });
+    expect(b.of('queued')).toMatchObject([{ leaseId: waiting }]);
+    a.say({ type: 'release', leaseId: held, token: 2 });
     await world.time.pass(0);
     expect(b.grantOf(waiting)?.token).toBe(4);
   });
@@ -108,7 +108,7 @@ describe('a client that comes back', () => {
     first.say({ type: 'acquire', request });
     first.cut();
     const second = await connected(first.session, { connection: 2, waits: [request] });
-    expect(second.grantOf(request.lease)?.token).toBe(2);
+    expect(second.grantOf(request.leaseId)?.token).toBe(2);
     expect(taken()).toBe(1);
   });
 
@@ -121,16 +121,16 @@ describe('a client that comes back', () => {
     await world.time.pass(0);
     first.cut();
     const back = await connected(first.session, { connection: 2, waits: [request] });
-    holder.say({ type: 'release', lease: held, token: 2 });
+    holder.say({ type: 'release', leaseId: held, token: 2 });
     await world.time.pass(0);
-    expect(back.grantOf(request.lease)).toBeDefined();
+    expect(back.grantOf(request.leaseId)).toBeDefined();
     expect(later.grantOf(behind)).toBeUndefined();
   });
 
   it('is told which of its leases are lost', async () => {
     const gone = randomUUID();
     const wire = await connected(undefined, { claims: [[gone, 7]] });
-    expect(wire.of('ended')).toMatchObject([{ lease: gone, error: { code: 'LEASE_LOST' } }]);
+    expect(wire.of('ended')).toMatchObject([{ leaseId: gone, error: { code: 'LEASE_LOST' } }]);
   });
 
   it('displaces its earlier connection, which hears so and is closed', async () => {
@@ -148,7 +148,7 @@ describe('a client that comes back', () => {
     const request = wait([['db', 1]]);
     first.say({ type: 'acquire', request });
     const second = await connected(first.session, { connection: 2, waits: [request] });
-    expect(second.of('refused')).toMatchObject([{ lease: request.lease, error: { code: 'QUEUE_FULL' } }]);
+    expect(second.of('refused')).toMatchObject([{ leaseId: request.leaseId, error: { code: 'QUEUE_FULL' } }]);
     expect(second.heard[0]).toMatchObject({ type: 'welcome' });
   });
 
@@ -190,7 +190,7 @@ describe('a server that starts again', () => {
     expect(newcomer.grantOf(late)).toBeUndefined();
     const back = await connected(first.session, { connection: 2, waits: [{ ...request, place }] });
     await world.time.pass(100);
-    expect(back.grantOf(request.lease)).toBeDefined();
+    expect(back.grantOf(request.leaseId)).toBeDefined();
     expect(newcomer.grantOf(late)).toBeUndefined();
     expect(world.replica.engine.isValid(held, 2)).toBe(false);
   });
@@ -235,7 +235,7 @@ it('carries out a frame that comes in parts as they come, and acknowledges it wi
   const [first, ...others] = encodeClientFrame({ number: 2, messages });
   wire.sayText(first as string);
   await world.time.pass(1);
-  expect(wire.grantOf(requests[0]!.lease)).toBeDefined();
+  expect(wire.grantOf(requests[0]!.leaseId)).toBeDefined();
   expect(wire.ack).toBe(1);
   expect(others.length).toBeGreaterThan(0);
   for (const text of others) wire.sayText(text);
@@ -256,7 +256,7 @@ describe('a breach of the protocol ends its connection, and no other', () => {
       wire.say({
         type: 'hello',
         version: PROTOCOL_VERSION + 1,
-        session: randomUUID(),
+        sessionId: randomUUID(),
         connection: 1,
         ttlMs: TTL_MS,
         apiKey: null,
@@ -265,7 +265,7 @@ describe('a breach of the protocol ends its connection, and no other', () => {
       wire.say({
         type: 'hello',
         version: PROTOCOL_VERSION,
-        session: randomUUID(),
+        sessionId: randomUUID(),
         connection: 1,
         ttlMs: 1,
         apiKey: null,
@@ -274,13 +274,20 @@ describe('a breach of the protocol ends its connection, and no other', () => {
       wire.say({
         type: 'hello',
         version: PROTOCOL_VERSION,
-        session: randomUUID(),
+        sessionId: randomUUID(),
         connection: 1,
         ttlMs: null,
         apiKey: null,
       }),
     'a session id that is none': (wire) =>
-      wire.say({ type: 'hello', version: PROTOCOL_VERSION, session: 'me', connection: 1, ttlMs: TTL_MS, apiKey: null }),
+      wire.say({
+        type: 'hello',
+        version: PROTOCOL_VERSION,
+        sessionId: 'me',
+        connection: 1,
+        ttlMs: TTL_MS,
+        apiKey: null,
+      }),
   };
 
   for (const [what, breach] of Object.entries(breaches)) {
@@ -354,7 +361,7 @@ describe('a request that is not allowed is refused with its field, and the conne
       const lease = wire.acquire(amounts, options);
       await world.time.pass(0);
       expect(wire.of('refused')).toMatchObject([
-        { lease, error: { code: 'INVALID_REQUEST', details: { field: expect.any(String) } } },
+        { leaseId: lease, error: { code: 'INVALID_REQUEST', details: { field: expect.any(String) } } },
       ]);
       expect(world.replica.engine.state.position).toBe(position);
       const allowed = wire.acquire([['db', 1]]);

@@ -80,8 +80,8 @@ export class Wire {
   ): this {
     const { connection = 1, claims = [], waits = [], apiKey = null } = known;
     return this.say(
-      { type: 'hello', version: PROTOCOL_VERSION, session: this.session, connection, ttlMs: TTL_MS, apiKey },
-      ...claims.map(([lease, token]) => ({ type: 'claim', lease, token }) as const),
+      { type: 'hello', version: PROTOCOL_VERSION, sessionId: this.session, connection, ttlMs: TTL_MS, apiKey },
+      ...claims.map(([lease, token]) => ({ type: 'claim', leaseId: lease, token }) as const),
       ...waits.map((request) => ({ type: 'acquire', request }) as const),
       { type: 'ready' },
     );
@@ -90,7 +90,7 @@ export class Wire {
   acquire(amounts: WireAcquire['amounts'], options: Partial<WireAcquire> = {}): string {
     const request = wait(amounts, options);
     this.say({ type: 'acquire', request });
-    return request.lease;
+    return request.leaseId;
   }
 
   /** The connection breaks: neither end is told more than that. */
@@ -104,13 +104,13 @@ export class Wire {
 
   /** The grant of a lease, as it was told last. */
   grantOf(lease: string): Extract<ServerMessage, { readonly type: 'granted' }>['grant'] | undefined {
-    return this.of('granted').findLast((message) => message.lease === lease)?.grant;
+    return this.of('granted').findLast((message) => message.leaseId === lease)?.grant;
   }
 }
 
 export function wait(amounts: WireAcquire['amounts'], options: Partial<WireAcquire> = {}): WireAcquire {
   return {
-    lease: randomUUID(),
+    leaseId: randomUUID(),
     amounts,
     timeoutMs: null,
     priority: 0,

@@ -173,7 +173,7 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'a session remembers leases that are over',
     file: leases,
-    find: '    if (lease.amounts.length === 0) this.#sessions.get(lease.session)?.leases.delete(lease.id);',
+    find: '    if (lease.amounts.length === 0) this.#sessions.get(lease.sessionId)?.leases.delete(lease.id);',
     replace: '',
   },
   {
@@ -218,7 +218,7 @@ export const mutants: readonly Mutant[] = [
     file: replica,
     find: "      if (notice.type !== 'disconnect') this.#batch.told.push(",
     replace:
-      "      if (notice.type === 'granted') this.#sinks.get(notice.session)?.(notice);\n      else if (notice.type !== 'disconnect') this.#batch.told.push(",
+      "      if (notice.type === 'granted') this.#sinks.get(notice.sessionId)?.(notice);\n      else if (notice.type !== 'disconnect') this.#batch.told.push(",
   },
   {
     name: 'after a failed write it goes on with what it has in memory',
@@ -241,8 +241,8 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'a frame is acknowledged as it is read',
     file: 'server/src/session.ts',
-    find: "      replica.submit({ type: 'session.heard', session, connection }, done);",
-    replace: "      replica.submit({ type: 'session.heard', session, connection });\n      done();",
+    find: "      replica.submit({ type: 'session.heard', sessionId: session, connection }, done);",
+    replace: "      replica.submit({ type: 'session.heard', sessionId: session, connection });\n      done();",
   },
   {
     name: 'who waits as its client comes back is forgotten',
@@ -277,7 +277,7 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'an acquire that is given up keeps its place',
     file: session,
-    find: "    if (acquire.askedOn === this.#connection) this.#post({ type: 'cancel', lease: acquire.id });",
+    find: "    if (acquire.askedOn === this.#connection) this.#post({ type: 'cancel', leaseId: acquire.id });",
     replace: '',
   },
   {

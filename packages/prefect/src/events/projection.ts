@@ -59,10 +59,10 @@ export class Projection {
         this.#released(fact);
         break;
       case 'lease.expired':
-        this.#ended(fact.lease, fact.at, { cause: 'expired' });
+        this.#ended(fact.leaseId, fact.at, { cause: 'expired' });
         break;
       case 'lease.revoked':
-        this.#ended(fact.lease, fact.at, { cause: 'revoked', reason: fact.reason });
+        this.#ended(fact.leaseId, fact.at, { cause: 'revoked', reason: fact.reason });
         break;
     }
     return this.#told;
@@ -108,7 +108,7 @@ export class Projection {
   // Grants
 
   #granted(position: number, fact: Of<'lease.granted'>): void {
-    const { lease, at, session, holder, amounts, refunds } = fact;
+    const { leaseId: lease, at, sessionId: session, holder, amounts, refunds } = fact;
     const all = amounts.map(([name, slots]) => {
       const { id, slots: size } = this.#known(name);
       return { limit: id, name, size, slots };
@@ -129,7 +129,7 @@ export class Projection {
     this.#grants.set(lease, grant);
   }
 
-  #released({ lease, names, how, at }: Of<'lease.released'>): void {
+  #released({ leaseId: lease, names, how, at }: Of<'lease.released'>): void {
     if (how === 'left') this.#leave(lease, names);
     else this.#ended(lease, at, { cause: how }, names);
   }

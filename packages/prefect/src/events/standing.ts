@@ -83,15 +83,17 @@ export function standingOf(state: State): Standing {
       held,
       left: [],
     })),
-    grants: [...state.leases.values()].map(({ id, token, grantedAtMs, session, holder, amounts, spent }) => ({
-      lease: id,
-      token,
-      atMs: grantedAtMs,
-      isV1: isV1(session),
-      holder,
-      limits: [...amounts, ...spent].map(([name]) => idOf(name)).filter(Boolean),
-      taken: amounts.map(takenOf),
-      spent: spent.map(takenOf).filter(({ limit }) => limit !== ''),
-    })),
+    grants: [...state.leases.values()].map(
+      ({ id, token, grantedAtMs, sessionId: session, holder, amounts, spent }) => ({
+        lease: id,
+        token,
+        atMs: grantedAtMs,
+        isV1: isV1(session),
+        holder,
+        limits: [...amounts, ...spent].map(([name]) => idOf(name)).filter(Boolean),
+        taken: amounts.map(takenOf),
+        spent: spent.map(takenOf).filter(({ limit }) => limit !== ''),
+      }),
+    ),
   };
 }

@@ -140,7 +140,7 @@ export class EventsServer {
         else reject(new Error(JSON.stringify(notice)));
       };
       const request = {
-        lease,
+        leaseId: lease,
         amounts,
         timeoutMs: 0,
         priority: 0,
@@ -152,7 +152,7 @@ export class EventsServer {
         place: null,
       } as const;
       this.replica.attach(session, sink);
-      const open = { type: 'session.open', session, connection: 1, lifeline: 'renewal', ttlMs } as const;
+      const open = { type: 'session.open', sessionId: session, connection: 1, lifeline: 'renewal', ttlMs } as const;
       this.submit({ ...open, leases: [], waits: [request] });
     });
   }

@@ -39,12 +39,17 @@ class History {
 
   grant(lease: string, amounts: Amounts, more: { session?: string; refunds?: boolean; holder?: object } = {}) {
     const { session = 'native', refunds = false, holder = {} } = more;
-    const whose = { session, lifeline: 'heartbeat', ttlMs: 15_000, holder: { ...NOBODY, ...holder } } as const;
-    return this.add({ type: 'lease.granted', lease, amounts, refunds, ...whose });
+    const whose = {
+      sessionId: session,
+      lifeline: 'heartbeat',
+      ttlMs: 15_000,
+      holder: { ...NOBODY, ...holder },
+    } as const;
+    return this.add({ type: 'lease.granted', leaseId: lease, amounts, refunds, ...whose });
   }
 
   release(lease: string, names: readonly string[] | null = null, how: 'returned' | 'undone' | 'left' = 'returned') {
-    return this.add({ type: 'lease.released', lease, names, how });
+    return this.add({ type: 'lease.released', leaseId: lease, names, how });
   }
 }
 
@@ -69,11 +74,11 @@ describe('a grant', () => {
     }
     expect(told(history.release('returned'))).toEqual(['released a: returned', 'released b: returned']);
     expect(told(history.release('undone', null, 'undone'))).toEqual(['released a: undone', 'released b: undone']);
-    expect(told(history.add({ type: 'lease.expired', lease: 'expired' }))).toEqual([
+    expect(told(history.add({ type: 'lease.expired', leaseId: 'expired' }))).toEqual([
       'released a: expired',
       'released b: expired',
     ]);
-    const [a, b] = history.add({ type: 'lease.revoked', lease: 'revoked', reason: 'because' });
+    const [a, b] = history.add({ type: 'lease.revoked', leaseId: 'revoked', reason: 'because' });
     expect(a?.payload).toEqual({ cause: 'revoked', reason: 'because', occupancy_seconds: 4 });
     expect(b?.payload).toEqual(a?.payload);
   });
@@ -87,7 +92,7 @@ describe('a grant', () => {
       ['c', 1],
     ]);
     expect(told(history.release('l', ['b']))).toEqual(['released b: returned']);
-    expect(told(history.add({ type: 'lease.expired', lease: 'l' }))).toEqual([
+    expect(told(history.add({ type: 'lease.expired', leaseId: 'l' }))).toEqual([
       'released a: expired',
       'released c: expired',
     ]);
@@ -152,7 +157,7 @@ describe('a grant', () => {
   it('of nothing tells nothing', () => {
     const history = new History();
     expect(history.grant('l', [])).toEqual([]);
-    expect(history.add({ type: 'lease.renewed', lease: 'l', ttlMs: 1 })).toEqual([]);
+    expect(history.add({ type: 'lease.renewed', leaseId: 'l', ttlMs: 1 })).toEqual([]);
     expect(history.release('l')).toEqual([]);
   });
 

@@ -25,7 +25,7 @@ describe('a grant and its end', () => {
       ['gpu', 1],
     ] as const;
     const token = await server.acquire('l1', amounts);
-    server.submit({ type: 'release', lease: 'l1', token });
+    server.submit({ type: 'release', leaseId: 'l1', token });
     const events = await server.settled(4, OF_SLOTS);
     expect(events.map(told)).toEqual([
       ['acquired', 'db', undefined],
@@ -98,7 +98,7 @@ describe('a server that starts again', () => {
     const [acquired] = await first.settled(1, OF_SLOTS);
     await first.close();
     const second = await EventsServer.start({ folder });
-    second.submit({ type: 'release', lease: 'l1', token });
+    second.submit({ type: 'release', leaseId: 'l1', token });
     const events = await second.settled(2, OF_SLOTS);
     expect(events.map(told)).toEqual([
       ['acquired', 'db', undefined],
@@ -116,7 +116,7 @@ describe('a server that starts again', () => {
     const before = await first.settled(1, OF_SLOTS);
     await first.close();
     const second = await EventsServer.start({ store });
-    second.submit({ type: 'release', lease: 'l1', token });
+    second.submit({ type: 'release', leaseId: 'l1', token });
     const events = await second.settled(2, OF_SLOTS);
     expect(events.slice(0, 1)).toEqual(before);
   });
@@ -132,7 +132,7 @@ describe('a server that starts again', () => {
       store.removed += store.facts.splice(0).length;
     });
     const second = await EventsServer.start({ store });
-    second.submit({ type: 'release', lease: 'l1', token });
+    second.submit({ type: 'release', leaseId: 'l1', token });
     const [released] = await second.settled(1, OF_SLOTS);
     expect(released).toMatchObject({
       event: 'prefect.concurrency-limit.released',
@@ -155,7 +155,7 @@ describe('a server that starts again', () => {
     await elsewhere.close();
     const second = await EventsServer.start({ folder: other, eventsFolder: folder });
     const token = await second.acquire('l1', [['db', 1]]);
-    second.submit({ type: 'release', lease: 'l1', token });
+    second.submit({ type: 'release', leaseId: 'l1', token });
     const events = await second.settled(2, OF_SLOTS);
     expect(events.map(({ resource }) => resource.limit)).toEqual(['7', '7']);
   });

@@ -101,20 +101,20 @@ const limit: Fact = {
 const granted: Fact = {
   type: 'lease.granted',
   at: NOW_MS + 1,
-  lease: 'l',
-  session: 's',
+  leaseId: 'l',
+  sessionId: 's',
   lifeline: 'heartbeat',
   ttlMs: 15_000,
   amounts: [['db', 1]],
   holder: { type: null, id: null, label: null, host: null, pid: null },
   refunds: false,
 };
-const released: Fact = { type: 'lease.released', at: NOW_MS + 2, lease: 'l', names: null, how: 'returned' };
+const released: Fact = { type: 'lease.released', at: NOW_MS + 2, leaseId: 'l', names: null, how: 'returned' };
 
 it('facts of which one does not fit change nothing', () => {
   const store = open();
   store.fold(0, [limit], NOW_MS);
-  expect(() => store.fold(1, [granted, { ...released, lease: 'unknown' }], NOW_MS)).toThrow(/no grant/);
+  expect(() => store.fold(1, [granted, { ...released, leaseId: 'unknown' }], NOW_MS)).toThrow(/no grant/);
   expect(store.head()).toMatchObject({ position: 1, atMs: NOW_MS });
   store.fold(1, [granted, released], NOW_MS);
   expect(kept(store).total).toBe(3);

@@ -80,7 +80,7 @@ describe('events on their way upstream', () => {
     server.limit('db');
     const token = await server.acquire('l1', [['db', 1]]);
     await upstream.until(() => upstream.events.length >= 2);
-    server.submit({ type: 'release', lease: 'l1', token });
+    server.submit({ type: 'release', leaseId: 'l1', token });
     await upstream.until(() => upstream.events.length >= 3);
     expect(upstream.events.map(told)).toEqual(['created db', 'acquired db', 'released db']);
     const [first] = upstream.asked;

@@ -39,7 +39,7 @@ export class Server {
       increments.arrivedAs(lease);
       if (!replica.engine.state.leases.has(lease)) replica.tell(() => done('gone'));
       else
-        replica.submit({ type: 'renew', lease, ttlMs: TTL_MS }, (refusal) =>
+        replica.submit({ type: 'renew', leaseId: lease, ttlMs: TTL_MS }, (refusal) =>
           done(refusal === undefined ? 'done' : 'gone'),
         );
     });
@@ -50,7 +50,7 @@ export class Server {
     this.#durably(reply, (done) => {
       increments.arrivedAs(lease);
       const { token } = replica.engine.state.leases.get(lease) ?? {};
-      if (token !== undefined) replica.submit({ type: 'release', lease, token });
+      if (token !== undefined) replica.submit({ type: 'release', leaseId: lease, token });
       replica.tell(() => done('done'));
     });
   }
@@ -60,7 +60,7 @@ export class Server {
     this.#durably(reply, (done) => {
       const limits = names.map((name) => replica.engine.state.limits.get(name)!);
       for (const release of whatToRelease(limits, taskRun)) {
-        increments.arrivedAs(release.lease);
+        increments.arrivedAs(release.leaseId);
         replica.submit({ type: 'release', ...release });
       }
       replica.tell(() => done('done'));
