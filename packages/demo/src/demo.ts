@@ -8,11 +8,8 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { Keeper } from 'slotkeeper';
-import { withKeeper } from '../../server/src/command/client-call.ts';
-import { duration } from '../../server/src/command/duration.ts';
-import { CommandFailure, Interrupted } from '../../server/src/command/failure.ts';
-import { paintFor } from '../../server/src/command/paint.ts';
+import { CommandFailure, duration, Interrupted, paintFor } from '@slotkeeper/terminal';
+import { connect, type Keeper } from 'slotkeeper';
 import { Processes, type ServerProcess, type WorkerProcess } from './processes.ts';
 import { machineMs, type Report } from './reports.ts';
 import { openScreen, type Screen } from './screen.ts';
@@ -24,13 +21,20 @@ const SLOTS = 3;
 const WORKERS = 12;
 /** Short, so that a killed worker's slot is back while one watches. */
 const TTL_SECONDS = 2;
-const PATIENCE_MS = 30_000;
+/** How long a step of the demo may take before the demo gives up. */
+const STEP_MS_MAX = 30_000;
 
-/** Runs it to its end. Throws a `CommandFailure` if a promise was not kept, `Interrupted` after a signal; cleans up in any case. */
-export async function runDemo(): Promise<void> {
+/**
+ * Runs the demo to its end, and cleans up however it ends.
+ *
+ * @param command the file of the `slotkeeper` command, which the demo starts as its server
+ * @throws {CommandFailure} if a promise was not kept
+ * @throws {Interrupted} after a signal
+ */
+export async function runDemo(command: string): Promise<void> {
   const interrupted = interruption();
   const folder = await mkdtemp(join(tmpdir(), 'slotkeeper-demo-'));
-  const processes = new Processes();
+  const processes = new Processes(command);
   const scene = { story: new Story(), notes: [], workers: WORKERS, slots: SLOTS, startedAtMs: machineMs() };
   const screen = openScreen(scene, process.stdout);
   let left: Omit<Remains, 'processes' | 'hasFolder'>;
@@ -79,7 +83,7 @@ class Demo {
   readonly #interrupted: Interruption;
   readonly #news = new EventEmitter();
   readonly #hanging = new Set<number>();
-  /** Workers that are to end: whoever else does, has failed. */
+  /** Workers that were told to end or killed. Any other worker that ends has failed. */
   readonly #leaving = new Set<number>();
   readonly #gone = new Set<number>();
 
@@ -109,28 +113,28 @@ class Demo {
 
   async #startServer(port: number): Promise<ServerProcess> {
     const server = await this.#unlessInterrupted(this.#processes.server(this.#folder, port));
-    this.#tell({ type: 'server.ready', atMs: machineMs() });
+    this.#record({ type: 'server.ready', atMs: machineMs() });
     return server;
   }
 
   #startWorker(number: number, url: string): WorkerProcess {
     const to = { url, limit: LIMIT, ttlSeconds: TTL_SECONDS };
-    const worker = this.#processes.worker(number, to, (report) => this.#hear(number, report));
+    const worker = this.#processes.worker(number, to, (report) => this.#receive(number, report));
     worker.gone.then((lastWords) => {
       this.#gone.add(number);
       this.#news.emit('news');
       if (this.#leaving.has(number) || this.#interrupted.signal.aborted) return;
-      this.#tell({ type: 'failed', worker: number, atMs: machineMs(), message: `its process ended: ${lastWords}` });
+      this.#record({ type: 'failed', worker: number, atMs: machineMs(), message: `its process ended: ${lastWords}` });
     });
     return worker;
   }
 
-  #hear(worker: number, report: Report): void {
+  #receive(worker: number, report: Report): void {
     if (report.type === 'hangs') {
       this.#hanging.add(worker);
       this.#news.emit('news');
     } else {
-      this.#tell({ ...report, worker });
+      this.#record({ ...report, worker });
     }
   }
 
@@ -140,7 +144,7 @@ class Demo {
     victim.order('hang');
     await this.#until(`worker ${first} to hold a slot`, () => this.#hanging.has(first));
     this.#leaving.add(first);
-    this.#tell({ type: 'killed', worker: first, atMs: machineMs() });
+    this.#record({ type: 'killed', worker: first, atMs: machineMs() });
     victim.kill();
     this.#screen.note(`kill -9 of worker ${first} while it holds a slot. Its time to live is ${TTL_SECONDS} s.`);
     await this.#until("the killed worker's slot to be granted on", () => this.#sum().regrantedAfterMs !== null);
@@ -150,14 +154,14 @@ class Demo {
   }
 
   async #killServer(server: ServerProcess): Promise<ServerProcess> {
-    this.#tell({ type: 'server.killed', atMs: machineMs() });
+    this.#record({ type: 'server.killed', atMs: machineMs() });
     await server.kill();
-    this.#screen.note('kill -9 of the server. Who holds works on; who waits keeps its place.');
+    this.#screen.note('kill -9 of the server. Holders work on; waiters keep their positions.');
     await this.#pause(1000);
     const restarted = await this.#startServer(Number(new URL(server.url).port));
     this.#screen.note(`The server is back after ${duration(this.#sum().serverAwayMs!)}, on the same port and data.`);
     await this.#until('a grant of the restarted server', () => this.#sum().firstGrantAfterMs !== null);
-    this.#screen.note('The line moves on, from where it stood.');
+    this.#screen.note('The wait queue moves on, from where it stood.');
     return restarted;
   }
 
@@ -181,11 +185,15 @@ class Demo {
   }
 
   async #ask<T>({ url }: ServerProcess, question: (keeper: Keeper) => Promise<T>): Promise<T> {
-    return await this.#unlessInterrupted(withKeeper({ url }, question));
+    const asking = async (): Promise<T> => {
+      await using keeper = await connect(url, { label: 'slotkeeper demo' });
+      return await question(keeper);
+    };
+    return await this.#unlessInterrupted(asking());
   }
 
-  #tell(event: StoryEvent): void {
-    this.#story.tell(event);
+  #record(event: StoryEvent): void {
+    this.#story.add(event);
     this.#news.emit('news');
   }
 
@@ -194,12 +202,12 @@ class Demo {
   }
 
   async #until(what: string, condition: () => boolean): Promise<void> {
-    const patience = AbortSignal.timeout(PATIENCE_MS);
+    const deadline = AbortSignal.timeout(STEP_MS_MAX);
     while (!condition()) {
       const { failures } = this.#sum();
       if (failures.length > 0) throw new CommandFailure(`The demo could not go on: ${failures.join('; ')}`);
-      if (patience.aborted) throw new CommandFailure(`The demo waited ${PATIENCE_MS / 1000} s for ${what}.`);
-      await this.#unlessInterrupted(once(this.#news, 'news', { signal: patience }).catch(() => {}));
+      if (deadline.aborted) throw new CommandFailure(`The demo waited ${STEP_MS_MAX / 1000} s for ${what}.`);
+      await this.#unlessInterrupted(once(this.#news, 'news', { signal: deadline }).catch(() => {}));
     }
   }
 

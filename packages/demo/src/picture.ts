@@ -1,7 +1,5 @@
 /** The demo as lines of text, at one instant. Pure. */
-
-import { duration } from '../../server/src/command/duration.ts';
-import type { Paint, Style } from '../../server/src/command/paint.ts';
+import { duration, type Paint, type Style } from '@slotkeeper/terminal';
 import type { Activity, Story } from './story.ts';
 
 export interface Note {
@@ -151,7 +149,7 @@ export function noteLine(note: Note, startedAtMs: number, paint: Paint): string 
 }
 
 /** Who holds and who waits, as one line for where no picture can be drawn. */
-export function standingText({ story, workers, slots }: Scene, nowMs: number): string {
+export function stateText({ story, workers, slots }: Scene, nowMs: number): string {
   const names = (activity: Activity) => story.those(activity, workers, nowMs).map(({ worker }) => worker);
   const holders = names('holds');
   const waiting = names('waits');

@@ -4,7 +4,7 @@ import { once } from 'node:events';
 import { createInterface } from 'node:readline';
 import type { Readable } from 'node:stream';
 import { fileURLToPath } from 'node:url';
-import { CommandFailure } from '../../server/src/command/failure.ts';
+import { CommandFailure } from '@slotkeeper/terminal';
 import type { Order, Report } from './reports.ts';
 
 const READY_WITHIN_MS = 30_000;
@@ -29,7 +29,13 @@ export interface WorkerProcess {
 
 /** All that were started, so that none is left behind, however the demo ends. */
 export class Processes {
+  readonly #command: string;
   readonly #children = new Set<ChildProcess>();
+
+  /** @param command the file of the `slotkeeper` command */
+  constructor(command: string) {
+    this.#command = command;
+  }
 
   /** The ones that have not ended. */
   get alive(): number {
@@ -38,15 +44,7 @@ export class Processes {
 
   /** Starts `slotkeeper serve` on `data`; resolves when it is ready. Port 0 takes a free one. */
   async server(data: string, port: number): Promise<ServerProcess> {
-    const child = this.#fork(process.argv[1]!, [
-      'serve',
-      '--host',
-      '127.0.0.1',
-      '--port',
-      String(port),
-      '--data',
-      data,
-    ]);
+    const child = this.#fork(this.#command, ['serve', '--host', '127.0.0.1', '--port', String(port), '--data', data]);
     const url = await readyUrl(child);
     return {
       url,
@@ -56,9 +54,9 @@ export class Processes {
       },
       stop: async () => {
         child.kill('SIGTERM');
-        const impatience = setTimeout(() => child.kill('SIGKILL'), STOPPED_WITHIN_MS);
+        const deadline = setTimeout(() => child.kill('SIGKILL'), STOPPED_WITHIN_MS);
         await gone(child);
-        clearTimeout(impatience);
+        clearTimeout(deadline);
         return child.exitCode;
       },
     };
@@ -128,7 +126,7 @@ async function readyUrl(child: ChildProcess): Promise<string> {
   throw new CommandFailure(`The demo's server did not start: ${stderr()}`);
 }
 
-/** Reads it to its end, and tells its last lines when asked. */
+/** Reads the stream to its end; the function it returns gives the last lines so far. */
 function lastOf(stream: Readable): () => string {
   let text = '';
   stream.setEncoding('utf8').on('data', (more: string) => {

@@ -1,6 +1,6 @@
 /** Where the demo is shown: a picture redrawn in place in a terminal, or plain lines elsewhere. */
-import { paintFor } from '../../server/src/command/paint.ts';
-import { fits, type Note, noteLine, picture, type Scene, standingText } from './picture.ts';
+import { paintFor } from '@slotkeeper/terminal';
+import { fits, type Note, noteLine, picture, type Scene, stateText } from './picture.ts';
 import { machineMs } from './reports.ts';
 
 export interface Screen {
@@ -50,7 +50,7 @@ function plain(scene: Scene & { readonly notes: Note[] }, stdout: NodeJS.WriteSt
   const write = (note: Note) => stdout.write(`${noteLine(note, scene.startedAtMs, paint)}\n`);
   const timer = setInterval(() => {
     const nowMs = machineMs() - DELAY_MS;
-    write({ atMs: machineMs(), text: standingText(scene, nowMs) });
+    write({ atMs: machineMs(), text: stateText(scene, nowMs) });
   }, PLAIN_LINE_MS);
   return {
     note: (text) => {

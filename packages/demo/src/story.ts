@@ -26,7 +26,7 @@ interface Turn<State> {
 export class Story {
   readonly #events: StoryEvent[] = [];
 
-  tell(event: StoryEvent): void {
+  add(event: StoryEvent): void {
     const after = this.#events.findLastIndex((earlier) => earlier.atMs <= event.atMs);
     this.#events.splice(after + 1, 0, event);
   }

@@ -1,7 +1,5 @@
 /** The end of the demo: what was promised, what was seen, and whether the two agree. Pure. */
-
-import { duration } from '../../server/src/command/duration.ts';
-import type { Paint } from '../../server/src/command/paint.ts';
+import { duration, type Paint } from '@slotkeeper/terminal';
 import type { Sum } from './story.ts';
 
 /** What was still there after all workers had ended, by the server's own account, and after the server had ended. */

@@ -1,9 +1,10 @@
 /** What all commands that ask a server have in common: where it is, with which key, and in which form its answer is printed. */
+
+import { EXIT } from '@slotkeeper/terminal';
 import { type Command, Option } from 'commander';
 import type { Keeper } from 'slotkeeper';
 import { address, notEmpty } from './arguments.ts';
 import { commandFailure } from './client-failure.ts';
-import { EXIT } from './failure.ts';
 
 export interface ClientOptions {
   readonly url: string;

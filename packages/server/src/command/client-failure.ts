@@ -1,6 +1,7 @@
 /** What the client says, in the words of the command: its errors tell programs what to call, and here nobody writes one. */
+
+import { CommandFailure, EXIT } from '@slotkeeper/terminal';
 import type { ErrorDetails, SlotkeeperError } from 'slotkeeper';
-import { CommandFailure, EXIT } from './failure.ts';
 
 /** Something that is never allowed is wrong usage, though only the client or the server has noticed. */
 export function commandFailure(error: SlotkeeperError): CommandFailure {

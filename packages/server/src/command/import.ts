@@ -1,11 +1,11 @@
 /** `slotkeeper import prefect`: the limits of a running Prefect server are taken over into ours. */
+
+import { CommandFailure, printable, table } from '@slotkeeper/terminal';
 import { Command, InvalidArgumentError, Option } from 'commander';
 import type { Keeper, Limit } from 'slotkeeper';
 import { notEmpty } from './arguments.ts';
 import { addClientOptions, type ClientOptions, printAnswer, withKeeper } from './client-call.ts';
-import { CommandFailure } from './failure.ts';
 import { type PrefectLimit, readPrefectLimits } from './prefect-source.ts';
-import { printable, table } from './table.ts';
 
 /** What of a limit is taken over. */
 type Settings = Pick<Limit, 'slots' | 'slotDecayPerSecond' | 'active'>;

@@ -1,9 +1,10 @@
 /** `slotkeeper limit …`: limits set, read, deleted, and held up by hand. */
+
+import { printable, table } from '@slotkeeper/terminal';
 import { Command, Option } from 'commander';
 import type { Keeper, Limit, LimitSpec } from 'slotkeeper';
 import { decay, wholeNumber } from './arguments.ts';
 import { addClientOptions, type ClientOptions, printAnswer, withKeeper } from './client-call.ts';
-import { printable, table } from './table.ts';
 
 const SLOTS_MAX = 2 ** 31 - 1;
 

@@ -1,8 +1,8 @@
 /** What limits a running Prefect server has, read through its API. */
 import { randomUUID } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
+import { CommandFailure } from '@slotkeeper/terminal';
 import { z } from 'zod';
-import { CommandFailure } from './failure.ts';
 
 export interface PrefectSource {
   /** Of the API: what Prefect's programs have as `PREFECT_API_URL`. */

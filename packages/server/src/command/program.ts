@@ -1,11 +1,12 @@
 /** The `slotkeeper` command as a whole: its subcommands, and what their endings come to as an exit code. */
+
+import { CommandFailure, EXIT, Interrupted, sentence } from '@slotkeeper/terminal';
 import { Command, CommanderError } from 'commander';
 import { VERSION } from '../version.ts';
-import { CommandFailure, EXIT, Interrupted, sentence } from './failure.ts';
+import { holdersCommand, waitersCommand } from './holders-and-waiters.ts';
 import { importCommand } from './import.ts';
 import { limitCommand } from './limit.ts';
 import { serveCommand } from './serve.ts';
-import { holdersCommand, waitersCommand } from './standing.ts';
 
 /** Runs one command line, as in `process.argv`; resolves to the exit code, with everything said that is to be said. */
 export async function run(argv: readonly string[]): Promise<number> {
@@ -45,6 +46,6 @@ function demoCommand(): Command {
     .description('watch twelve processes share three slots, a killed holder and a killed server included')
     .action(async () => {
       const { runDemo } = await import('@slotkeeper/demo');
-      await runDemo();
+      await runDemo(process.argv[1]!);
     });
 }

@@ -1,10 +1,10 @@
 /** `slotkeeper serve`: from the command line to a running server, and from a signal to its end. */
 import { isIP } from 'node:net';
 import { type UpstreamAddress, upstreamAddress } from '@slotkeeper/prefect';
+import { CommandFailure, EXIT, systemCode } from '@slotkeeper/terminal';
 import { Command, InvalidArgumentError, Option } from 'commander';
 import type { RunningServer } from '../serve.ts';
 import { notEmpty, wholeNumber } from './arguments.ts';
-import { CommandFailure, EXIT, systemCode } from './failure.ts';
 
 interface ServeOptions {
   readonly host: string;
@@ -93,14 +93,14 @@ async function serveUntilStopped(options: ServeOptions): Promise<void> {
   if (isOpen && !isLoopback(options.host)) process.stderr.write(openWarning(options.host));
   process.stdout.write(`slotkeeper ${server.version} ready on ${server.url} (${server.description})\n`);
   await stopAsked;
-  const impatience = setTimeout(() => {
+  const deadline = setTimeout(() => {
     process.stderr.write(
       `Some requests were still under way after ${CLOSE_WITHIN_MS / 1000} s; stopping without them.\n`,
     );
     process.exit(EXIT.done);
   }, CLOSE_WITHIN_MS);
   await server.close();
-  clearTimeout(impatience);
+  clearTimeout(deadline);
 }
 
 /**

@@ -9,6 +9,8 @@ import { fileURLToPath } from 'node:url';
 import type { Keeper } from 'slotkeeper';
 import { onTestFinished } from 'vitest';
 
+/** The command from its sources, as it runs in a checkout that was never built. */
+const UNBUILT = ['--conditions=slotkeeper:source', fileURLToPath(new URL('../../src/main.ts', import.meta.url))];
 export const MAIN = fileURLToPath(new URL('../../dist/main.js', import.meta.url));
 
 export interface Ending {
@@ -24,9 +26,8 @@ export class Run {
   #stdout = '';
   #stderr = '';
 
-  constructor(args: readonly string[], env: Readonly<Record<string, string>>) {
-    if (!existsSync(MAIN)) throw new Error(`${MAIN} is missing: run 'npm run build' first`);
-    this.child = spawn(process.execPath, [MAIN, ...args], { env: { ...plainEnvironment(), ...env } });
+  constructor(args: readonly string[], env: Readonly<Record<string, string>>, program: readonly string[]) {
+    this.child = spawn(process.execPath, [...program, ...args], { env: { ...plainEnvironment(), ...env } });
     this.child.stdout!.setEncoding('utf8').on('data', (text: string) => {
       this.#stdout += text;
     });
@@ -52,7 +53,12 @@ export class Run {
 }
 
 export function start(args: readonly string[], env: Readonly<Record<string, string>> = {}): Run {
-  return new Run(args, env);
+  if (!existsSync(MAIN)) throw new Error(`${MAIN} is missing: run 'npm run build' first`);
+  return new Run(args, env, [MAIN]);
+}
+
+export function startUnbuilt(args: readonly string[], env: Readonly<Record<string, string>> = {}): Run {
+  return new Run(args, env, UNBUILT);
 }
 
 export async function slotkeeper(...args: string[]): Promise<Ending> {

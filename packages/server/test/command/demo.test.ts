@@ -1,6 +1,6 @@
 import { readdir } from 'node:fs/promises';
 import { expect, test } from 'vitest';
-import { start, temporaryFolder } from './built-command.ts';
+import { start, startUnbuilt, temporaryFolder } from './built-command.ts';
 
 test('the demo keeps every promise, says so, and leaves nothing behind', { timeout: 120_000 }, async () => {
   const folder = await temporaryFolder();
@@ -17,9 +17,11 @@ test('the demo keeps every promise, says so, and leaves nothing behind', { timeo
   expect(await readdir(folder)).toEqual([]);
 });
 
-test('an interrupted demo ends its processes and removes its folder', { timeout: 120_000 }, async () => {
+test('an interrupted demo, from its sources, ends its processes and removes its folder', {
+  timeout: 120_000,
+}, async () => {
   const folder = await temporaryFolder();
-  const run = start(['demo'], { TMPDIR: folder });
+  const run = startUnbuilt(['demo'], { TMPDIR: folder });
   const [, url] = await run.printed(/ready on (http:\S+?)\.\n/);
   await run.printed(/3 of 3 slots held/);
   run.child.kill('SIGINT');

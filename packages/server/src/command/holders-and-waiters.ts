@@ -1,9 +1,9 @@
-/** `slotkeeper holders` and `slotkeeper waiters`: who has slots, and who stands in line for them. */
+/** `slotkeeper holders` and `slotkeeper waiters`: who holds slots, and who waits for them. */
+
+import { type Column, duration, printable, table } from '@slotkeeper/terminal';
 import { Command } from 'commander';
 import type { Holder, Waiter } from 'slotkeeper';
 import { addClientOptions, type ClientOptions, printAnswer, withKeeper } from './client-call.ts';
-import { duration } from './duration.ts';
-import { type Column, printable, table } from './table.ts';
 
 export function holdersCommand(): Command {
   const command = new Command('holders').description('who holds slots').argument('[name]', 'only of this limit');
@@ -17,7 +17,7 @@ export function holdersCommand(): Command {
 
 export function waitersCommand(): Command {
   const command = new Command('waiters')
-    .description('who waits for slots, first in line first')
+    .description('who waits for slots, the first in the wait queue first')
     .argument('[name]', 'only of this limit');
   return addClientOptions(command).action(async (name: string | undefined, options: ClientOptions) => {
     const waiters = await withKeeper(options, (keeper) => keeper.waiters(name));

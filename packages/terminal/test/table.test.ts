@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
-import { duration } from '../../src/command/duration.ts';
-import { printable, table } from '../../src/command/table.ts';
+import { duration } from '../src/duration.ts';
+import { printable, table } from '../src/table.ts';
 
 test('a table stands in columns, numbers to the right', () => {
   const lines = table(

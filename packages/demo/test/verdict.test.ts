@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
-import type { Sum } from '../../../demo/src/story.ts';
-import { findingLines, findings, type Remains } from '../../../demo/src/verdict.ts';
+import type { Sum } from '../src/story.ts';
+import { findingLines, findings, type Remains } from '../src/verdict.ts';
 
 const GOOD: Sum = {
   grants: 150,

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
-import { fits, picture, type Scene, standingText } from '../../../demo/src/picture.ts';
-import { Story } from '../../../demo/src/story.ts';
+import { fits, picture, type Scene, stateText } from '../src/picture.ts';
+import { Story } from '../src/story.ts';
 
 const plain = (_style: string, text: string) => text;
 const SIZE = { columns: 80, rows: 24 };
@@ -8,12 +8,12 @@ const SIZE = { columns: 80, rows: 24 };
 /** Three workers, two slots: 1 holds and is killed, 2 holds, 3 waits; the server is away for a moment. */
 function scene(): Scene {
   const story = new Story();
-  story.tell({ type: 'server.ready', atMs: 1000 });
-  for (const worker of [1, 2, 3]) story.tell({ type: 'waits', worker, atMs: 1500 });
-  for (const worker of [1, 2]) story.tell({ type: 'holds', worker, atMs: 2000 });
-  story.tell({ type: 'killed', worker: 1, atMs: 2500 });
-  story.tell({ type: 'server.killed', atMs: 2600 });
-  story.tell({ type: 'server.ready', atMs: 2800 });
+  story.add({ type: 'server.ready', atMs: 1000 });
+  for (const worker of [1, 2, 3]) story.add({ type: 'waits', worker, atMs: 1500 });
+  for (const worker of [1, 2]) story.add({ type: 'holds', worker, atMs: 2000 });
+  story.add({ type: 'killed', worker: 1, atMs: 2500 });
+  story.add({ type: 'server.killed', atMs: 2600 });
+  story.add({ type: 'server.ready', atMs: 2800 });
   const notes = Array.from({ length: 9 }, (_, i) => ({ atMs: 1000 + i * 200, text: `note ${i}` }));
   return { story, notes, workers: 3, slots: 2, startedAtMs: 0 };
 }
@@ -63,6 +63,6 @@ test('a terminal that is too small or too narrow gets no picture', () => {
 });
 
 test('where no picture can be drawn a line says who holds and who waits', () => {
-  expect(standingText(scene(), 2000)).toBe('2 of 2 slots held: 1 2; in line: 3');
-  expect(standingText(scene(), 1000)).toBe('0 of 2 slots held: nobody; in line: nobody');
+  expect(stateText(scene(), 2000)).toBe('2 of 2 slots held: 1 2; in line: 3');
+  expect(stateText(scene(), 1000)).toBe('0 of 2 slots held: nobody; in line: nobody');
 });
