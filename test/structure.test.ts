@@ -28,6 +28,7 @@ const ALLOWED: Record<string, { readonly code: readonly string[]; readonly types
   'packages/journal/src': { code: ['@slotkeeper/engine'] },
   'packages/protocol/src': { code: [], types: ['@slotkeeper/engine'] },
   'packages/client/src': { code: ['@slotkeeper/protocol'] },
+  'packages/prefect/src': { code: ['@slotkeeper/engine', '@slotkeeper/journal', '@slotkeeper/protocol'] },
   'packages/server/src': {
     code: ['@slotkeeper/engine', '@slotkeeper/journal', '@slotkeeper/prefect', '@slotkeeper/protocol'],
   },

@@ -10,7 +10,7 @@ export default defineConfig({
     index: 'src/index.ts',
     main: 'src/main.ts',
     'demo-worker': '../demo/src/worker.ts',
-    'events-thread': '../prefect/src/events/store-thread.ts',
+    'events-thread': '../prefect/src/events/store/store-thread.ts',
   },
   platform: 'node',
   target: 'node24',

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { type Connection, FaceServer } from './face-server.ts';
+import { ApiServer, type Connection } from './prefect-server.ts';
 
 const basic = (text: string): string => `Basic ${Buffer.from(text).toString('base64')}`;
 
@@ -36,13 +36,13 @@ async function expectOpen(connection: Connection, authorization: string): Promis
 
 describe('everything but the two probes needs', () => {
   it('the API key, before any other check', async () => {
-    const connection = (await FaceServer.start({ apiKey: 'secret' })).connect();
+    const connection = (await ApiServer.start({ apiKey: 'secret' })).connect();
     await expectRefused(connection, ['Bearer wrong', 'bearer secret', 'Basic secret', basic('secret')]);
     await expectOpen(connection, 'Bearer secret');
   });
 
   it('the auth string, before any other check', async () => {
-    const connection = (await FaceServer.start({ authString: 'user:pä:ss' })).connect();
+    const connection = (await ApiServer.start({ authString: 'user:pä:ss' })).connect();
     const right = basic('user:pä:ss');
     const wrong = [basic('user:'), right.replace('Basic', 'basic'), right.replace('Basic', 'Bearer')];
     await expectRefused(connection, [...wrong, 'Bearer user:pass', 'Basic user:pass', 'Basic']);
@@ -50,7 +50,7 @@ describe('everything but the two probes needs', () => {
   });
 
   it('one of the two, where both are set', async () => {
-    const connection = (await FaceServer.start({ apiKey: 'secret', authString: 'user:pass' })).connect();
+    const connection = (await ApiServer.start({ apiKey: 'secret', authString: 'user:pass' })).connect();
     await expectRefused(connection, [basic('secret'), 'Bearer user:pass']);
     await expectOpen(connection, basic('user:pass'));
     await expectOpen(connection, 'Bearer secret');

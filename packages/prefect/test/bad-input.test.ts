@@ -3,7 +3,7 @@ import { randomUUID } from 'node:crypto';
 import { canonical } from '@slotkeeper/engine';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { type Answer, type AskOptions, type Connection, FaceServer } from './face-server.ts';
+import { type Answer, ApiServer, type AskOptions, type Connection } from './prefect-server.ts';
 
 const V1 = '/concurrency_limits';
 const V2 = '/v2/concurrency_limits';
@@ -26,12 +26,12 @@ function namesField({ status, body }: Answer): boolean {
 }
 
 /** Limits, holders and what is taken: all that lasts, but for positions and times. */
-function lasting(server: FaceServer): unknown {
+function lasting(server: ApiServer): unknown {
   return JSON.parse(canonical(server.replica.engine.state)).slice(2);
 }
 
 async function start() {
-  const server = await FaceServer.start({ holdSeconds: 0 });
+  const server = await ApiServer.start({ holdSeconds: 0 });
   await server.limit('t', 2);
   await server.globalLimit('x', 3);
   await server.globalLimit('rate', 3, { slot_decay_per_second: 0.001 });
@@ -40,7 +40,7 @@ async function start() {
 }
 
 /** One that would be held open is sent away at once. */
-async function ask(server: FaceServer, connection: Connection, method: string, path: string, options: AskOptions) {
+async function ask(server: ApiServer, connection: Connection, method: string, path: string, options: AskOptions) {
   const before = server.answered;
   const asked = connection.ask(method, path, options);
   asked.catch(() => undefined);

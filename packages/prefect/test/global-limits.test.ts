@@ -1,14 +1,14 @@
 /** Limits of v2, as they are set by hand. */
 import { randomUUID } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
-import { type Answer, FaceServer } from './face-server.ts';
+import { type Answer, ApiServer } from './prefect-server.ts';
 
 const PATH = '/v2/concurrency_limits';
 const namesOf = ({ body }: Answer): unknown => (body as { name: string }[]).map(({ name }) => name);
 
 describe('a limit', () => {
   it('is found by its name and by its id, however that is written', async () => {
-    const server = await FaceServer.start();
+    const server = await ApiServer.start();
     const id = await server.globalLimit('a b ü?#', 2);
     const connection = server.connect();
     const forms = [id, id.toUpperCase(), id.replaceAll('-', ''), `%7B${id}%7D`, `urn:uuid:${id}`];
@@ -19,14 +19,14 @@ describe('a limit', () => {
   });
 
   it('whose name is the id of none is found by it', async () => {
-    const server = await FaceServer.start();
+    const server = await ApiServer.start();
     const name = randomUUID();
     await server.globalLimit(name, 1);
     expect((await server.connect().ask('GET', `${PATH}/${name}`)).body).toMatchObject({ name });
   });
 
   it('may be named like a call', async () => {
-    const server = await FaceServer.start();
+    const server = await ApiServer.start();
     const connection = server.connect();
     expect((await connection.ask('GET', `${PATH}/increment`)).status).toBe(404);
     await server.globalLimit('increment', 1);
@@ -36,7 +36,7 @@ describe('a limit', () => {
   });
 
   it('is made as it is told', async () => {
-    const server = await FaceServer.start();
+    const server = await ApiServer.start();
     const given = {
       name: 'x',
       limit: '5',
@@ -66,7 +66,7 @@ describe('a limit', () => {
   });
 
   it('is listed by name with all others, a page at a time', async () => {
-    const server = await FaceServer.start();
+    const server = await ApiServer.start();
     for (const name of ['c', 'a', 'B', 'd']) await server.globalLimit(name, 1);
     await server.limit('t', 1);
     const page = async (body: object) => namesOf(await server.connect().post(`${PATH}/filter`, body));
@@ -76,7 +76,7 @@ describe('a limit', () => {
   });
 
   it('takes its leases with it as it is deleted', async () => {
-    const server = await FaceServer.start();
+    const server = await ApiServer.start();
     await server.globalLimit('x', 1);
     const connection = server.connect();
     const granted = await connection.take('increment-with-lease', ['x'], 1);
@@ -90,7 +90,7 @@ describe('a limit', () => {
 
 describe('a change', () => {
   it('touches only what it names', async () => {
-    const server = await FaceServer.start();
+    const server = await ApiServer.start();
     await server.globalLimit('x', 5, { slot_decay_per_second: 0.5, active_slots: 2 });
     const connection = server.connect();
     const changed = await connection.ask('PATCH', `${PATH}/x`, { body: { active: false, denied_slots: 9 } });
@@ -104,7 +104,7 @@ describe('a change', () => {
   });
 
   it('of the name keeps the id and the holders, and tags by their new name', async () => {
-    const server = await FaceServer.start();
+    const server = await ApiServer.start();
     await server.limit('x', 1);
     const connection = server.connect();
     const taskRun = randomUUID();
@@ -122,7 +122,7 @@ describe('a change', () => {
   });
 
   it('to a name that is taken changes nothing at all', async () => {
-    const server = await FaceServer.start();
+    const server = await ApiServer.start();
     await server.globalLimit('x', 1);
     await server.globalLimit('y', 1);
     const connection = server.connect();
@@ -136,7 +136,7 @@ describe('a change', () => {
   });
 
   it('of what is taken counts with what leases hold, and lets those who wait go on', async () => {
-    const server = await FaceServer.start();
+    const server = await ApiServer.start();
     await server.globalLimit('x', 2, { active_slots: 2 });
     const connection = server.connect();
     const waiting = server.connect().take('increment-with-lease', ['x'], 1);
@@ -152,7 +152,7 @@ describe('a change', () => {
   });
 
   it('of what is taken counts what has just been taken without a lease', async () => {
-    const server = await FaceServer.start();
+    const server = await ApiServer.start();
     await server.globalLimit('x', 2);
     await server.connect().take('increment', ['x'], 2);
     await server.connect().ask('PATCH', `${PATH}/x`, { body: { active_slots: 1 } });
@@ -160,7 +160,7 @@ describe('a change', () => {
   });
 
   it('of the limit lets those who fit now go on, and tells the others that they never will', async () => {
-    const server = await FaceServer.start();
+    const server = await ApiServer.start();
     await server.globalLimit('x', 4, { active_slots: 4 });
     const three = server.connect().take('increment', ['x'], 3);
     await server.until(() => server.held > 0);
@@ -175,7 +175,7 @@ describe('a change', () => {
   });
 
   it('switches decay on and off', async () => {
-    const server = await FaceServer.start();
+    const server = await ApiServer.start();
     await server.globalLimit('x', 4, { active_slots: 4 });
     const connection = server.connect();
     await connection.ask('PATCH', `${PATH}/x`, { body: { slot_decay_per_second: 1 } });

@@ -3,7 +3,7 @@ import { randomUUID } from 'node:crypto';
 import { HOLD_BACK_MS } from '@slotkeeper/engine';
 import { MemoryStore } from '@slotkeeper/journal';
 import { describe, expect, it } from 'vitest';
-import { type Answer, type AskOptions, type Connection, FaceServer } from './face-server.ts';
+import { type Answer, ApiServer, type AskOptions, type Connection } from './prefect-server.ts';
 
 const PATH = '/v2/concurrency_limits';
 const namesOf = (answer: Answer): unknown => (answer.body as { name: string }[]).map(({ name }) => name);
@@ -15,7 +15,7 @@ const release = (connection: Connection, lease: string) =>
 
 /** Asks over a connection of its own, and is in the line when this resolves. */
 async function wait(
-  server: FaceServer,
+  server: ApiServer,
   how: 'increment' | 'increment-with-lease',
   names: string[],
   slots = 1,
@@ -30,7 +30,7 @@ async function wait(
 
 describe('an increment without a lease', () => {
   it('takes its slots of all limits or of none, until they are given back', async () => {
-    const server = await FaceServer.start();
+    const server = await ApiServer.start();
     await server.globalLimit('x', 3);
     await server.globalLimit('y', 3);
     const connection = server.connect();
@@ -43,7 +43,7 @@ describe('an increment without a lease', () => {
   });
 
   it('may be given back by anybody, and never more than was taken', async () => {
-    const server = await FaceServer.start();
+    const server = await ApiServer.start();
     await server.globalLimit('x', 5);
     await server.connect().take('increment', ['x'], 3);
     expect(namesOf(await server.connect().giveBack(['x'], 2))).toEqual(['x']);
@@ -54,7 +54,7 @@ describe('an increment without a lease', () => {
   });
 
   it('lasts when its client goes away after it has read the answer', async () => {
-    const server = await FaceServer.start();
+    const server = await ApiServer.start();
     await server.globalLimit('x', 1);
     const connection = server.connect();
     await connection.take('increment', ['x'], 1);
@@ -66,7 +66,7 @@ describe('an increment without a lease', () => {
   });
 
   it('goes back at once when its client has not read the answer', async () => {
-    const server = await FaceServer.start();
+    const server = await ApiServer.start();
     await server.globalLimit('x', 1);
     const connection = server.connect();
     await connection.take('increment', ['x'], 1);
@@ -77,7 +77,7 @@ describe('an increment without a lease', () => {
   });
 
   it('has arrived when its client asks something else', async () => {
-    const server = await FaceServer.start();
+    const server = await ApiServer.start();
     await server.globalLimit('x', 1);
     const connection = server.connect();
     await connection.take('increment', ['x'], 1);
@@ -87,7 +87,7 @@ describe('an increment without a lease', () => {
   });
 
   it('has arrived two minutes after its answer was written', async () => {
-    const server = await FaceServer.start();
+    const server = await ApiServer.start();
     await server.globalLimit('x', 1);
     const connection = server.connect();
     await connection.take('increment', ['x'], 1);
@@ -97,7 +97,7 @@ describe('an increment without a lease', () => {
   });
 
   it('has arrived when as many slots are given back over another connection', async () => {
-    const server = await FaceServer.start();
+    const server = await ApiServer.start();
     await server.globalLimit('x', 2);
     const connections = [server.connect(), server.connect()];
     for (const connection of connections) await connection.take('increment', ['x'], 1);
@@ -109,7 +109,7 @@ describe('an increment without a lease', () => {
   });
 
   it('leaves no lease behind', async () => {
-    const server = await FaceServer.start();
+    const server = await ApiServer.start();
     await server.globalLimit('x', 5);
     const connection = server.connect();
     await connection.take('increment', ['x'], 1);
@@ -121,12 +121,12 @@ describe('an increment without a lease', () => {
 
   it('of before a restart stays taken, for nobody knows whose it is', async () => {
     const store = new MemoryStore();
-    const before = await FaceServer.start({ store });
+    const before = await ApiServer.start({ store });
     await before.globalLimit('x', 2);
     await before.connect().take('increment', ['x'], 1);
     await before.close();
 
-    const server = await FaceServer.start({ store });
+    const server = await ApiServer.start({ store });
     await server.time.pass(HOLD_BACK_MS);
     expect((await server.connect().take('increment', ['x'], 1)).status).toBe(200);
     expect(await server.activeSlots('x')).toBe(2);
@@ -135,7 +135,7 @@ describe('an increment without a lease', () => {
   });
 
   it('keeps its place over its connection when the hold is over', async () => {
-    const server = await FaceServer.start();
+    const server = await ApiServer.start();
     await server.globalLimit('x', 1, { active_slots: 1 });
     const first = await wait(server, 'increment', ['x']);
     await server.time.pass(15_000);
@@ -154,7 +154,7 @@ describe('an increment without a lease', () => {
   });
 
   it('leaves the line at once when its connection closes', async () => {
-    const server = await FaceServer.start();
+    const server = await ApiServer.start();
     await server.globalLimit('x', 1, { active_slots: 1 });
     const leaving = await wait(server, 'increment', ['x']);
     const failed = expect(leaving.answer).rejects.toThrow();
@@ -166,7 +166,7 @@ describe('an increment without a lease', () => {
   });
 
   it('has arrived with the next request, also where several were sent at once', async () => {
-    const server = await FaceServer.start();
+    const server = await ApiServer.start();
     await server.globalLimit('x', 9);
     const socket = server.connectDeaf();
     const increment = (slots: number): string => {
@@ -187,7 +187,7 @@ describe('an increment without a lease', () => {
 
 describe('an increment with a lease', () => {
   it('is freed by its lease, and by nothing that has none', async () => {
-    const server = await FaceServer.start();
+    const server = await ApiServer.start();
     await server.globalLimit('x', 2);
     const connection = server.connect();
     const lease = leaseOf(await connection.take('increment-with-lease', ['x'], 2));
@@ -199,7 +199,7 @@ describe('an increment with a lease', () => {
   });
 
   it('lasts as long as it is renewed, and is free at the moment at which it expires', async () => {
-    const server = await FaceServer.start({ holdSeconds: 100 });
+    const server = await ApiServer.start({ holdSeconds: 100 });
     await server.globalLimit('x', 1);
     const connection = server.connect();
     const lease = leaseOf(await connection.take('increment-with-lease', ['x'], 1, { lease_duration: 60 }));
@@ -214,7 +214,7 @@ describe('an increment with a lease', () => {
   });
 
   it('that has expired is renewed if nobody has taken its slots', async () => {
-    const server = await FaceServer.start();
+    const server = await ApiServer.start();
     await server.limit('x', 1);
     const connection = server.connect();
     const id = randomUUID();
@@ -232,7 +232,7 @@ describe('an increment with a lease', () => {
   });
 
   it('that has expired is gone once somebody has taken its slots', async () => {
-    const server = await FaceServer.start();
+    const server = await ApiServer.start();
     await server.globalLimit('x', 1);
     const connection = server.connect();
     const lease = leaseOf(await connection.take('increment-with-lease', ['x'], 1, { lease_duration: 60 }));
@@ -243,7 +243,7 @@ describe('an increment with a lease', () => {
   });
 
   it('that has expired is gone while somebody waits for what it held', async () => {
-    const server = await FaceServer.start({ holdSeconds: 100 });
+    const server = await ApiServer.start({ holdSeconds: 100 });
     await server.globalLimit('x', 2, { active_slots: 1 });
     const connection = server.connect();
     const lease = leaseOf(await connection.take('increment-with-lease', ['x'], 1, { lease_duration: 60 }));
@@ -255,7 +255,7 @@ describe('an increment with a lease', () => {
   });
 
   it('on names that no limit has is one on nothing', async () => {
-    const server = await FaceServer.start();
+    const server = await ApiServer.start();
     const connection = server.connect();
     const granted = await connection.take('increment-with-lease', ['unknown'], 1, { lease_duration: 60 });
     expect(granted.body).toEqual({ lease_id: expect.any(String), limits: [] });
@@ -267,7 +267,7 @@ describe('an increment with a lease', () => {
   });
 
   it('is answered with the same lease when it is repeated and its answer has not arrived', async () => {
-    const server = await FaceServer.start();
+    const server = await ApiServer.start();
     await server.globalLimit('x', 2);
     const holder = { type: 'flow_run', id: randomUUID() };
     const lost = server.connect();
@@ -282,7 +282,7 @@ describe('an increment with a lease', () => {
   });
 
   it('goes back at once when its answer has not arrived and its client has no name', async () => {
-    const server = await FaceServer.start();
+    const server = await ApiServer.start();
     await server.globalLimit('x', 1);
     const lost = server.connect();
     await lost.take('increment-with-lease', ['x'], 1);
@@ -291,7 +291,7 @@ describe('an increment with a lease', () => {
   });
 
   it('gives its place to its repeat by the same holder for the same, and to no other', async () => {
-    const server = await FaceServer.start();
+    const server = await ApiServer.start();
     for (const name of ['x', 'y']) await server.globalLimit(name, 3, { active_slots: 3 });
     const holder = { type: 'deployment', id: randomUUID() };
     const older = await wait(server, 'increment-with-lease', ['x', 'y'], 1, { holder });
@@ -314,7 +314,7 @@ describe('an increment with a lease', () => {
     ['was reset', (connection: Connection) => connection.socket?.resetAndDestroy()],
   ] as const) {
     it(`has arrived with its renewal, though its connection ${how}`, async () => {
-      const server = await FaceServer.start();
+      const server = await ApiServer.start();
       await server.globalLimit('x', 2);
       const holder = { type: 'flow_run', id: randomUUID() };
       const asker = server.connect();
@@ -330,13 +330,13 @@ describe('an increment with a lease', () => {
 
   it('of before a restart that has been renewed since is not what its holder gets again', async () => {
     const store = new MemoryStore();
-    const before = await FaceServer.start({ store });
+    const before = await ApiServer.start({ store });
     await before.globalLimit('x', 5);
     const holder = { type: 'flow_run', id: randomUUID() };
     const first = leaseOf(await before.connect().take('increment-with-lease', ['x'], 1, { holder }));
     await before.close();
 
-    const server = await FaceServer.start({ store });
+    const server = await ApiServer.start({ store });
     await server.time.pass(HOLD_BACK_MS);
     expect((await renew(server.connect(), first)).status).toBe(204);
     const second = await server.connect().take('increment-with-lease', ['x'], 1, { holder });
@@ -346,13 +346,13 @@ describe('an increment with a lease', () => {
 
   it('of before a restart is what its holder gets again, once', async () => {
     const store = new MemoryStore();
-    const before = await FaceServer.start({ store });
+    const before = await ApiServer.start({ store });
     await before.globalLimit('x', 5);
     const holder = { type: 'task_run', id: randomUUID() };
     const granted = await before.connect().take('increment-with-lease', ['x'], 1, { holder });
     await before.close();
 
-    const server = await FaceServer.start({ store });
+    const server = await ApiServer.start({ store });
     await server.time.pass(HOLD_BACK_MS);
     const ask = async (slots: number, type = 'task_run') => {
       const by = { holder: { ...holder, type } };
@@ -364,7 +364,7 @@ describe('an increment with a lease', () => {
   });
 
   it('is of no use to those who know the lease of another face', async () => {
-    const server = await FaceServer.start();
+    const server = await ApiServer.start();
     await server.limit('x', 1);
     const connection = server.connect();
     await connection.increment(randomUUID(), 'x');
@@ -376,7 +376,7 @@ describe('an increment with a lease', () => {
 
 describe('a limit that is switched off', () => {
   it('limits nothing, and is listed', async () => {
-    const server = await FaceServer.start();
+    const server = await ApiServer.start();
     await server.globalLimit('off', 1, { active: false });
     await server.globalLimit('on', 9);
     const connection = server.connect();
@@ -387,7 +387,7 @@ describe('a limit that is switched off', () => {
   });
 
   it('counts what is given back meanwhile', async () => {
-    const server = await FaceServer.start();
+    const server = await ApiServer.start();
     await server.globalLimit('x', 3);
     const connection = server.connect();
     const lease = leaseOf(await connection.take('increment-with-lease', ['x'], 2));
@@ -408,7 +408,7 @@ describe('a rate', () => {
     connection.take('increment', [name], slots, { mode: 'rate_limit' });
 
   it('grants forty of ten and one a second in thirty seconds of a try every half second', async () => {
-    const server = await FaceServer.start({ holdSeconds: 0 });
+    const server = await ApiServer.start({ holdSeconds: 0 });
     await server.globalLimit('x', 10, { slot_decay_per_second: 1 });
     const connection = server.connect();
     let granted = 0;
@@ -424,7 +424,7 @@ describe('a rate', () => {
   });
 
   it('lets those who wait go on at the moment at which they fit', async () => {
-    const server = await FaceServer.start();
+    const server = await ApiServer.start();
     await server.globalLimit('x', 2, { slot_decay_per_second: 0.5 });
     const connection = server.connect();
     await rateLimit(connection, 'x', 2);
@@ -437,7 +437,7 @@ describe('a rate', () => {
   });
 
   it('is shown rounded up, and falls whoever reads', async () => {
-    const server = await FaceServer.start();
+    const server = await ApiServer.start();
     await server.globalLimit('x', 10, { slot_decay_per_second: 2 });
     await rateLimit(server.connect(), 'x', 10);
     const seen: number[] = [];
@@ -449,7 +449,7 @@ describe('a rate', () => {
   });
 
   it('gives back what a lease holds of it, as far as it has not come back by itself', async () => {
-    const server = await FaceServer.start();
+    const server = await ApiServer.start();
     await server.globalLimit('x', 4, { slot_decay_per_second: 1 });
     const connection = server.connect();
     const lease = leaseOf(await connection.take('increment-with-lease', ['x'], 3));
@@ -461,7 +461,7 @@ describe('a rate', () => {
   });
 
   it('is free of what an expired lease held of it, as far as it has not come back by itself', async () => {
-    const server = await FaceServer.start();
+    const server = await ApiServer.start();
     await server.globalLimit('x', 4, { slot_decay_per_second: 0.02 });
     const connection = server.connect();
     await connection.take('increment-with-lease', ['x'], 3, { lease_duration: 60 });
@@ -472,7 +472,7 @@ describe('a rate', () => {
   });
 
   it('is refused where a limit of the names has no decay', async () => {
-    const server = await FaceServer.start();
+    const server = await ApiServer.start();
     await server.globalLimit('x', 4);
     await server.globalLimit('rate', 4, { slot_decay_per_second: 1 });
     await server.globalLimit('off', 1, { active: false });
@@ -489,7 +489,7 @@ describe('a rate', () => {
   });
 
   it('that becomes none while one waits for it tells so', async () => {
-    const server = await FaceServer.start();
+    const server = await ApiServer.start();
     await server.globalLimit('x', 1, { slot_decay_per_second: 0.01, active_slots: 1 });
     const waiting = await wait(server, 'increment', ['x'], 1, { mode: 'rate_limit' });
     await server.connect().ask('PATCH', `${PATH}/x`, { body: { slot_decay_per_second: 0 } });
@@ -499,7 +499,7 @@ describe('a rate', () => {
 
 describe('a tag limit', () => {
   it('shows the task runs that hold it over v2, and v1 frees them', async () => {
-    const server = await FaceServer.start();
+    const server = await ApiServer.start();
     await server.limit('x', 3);
     await server.globalLimit('y', 3);
     const [a, b] = [randomUUID(), randomUUID()];
@@ -517,7 +517,7 @@ describe('a tag limit', () => {
   });
 
   it('is full for v1 when it is taken without a lease, and free after a reset', async () => {
-    const server = await FaceServer.start();
+    const server = await ApiServer.start();
     await server.limit('x', 1);
     const connection = server.connect();
     await connection.take('increment', ['tag:x'], 1);
@@ -530,7 +530,7 @@ describe('a tag limit', () => {
   });
 
   it('serves v1 and v2 in the order in which they came', async () => {
-    const server = await FaceServer.start();
+    const server = await ApiServer.start();
     await server.limit('x', 1);
     const connection = server.connect();
     await connection.take('increment', ['tag:x'], 1);

@@ -5,8 +5,8 @@ import { MemoryStore } from '@slotkeeper/journal';
 import { describe, expect, it } from 'vitest';
 import { VirtualTime } from '../../../test/virtual-time.ts';
 import { Replica } from '../../server/src/replica.ts';
-import { HeldIncrements, type Requester } from '../src/held-increments.ts';
-import type { Increment, Outcome } from '../src/increment.ts';
+import { HeldIncrements, type Requester } from '../src/increments/held-increments.ts';
+import type { Increment, Outcome } from '../src/increments/increment.ts';
 import { FailingJournal } from './failing-journal.ts';
 
 class Asker implements Requester {
@@ -23,7 +23,7 @@ async function start() {
   await time.pass(0);
   const replica = await starting;
   replica.submit({ type: 'limit.ensure', name: 'tag:t', id: randomUUID(), patch: { slots: 1 } });
-  const increments = new HeldIncrements({ replica, clock: time, holdMs: 20_000 });
+  const increments = new HeldIncrements({ host: replica, clock: time, holdMs: 20_000 });
   const askFor = (increment: Pick<Increment, 'kind' | 'holder' | 'connection'> & Partial<Increment>): Asker => {
     const asker = new Asker();
     increments.ask({ names: ['tag:t'], slots: 1, ratesOnly: false, ttlMs: null, ...increment }, asker);

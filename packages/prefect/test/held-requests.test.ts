@@ -3,13 +3,13 @@ import { randomUUID } from 'node:crypto';
 import { HOLD_BACK_MS } from '@slotkeeper/engine';
 import { MemoryStore } from '@slotkeeper/journal';
 import { describe, expect, it } from 'vitest';
-import { type Answer, type Connection, FaceServer } from './face-server.ts';
+import { type Answer, ApiServer, type Connection } from './prefect-server.ts';
 
 const ids = (count: number): string[] => Array.from({ length: count }, () => randomUUID());
 const taken = (answer: Answer): unknown => (answer.body as { name: string }[]).map(({ name }) => name);
 
 /** A task run asks over a connection of its own, and is in the line when this resolves. */
-async function wait(server: FaceServer, taskRunId: string, ...tags: string[]) {
+async function wait(server: ApiServer, taskRunId: string, ...tags: string[]) {
   const connection = server.connect();
   const before = server.waiters(tags[0]!, { connected: true }).length;
   const answer = connection.increment(taskRunId, ...tags);
@@ -18,7 +18,7 @@ async function wait(server: FaceServer, taskRunId: string, ...tags: string[]) {
 }
 
 /** The server has seen that the connection has ended. */
-async function gone(server: FaceServer, end: () => void): Promise<void> {
+async function gone(server: ApiServer, end: () => void): Promise<void> {
   const before = server.connections;
   end();
   await server.until(() => server.connections < before);
@@ -30,7 +30,7 @@ const reset = (connection: Connection) => (): void => {
 
 describe('an increment that does not fit', () => {
   it('is answered when the slot is released, in its turn', async () => {
-    const server = await FaceServer.start();
+    const server = await ApiServer.start();
     await server.limit('t', 1);
     const [a = '', b = '', c = ''] = ids(3);
     await server.connect().increment(a, 't');
@@ -48,7 +48,7 @@ describe('an increment that does not fit', () => {
   });
 
   it('is told the limit as it is when it is granted', async () => {
-    const server = await FaceServer.start();
+    const server = await ApiServer.start();
     await server.limit('t', 1);
     const [a = '', b = ''] = ids(2);
     await server.connect().increment(a, 't');
@@ -58,7 +58,7 @@ describe('an increment that does not fit', () => {
   });
 
   it('takes its slots of all limits or of none', async () => {
-    const server = await FaceServer.start();
+    const server = await ApiServer.start();
     await server.limit('x', 1);
     await server.limit('y', 1);
     const [a = '', b = ''] = ids(2);
@@ -70,7 +70,7 @@ describe('an increment that does not fit', () => {
   });
 
   it('leaves the line at once when its connection closes', async () => {
-    const server = await FaceServer.start();
+    const server = await ApiServer.start();
     await server.limit('t', 1);
     const [a = '', b = '', c = ''] = ids(3);
     await server.connect().increment(a, 't');
@@ -86,7 +86,7 @@ describe('an increment that does not fit', () => {
   });
 
   it('is sent away when the hold is over, and finds its place when it comes back', async () => {
-    const server = await FaceServer.start();
+    const server = await ApiServer.start();
     await server.limit('t', 1);
     const [a = '', b = '', c = ''] = ids(3);
     await server.connect().increment(a, 't');
@@ -110,7 +110,7 @@ describe('an increment that does not fit', () => {
   });
 
   it('keeps nobody waiting while it is away', async () => {
-    const server = await FaceServer.start();
+    const server = await ApiServer.start();
     await server.limit('t', 1);
     const [a = '', b = '', c = ''] = ids(3);
     await server.connect().increment(a, 't');
@@ -123,7 +123,7 @@ describe('an increment that does not fit', () => {
   });
 
   it('gives its place to its repeat, and is sent away', async () => {
-    const server = await FaceServer.start();
+    const server = await ApiServer.start();
     await server.limit('t', 1);
     const [a = '', b = '', c = ''] = ids(3);
     await server.connect().increment(a, 't');
@@ -143,7 +143,7 @@ describe('an increment that does not fit', () => {
   });
 
   it('names the same tags in any order as it repeats', async () => {
-    const server = await FaceServer.start();
+    const server = await ApiServer.start();
     await server.limit('x', 1);
     await server.limit('y', 1);
     const [a = '', b = ''] = ids(2);
@@ -156,7 +156,7 @@ describe('an increment that does not fit', () => {
   });
 
   it('is told that it never fits when the limit is lowered to 0', async () => {
-    const server = await FaceServer.start();
+    const server = await ApiServer.start();
     await server.limit('t', 1);
     const [a = '', b = ''] = ids(2);
     await server.connect().increment(a, 't');
@@ -171,7 +171,7 @@ describe('an increment that does not fit', () => {
   });
 
   it('is limited by nothing once its limit is deleted, and leaves nothing behind', async () => {
-    const server = await FaceServer.start();
+    const server = await ApiServer.start();
     await server.limit('t', 1);
     const [a = '', b = ''] = ids(2);
     await server.connect().increment(a, 't');
@@ -182,7 +182,7 @@ describe('an increment that does not fit', () => {
   });
 
   it('is to be asked again elsewhere when the server stops', async () => {
-    const server = await FaceServer.start();
+    const server = await ApiServer.start();
     await server.limit('t', 1);
     const [a = '', b = ''] = ids(2);
     await server.connect().increment(a, 't');
@@ -195,7 +195,7 @@ describe('an increment that does not fit', () => {
 
 describe('a grant', () => {
   it('that its client did not read goes back, for the next in line', async () => {
-    const server = await FaceServer.start();
+    const server = await ApiServer.start();
     await server.limit('t', 1);
     const [a = '', b = ''] = ids(2);
     const lost = server.connect();
@@ -209,7 +209,7 @@ describe('a grant', () => {
   });
 
   it('whose client closes with the answer unread goes back as well', async () => {
-    const server = await FaceServer.start();
+    const server = await ApiServer.start();
     await server.limit('t', 1);
     const [a = ''] = ids(1);
     const deaf = server.connectDeaf();
@@ -226,7 +226,7 @@ describe('a grant', () => {
   });
 
   it('that its client did not read is what a repeat gets', async () => {
-    const server = await FaceServer.start();
+    const server = await ApiServer.start();
     await server.limit('t', 2);
     const [a = ''] = ids(1);
     const lost = server.connect();
@@ -239,7 +239,7 @@ describe('a grant', () => {
   });
 
   it('that is lost while its repeat stands in line already is what the repeat gets', async () => {
-    const server = await FaceServer.start();
+    const server = await ApiServer.start();
     await server.limit('t', 1);
     const [a = '', b = ''] = ids(2);
     const lost = server.connect();
@@ -254,7 +254,7 @@ describe('a grant', () => {
   });
 
   it('whose connection ended right after it is what a repeat gets, and stays without one', async () => {
-    const server = await FaceServer.start();
+    const server = await ApiServer.start();
     await server.limit('t', 2);
     const [a = ''] = ids(1);
     const ended = server.connect();
@@ -268,7 +268,7 @@ describe('a grant', () => {
   });
 
   it('that has been released is not what a repeat gets', async () => {
-    const server = await FaceServer.start();
+    const server = await ApiServer.start();
     await server.limit('t', 2);
     const [a = ''] = ids(1);
     const ended = server.connect();
@@ -286,14 +286,14 @@ describe('a grant', () => {
     ['whose connection stays open', async () => {}],
     [
       'whose connection ended a second after it',
-      async (server: FaceServer, connection: Connection) => {
+      async (server: ApiServer, connection: Connection) => {
         await server.time.pass(1_000);
         await gone(server, () => connection.end());
       },
     ],
     [
       'after which its client asked something else',
-      async (server: FaceServer, connection: Connection) => {
+      async (server: ApiServer, connection: Connection) => {
         await connection.ask('GET', '/health');
         await gone(server, reset(connection));
         await server.time.pass(10_000);
@@ -301,7 +301,7 @@ describe('a grant', () => {
     ],
     [
       'after which its client asked what this face does not answer',
-      async (server: FaceServer, connection: Connection) => {
+      async (server: ApiServer, connection: Connection) => {
         await connection.ask('GET', '/flows/passed-on');
         await gone(server, reset(connection));
         await server.time.pass(10_000);
@@ -309,7 +309,7 @@ describe('a grant', () => {
     ],
   ] as const) {
     it(`${how} has arrived: the same increment again is another one`, async () => {
-      const server = await FaceServer.start();
+      const server = await ApiServer.start();
       await server.limit('t', 2);
       const [a = ''] = ids(1);
       const connection = server.connect();
@@ -322,13 +322,13 @@ describe('a grant', () => {
 
   it('of before a restart is what the same increment gets, once', async () => {
     const store = new MemoryStore();
-    const before = await FaceServer.start({ store });
+    const before = await ApiServer.start({ store });
     await before.limit('t', 2);
     const [a = '', b = ''] = ids(2);
     const granted = await before.connect().increment(a, 't', 'unknown');
     await before.close();
 
-    const server = await FaceServer.start({ store });
+    const server = await ApiServer.start({ store });
     await server.time.pass(HOLD_BACK_MS);
     const repeated = await server.connect().increment(a, 't', 'unknown');
     expect(repeated.body).toEqual(granted.body);
@@ -341,7 +341,7 @@ describe('a grant', () => {
   });
 
   it('has the time to live that the server was told', async () => {
-    const server = await FaceServer.start({ v1LeaseSeconds: 3_600 });
+    const server = await ApiServer.start({ v1LeaseSeconds: 3_600 });
     await server.limit('t', 1);
     await server.connect().increment(randomUUID(), 't');
     expect([...server.replica.engine.state.leases.values()]).toMatchObject([{ lifeline: 'renewal', ttlMs: 3_600_000 }]);
@@ -350,7 +350,7 @@ describe('a grant', () => {
 
 describe('a native holder and one over Prefect’s API', () => {
   it('compete for the same slots', async () => {
-    const server = await FaceServer.start();
+    const server = await ApiServer.start();
     await server.limit('t', 1);
     const [session = '', first = '', second = '', a = ''] = ids(4);
     const holder = { type: null, id: 'native', label: null, host: null, pid: null };

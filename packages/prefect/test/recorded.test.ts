@@ -1,7 +1,7 @@
 /** Asks everything that Prefect 3.8.8 was asked, and expects the same answers, but for what is listed. */
 import { describe, expect, it } from 'vitest';
-import { type Answer, type Connection, FaceServer } from './face-server.ts';
 import { readLines } from './jsonl.ts';
+import { type Answer, ApiServer, type Connection } from './prefect-server.ts';
 
 interface Recorded {
   readonly request: string;
@@ -100,7 +100,7 @@ describe.each(recordings)('asked what a Prefect server was asked of $of, the fac
   const recorded = readLines<Recorded>(file);
 
   async function start(): Promise<Connection> {
-    const connection = (await FaceServer.start()).connect();
+    const connection = (await ApiServer.start()).connect();
     for (const [path, body] of limits) await connection.post(path, body);
     return connection;
   }

@@ -1,14 +1,14 @@
 import { randomUUID } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
-import { type Answer, FaceServer } from './face-server.ts';
 import { FailingJournal } from './failing-journal.ts';
+import { type Answer, ApiServer } from './prefect-server.ts';
 
 const ids = (count: number): string[] => Array.from({ length: count }, () => randomUUID());
 const tagsOf = ({ body }: Answer): unknown => (body as { tag: string }[]).map(({ tag }) => tag);
 
 describe('a tag limit', () => {
   it('is the limit named tag:T', async () => {
-    const server = await FaceServer.start();
+    const server = await ApiServer.start();
     const connection = server.connect();
     const made = await connection.post('/concurrency_limits/', { tag: 'a b ü?#', concurrency_limit: 2 });
     expect(made.status).toBe(201);
@@ -20,7 +20,7 @@ describe('a tag limit', () => {
   });
 
   it('that a native client made is seen, and one of another name is not', async () => {
-    const server = await FaceServer.start();
+    const server = await ApiServer.start();
     for (const name of ['tag:native', 'plain']) {
       server.replica.submit({ type: 'limit.ensure', name, id: randomUUID(), patch: { slots: 1 } });
     }
@@ -32,7 +32,7 @@ describe('a tag limit', () => {
   });
 
   it('is listed by name, a page at a time', async () => {
-    const server = await FaceServer.start();
+    const server = await ApiServer.start();
     for (const tag of ['c', 'a', 'B', 'd']) await server.limit(tag, 1);
     const page = async (body: object) => tagsOf(await server.connect().post('/concurrency_limits/filter', body));
     expect(await page({})).toEqual(['B', 'a', 'c', 'd']);
@@ -41,7 +41,7 @@ describe('a tag limit', () => {
   });
 
   it('is found with a trailing slash or without', async () => {
-    const server = await FaceServer.start();
+    const server = await ApiServer.start();
     const connection = server.connect();
     expect((await connection.post('/concurrency_limits', { tag: 't', concurrency_limit: 1 })).status).toBe(201);
     expect((await connection.ask('GET', '/concurrency_limits/tag/t/')).status).toBe(200);
@@ -49,7 +49,7 @@ describe('a tag limit', () => {
   });
 
   it('that is switched off is neither taken nor listed', async () => {
-    const server = await FaceServer.start();
+    const server = await ApiServer.start();
     await server.limit('off', 1);
     await server.limit('on', 1);
     server.replica.submit({ type: 'limit.set', name: 'tag:off', id: '', patch: { active: false } });
@@ -62,7 +62,7 @@ describe('a tag limit', () => {
 
 describe('a decrement', () => {
   it('frees the lease on exactly its tags, before an older one', async () => {
-    const server = await FaceServer.start();
+    const server = await ApiServer.start();
     await server.limit('x', 3);
     await server.limit('y', 3);
     const [a = ''] = ids(1);
@@ -75,7 +75,7 @@ describe('a decrement', () => {
   });
 
   it('frees only what it names', async () => {
-    const server = await FaceServer.start();
+    const server = await ApiServer.start();
     await server.limit('x', 1);
     await server.limit('y', 1);
     const [a = ''] = ids(1);
@@ -88,7 +88,7 @@ describe('a decrement', () => {
   });
 
   it('frees one slot of each tag, though they were taken apart', async () => {
-    const server = await FaceServer.start();
+    const server = await ApiServer.start();
     await server.limit('x', 2);
     await server.limit('y', 2);
     const [a = ''] = ids(1);
@@ -99,7 +99,7 @@ describe('a decrement', () => {
   });
 
   it('frees nothing of others, nor of a flow run with that id', async () => {
-    const server = await FaceServer.start();
+    const server = await ApiServer.start();
     await server.limit('x', 2);
     const [a = '', b = ''] = ids(2);
     await server.connect().increment(a, 'x');
@@ -112,7 +112,7 @@ describe('a decrement', () => {
   });
 
   it('takes the slots of a limit that is switched off as well', async () => {
-    const server = await FaceServer.start();
+    const server = await ApiServer.start();
     await server.limit('x', 1);
     const [a = ''] = ids(1);
     await server.connect().increment(a, 'x');
@@ -124,7 +124,7 @@ describe('a decrement', () => {
 
 describe('a reset', () => {
   it('frees all slots, for those it names and then for those who wait', async () => {
-    const server = await FaceServer.start();
+    const server = await ApiServer.start();
     await server.limit('x', 2);
     const [a = '', b = '', c = '', d = ''] = ids(4);
     const connection = server.connect();
@@ -140,7 +140,7 @@ describe('a reset', () => {
   });
 
   it('for more than there is room for changes nothing, and names the rest', async () => {
-    const server = await FaceServer.start();
+    const server = await ApiServer.start();
     await server.limit('x', 1);
     const [a = '', b = '', c = '', d = ''] = ids(4);
     await server.connect().increment(a, 'x');
@@ -154,7 +154,7 @@ describe('a reset', () => {
 
 describe('a limit that is deleted', () => {
   it('takes its leases with it', async () => {
-    const server = await FaceServer.start();
+    const server = await ApiServer.start();
     await server.limit('x', 1);
     await server.connect().increment(randomUUID(), 'x');
     const answer = await server.connect().ask('DELETE', '/concurrency_limits/tag/x');
@@ -174,7 +174,7 @@ describe('bad input', () => {
 
   for (const [what, tag, type] of bad) {
     it(`${what} is refused wherever a tag stands`, async () => {
-      const server = await FaceServer.start();
+      const server = await ApiServer.start();
       const connection = server.connect();
       const asked = [
         await connection.post('/concurrency_limits/', { tag, concurrency_limit: 1 }),
@@ -199,21 +199,21 @@ describe('bad input', () => {
   }
 
   it('a tag of 251 characters is fine', async () => {
-    const server = await FaceServer.start();
+    const server = await ApiServer.start();
     await server.limit('é'.repeat(251), 1);
     const path = `/concurrency_limits/tag/${encodeURIComponent('é'.repeat(251))}`;
     expect((await server.connect().ask('GET', path)).status).toBe(200);
   });
 
   it.each([2 ** 31, -1, 1e300, '2147483648'])('a limit of %s is refused', async (limit) => {
-    const server = await FaceServer.start();
+    const server = await ApiServer.start();
     const answer = await server.connect().post('/concurrency_limits/', { tag: 't', concurrency_limit: limit });
     expect(answer).toMatchObject({ status: 422, body: { exception_detail: [{ loc: ['body', 'concurrency_limit'] }] } });
     expect(server.replica.engine.state.limits.size).toBe(0);
   });
 
   it('more tags than an acquire may name are refused', async () => {
-    const server = await FaceServer.start();
+    const server = await ApiServer.start();
     const names = Array.from({ length: 65 }, (_, i) => `t${i}`);
     const answer = await server.connect().increment(taskRun, ...names);
     expect(answer).toMatchObject({
@@ -228,7 +228,7 @@ describe('bad input', () => {
     ['a body of more than a mebibyte', `"${'x'.repeat(2 ** 20)}"`, 413],
     ['fields of the prototype', '{"__proto__":{"tag":"t"},"constructor":1,"concurrency_limit":1}', 422],
   ])('%s is refused', async (_, text, status) => {
-    const server = await FaceServer.start();
+    const server = await ApiServer.start();
     const bytes = Buffer.from(text);
     const answer = await server.connect().ask('POST', '/concurrency_limits/', { bytes });
     expect(answer.status).toBe(status);
@@ -238,7 +238,7 @@ describe('bad input', () => {
 
 describe('when the journal fails', () => {
   it('the client is told to ask again, and then finds what there is', async () => {
-    const server = await FaceServer.start({ journal: (store) => new FailingJournal(store) });
+    const server = await ApiServer.start({ journal: (store) => new FailingJournal(store) });
     await server.limit('t', 1);
     const [a = '', b = ''] = ids(2);
     await server.connect().increment(a, 't');

@@ -3,8 +3,8 @@ import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
 import { describe, expect, it } from 'vitest';
 import { WebSocket } from 'ws';
-import { type Answer, type Connection, FaceServer } from './face-server.ts';
 import { readLines } from './jsonl.ts';
+import { type Answer, ApiServer, type Connection } from './prefect-server.ts';
 
 interface Exchange {
   readonly what: string;
@@ -226,7 +226,7 @@ describe('asked what a Prefect server was asked', () => {
   );
 
   it('it answers the same, but where it does better', async () => {
-    const server = await FaceServer.start({ holdSeconds: 0, events: true });
+    const server = await ApiServer.start({ holdSeconds: 0, events: true });
     const connection = server.connect();
     const ids = new Ids();
     for (const exchange of open) {
@@ -259,7 +259,7 @@ describe('asked what a Prefect server was asked', () => {
   });
 
   it('with an auth string it answers the same', async () => {
-    const server = await FaceServer.start({ authString: 'user:pass' });
+    const server = await ApiServer.start({ authString: 'user:pass' });
     const connection = server.connect();
     for (const exchange of withAuth) {
       if ('websocket' in exchange) throw new Error(`nobody replays ${exchange.what}`);

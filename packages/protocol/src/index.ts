@@ -1,5 +1,6 @@
 export * from './channel.ts';
 export * from './codec.ts';
+export * from './key.ts';
 export * from './messages.ts';
 export * from './problem.ts';
 export * from './requests.ts';

@@ -4,7 +4,7 @@ import { SqliteJournal } from '@slotkeeper/journal';
 import {
   isToldByServer,
   openEvents,
-  prefectFace,
+  prefectApi,
   standInFront,
   Upstream,
   type UpstreamAddress,
@@ -57,7 +57,14 @@ export async function serve(options: ServeOptions): Promise<RunningServer> {
   const replica = await Replica.start(() => new SqliteJournal({ folder: data }), realClock);
   replica.on({ log: tell });
   const warn = (message: string): void => tell('warn', message);
-  const events = await openEvents({ folder: data, replica, apiKey, authString, upstream: options.upstream, warn });
+  const events = await openEvents({
+    folder: data,
+    host: replica,
+    apiKey,
+    authString,
+    upstream: options.upstream,
+    warn,
+  });
   // Whatever the path, the face that it asks for is to answer it: longer than this no request's head can be.
   const app = Fastify({
     forceCloseConnections: true,
@@ -78,9 +85,9 @@ export async function serve(options: ServeOptions): Promise<RunningServer> {
   if (upstream) serveUpgrades(app.server, session, upstream.upgrade);
   else serveUpgrades(app.server, { ...session, ...events.upgrades });
   serveProbes(app, replica);
-  await app.register(prefectFace, {
+  await app.register(prefectApi, {
     prefix: '/api',
-    replica,
+    host: replica,
     clock: realClock,
     apiKey,
     authString,

@@ -17,6 +17,7 @@ import {
   checkAcquire,
   checkHello,
   invalidRequest,
+  isKey,
   PROTOCOL_VERSION,
   ProtocolError,
   type ServerFrame,
@@ -24,7 +25,6 @@ import {
   type WireAcquire,
   type WireError,
 } from '@slotkeeper/protocol';
-import { isKey } from './api-key.ts';
 import { Calls } from './calls.ts';
 import type { Replica } from './replica.ts';
 import { acquireRequest } from './requests.ts';

@@ -1,21 +1,20 @@
 /** All that there is of events, as the server uses it. */
 import { join } from 'node:path';
-import type { Replica } from '../../../server/src/replica.ts';
-import type { Upgrade } from '../../../server/src/upgrades.ts';
-import type { Route } from '../routes.ts';
+import type { Route } from '../api/routes.ts';
+import type { Host, Upgrade } from '../host.ts';
 import type { UpstreamAddress } from '../upstream/address.ts';
-import { ClientEvents } from './client-events.ts';
-import { EventLog } from './event-log.ts';
-import { eventRoutes } from './event-routes.ts';
-import { eventsIn } from './events-in.ts';
-import { eventsOut } from './events-out.ts';
-import { JournalFeed } from './journal-feed.ts';
+import { ClientEvents } from './api/client-events.ts';
+import { eventRoutes } from './api/event-routes.ts';
+import { eventsIn } from './api/events-in.ts';
+import { eventsOut } from './api/events-out.ts';
+import { JournalFeed } from './projection/journal-feed.ts';
+import { EventLog } from './store/event-log.ts';
 import { UpstreamSender } from './upstream-sender.ts';
 
 export interface EventsOptions {
   /** Where `events.db` is, or will be; null: in memory. */
   readonly folder: string | null;
-  readonly replica: Replica;
+  readonly host: Host;
   /** Clients show the one or the other in the handshake of their WebSockets; with neither, anyone may. */
   readonly apiKey: string | null;
   readonly authString: string | null;
@@ -34,7 +33,7 @@ export interface Events {
   readonly upgrades: Readonly<Record<string, Upgrade>>;
   /** Drops the WebSockets, so that the server can close. */
   dropConnections(): void;
-  /** Lets go of the file. To be called when nobody asks any more, before the replica stops. */
+  /** Lets go of the file. To be called when nobody asks any more, before the host stops. */
   close(): Promise<void>;
 }
 
@@ -43,11 +42,11 @@ export interface Events {
  * tried again: slots matter more than telling of them.
  */
 export async function openEvents(options: EventsOptions): Promise<Events> {
-  const { folder, replica, apiKey, authString, upstream, warn } = options;
+  const { folder, host, apiKey, authString, upstream, warn } = options;
   const tokens = [apiKey, authString].filter((token) => token !== null);
   const log = new EventLog(folder === null ? null : join(folder, 'events.db'));
   const clientEvents = new ClientEvents(log);
-  const feed = new JournalFeed({ replica, events: log, warn });
+  const feed = new JournalFeed({ host, events: log, warn });
   const sender = upstream && new UpstreamSender({ upstream, apiKey, authString, events: log, warn });
   await feed.started;
   const incoming = eventsIn(tokens, clientEvents);

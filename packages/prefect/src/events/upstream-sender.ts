@@ -5,7 +5,7 @@
 import { randomUUID } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { UpstreamAddress } from '../upstream/address.ts';
-import type { EventLog } from './event-log.ts';
+import type { EventLog } from './store/event-log.ts';
 
 const EVENTS_AT_ONCE = 200;
 const LOOKED_AT_AT_ONCE = 10_000;

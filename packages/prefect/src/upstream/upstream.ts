@@ -10,7 +10,7 @@ import http, { type ClientRequest, type IncomingMessage, type ServerResponse, ST
 import https from 'node:https';
 import type { Transform } from 'node:stream';
 import { setTimeout as delay } from 'node:timers/promises';
-import type { Upgrade } from '../../../server/src/upgrades.ts';
+import type { Upgrade } from '../host.ts';
 import type { UpstreamAddress } from './address.ts';
 import { type IsOurs, withoutOurEvents, withoutOurMessages } from './foreign-events.ts';
 import { framingOf, headersHere, headersThere, type RawHeaders } from './headers.ts';

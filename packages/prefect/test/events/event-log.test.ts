@@ -1,9 +1,9 @@
 /** The thread of the events, when it is at something that does not end. */
 import { expect, it, onTestFinished } from 'vitest';
+import { filterReader } from '../../src/events/api/filter-body.ts';
 import { instant } from '../../src/events/event.ts';
-import type { EventFilter } from '../../src/events/event-filter.ts';
-import { EventLog } from '../../src/events/event-log.ts';
-import { filterReader } from '../../src/events/filter-body.ts';
+import type { EventFilter } from '../../src/events/store/event-filter.ts';
+import { EventLog } from '../../src/events/store/event-log.ts';
 import { clientEvent } from './events-server.ts';
 
 const PAGE = { offset: 0, limit: 50, upTo: null, counts: true };

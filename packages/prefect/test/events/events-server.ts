@@ -12,9 +12,9 @@ import { WebSocket } from 'ws';
 import { realClock } from '../../../server/src/clock.ts';
 import { Replica } from '../../../server/src/replica.ts';
 import { serveUpgrades } from '../../../server/src/upgrades.ts';
-import { PrefectError, sendError } from '../../src/answers.ts';
+import { PrefectError, sendError } from '../../src/api/answers.ts';
+import { mount } from '../../src/api/routes.ts';
 import { type Events, openEvents } from '../../src/events/open-events.ts';
-import { mount } from '../../src/routes.ts';
 import type { UpstreamAddress } from '../../src/upstream/address.ts';
 
 export interface ToldEvent {
@@ -86,7 +86,7 @@ export class EventsServer {
     const warnings: string[] = [];
     const warn = (message: string): void => void warnings.push(message);
     const eventsFolder = options.eventsFolder ?? folder ?? null;
-    const events = await openEvents({ folder: eventsFolder, replica, apiKey, authString, upstream, warn });
+    const events = await openEvents({ folder: eventsFolder, host: replica, apiKey, authString, upstream, warn });
     const server = new EventsServer(replica, events, warnings);
     await server.#listen();
     let closing: Promise<void> | undefined;

@@ -1,7 +1,7 @@
 /** Looking up events: `/events/filter` and its pages. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { type EventFilter, matcherOf } from '../../src/events/event-filter.ts';
-import { filterReader } from '../../src/events/filter-body.ts';
+import { filterReader } from '../../src/events/api/filter-body.ts';
+import { type EventFilter, matcherOf } from '../../src/events/store/event-filter.ts';
 import { clientEvent, type EventPage, EventsServer, type StartOptions, type ToldEvent } from './events-server.ts';
 
 const NOW_MS = Date.parse('2026-11-24T12:00:00Z');

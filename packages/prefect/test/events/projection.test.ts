@@ -2,8 +2,8 @@
 import type { Amounts, Fact, LimitSettings } from '@slotkeeper/engine';
 import { describe, expect, it } from 'vitest';
 import type { PrefectEvent } from '../../src/events/event.ts';
-import { Kept } from '../../src/events/kept.ts';
-import { Projection } from '../../src/events/projection.ts';
+import { Kept } from '../../src/events/projection/changing-map.ts';
+import { Projection } from '../../src/events/projection/projection.ts';
 
 const SETTINGS: LimitSettings = {
   slots: 10,

@@ -1,10 +1,10 @@
 /** What is kept of events, and for how long. */
 import type { Fact } from '@slotkeeper/engine';
 import { expect, it, onTestFinished } from 'vitest';
+import { filterReader } from '../../src/events/api/filter-body.ts';
 import { instant, type PrefectEvent } from '../../src/events/event.ts';
-import type { EventFilter } from '../../src/events/event-filter.ts';
-import { filterReader } from '../../src/events/filter-body.ts';
-import { EventStore } from '../../src/events/store.ts';
+import type { EventFilter } from '../../src/events/store/event-filter.ts';
+import { EventStore } from '../../src/events/store/store.ts';
 
 const NOW_MS = Date.parse('2026-11-24T12:00:00Z');
 const DAY_MS = 24 * 3_600_000;

@@ -1,5 +1,5 @@
 /** Takes slots as Prefect's clients do, holds them, and gives them back or goes away, again and again. */
-import type { Kind } from '../../src/increment.ts';
+import type { Kind } from '../../src/increments/increment.ts';
 import type { Connection } from './connection.ts';
 import { NAMES, type Name, TTL_MS, type World } from './world.ts';
 

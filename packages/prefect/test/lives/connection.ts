@@ -1,6 +1,6 @@
 /** A connection between a client and a server: one request at a time, and whatever may be lost. */
-import type { Requester } from '../../src/held-increments.ts';
-import type { Increment, Outcome } from '../../src/increment.ts';
+import type { Requester } from '../../src/increments/held-increments.ts';
+import type { Increment, Outcome } from '../../src/increments/increment.ts';
 import type { Reply, Server } from './server.ts';
 import type { World } from './world.ts';
 

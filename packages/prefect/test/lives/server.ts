@@ -1,9 +1,9 @@
 /** A server's life, from its start to its kill: what is behind Prefect's API, without HTTP. */
 import { SimulatedProcess } from '../../../../test/simulation/host.ts';
 import { Replica } from '../../../server/src/replica.ts';
-import { whatToRelease } from '../../src/decrement.ts';
-import { HeldIncrements } from '../../src/held-increments.ts';
-import type { Outcome } from '../../src/increment.ts';
+import { HeldIncrements } from '../../src/increments/held-increments.ts';
+import type { Outcome } from '../../src/increments/increment.ts';
+import { whatToRelease } from '../../src/tag-limits/decrement.ts';
 import { FailingJournal } from '../failing-journal.ts';
 import { HOLD_MS, type Name, TTL_MS, type World } from './world.ts';
 
@@ -25,7 +25,7 @@ export class Server {
   private constructor(process: SimulatedProcess, replica: Replica) {
     this.process = process;
     this.replica = replica;
-    this.increments = new HeldIncrements({ replica, clock: process, holdMs: HOLD_MS });
+    this.increments = new HeldIncrements({ host: replica, clock: process, holdMs: HOLD_MS });
     replica.on({
       failed: () => {
         for (const reply of [...this.#pending]) reply('unavailable');

@@ -3,7 +3,7 @@ import { randomUUID } from 'node:crypto';
 import { MemoryStore } from '@slotkeeper/journal';
 import { Random } from '../../../../test/random.ts';
 import { VirtualTime } from '../../../../test/virtual-time.ts';
-import type { Kind } from '../../src/increment.ts';
+import type { Kind } from '../../src/increments/increment.ts';
 import { FailingJournal } from '../failing-journal.ts';
 import { Client } from './client.ts';
 import { Connection } from './connection.ts';

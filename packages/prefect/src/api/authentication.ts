@@ -1,0 +1,23 @@
+/** Who may use the face. */
+
+import { isKey } from '@slotkeeper/protocol';
+import type { FastifyRequest } from 'fastify';
+import { PrefectError } from './answers.ts';
+
+export interface Credentials {
+  readonly apiKey: string | null;
+  readonly authString: string | null;
+  /** Open to everybody who reads. */
+  readonly openPaths: readonly string[];
+}
+
+/** Throws a `PrefectError` for a request that shows neither. */
+export function authenticated({ method, url, headers }: FastifyRequest, credentials: Credentials): void {
+  const { apiKey, authString, openPaths } = credentials;
+  if (method === 'GET' && openPaths.includes(url.split('?', 1)[0]!)) return;
+  const given = headers.authorization ?? '';
+  // As a stock server does, schemes are taken in exactly this case.
+  if (authString !== null && isKey(given, `Basic ${Buffer.from(authString).toString('base64')}`)) return;
+  if (apiKey !== null && isKey(given, `Bearer ${apiKey}`)) return;
+  throw new PrefectError(401, { exception_message: 'Unauthorized' });
+}

@@ -1,0 +1,23 @@
+/** A page of a list of limits. */
+
+import { Faults, fields, type Reader } from '../input/validation.ts';
+import { integer } from '../input/values.ts';
+import { PrefectError } from './answers.ts';
+
+/** How many limits a page has at the most, and unless it is told. */
+const PAGE_MAX = 200;
+
+/** Out of bounds it is refused by itself, whatever else is wrong. */
+const pageLimit: Reader<number> = (input, loc) => {
+  const limit = integer()(input, loc);
+  if (limit instanceof Faults) return limit;
+  const bound =
+    limit < 0 ? 'greater than or equal to 0' : limit > PAGE_MAX ? `less than or equal to ${PAGE_MAX}` : null;
+  if (bound) throw new PrefectError(422, { detail: `Invalid limit: must be ${bound}.` });
+  return limit;
+};
+
+export const readPage = fields({
+  limit: { read: pageLimit, otherwise: PAGE_MAX },
+  offset: { read: integer({ ge: 0 }), otherwise: 0 },
+});

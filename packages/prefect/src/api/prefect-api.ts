@@ -1,0 +1,79 @@
+/** The face that an unmodified Prefect 3 client knows: its APIs of tag limits and of global limits, and what it asks around them. */
+import { setImmediate } from 'node:timers/promises';
+import type { Clock } from '@slotkeeper/protocol';
+import type { FastifyError, FastifyInstance, FastifyReply } from 'fastify';
+import { v2Routes } from '../global-limits/routes.ts';
+import type { Host } from '../host.ts';
+import { nextRequest } from '../increments/delivery.ts';
+import { HeldIncrements } from '../increments/held-increments.ts';
+import { v1Routes } from '../tag-limits/routes.ts';
+import { notFound, PrefectError, sendError, sendJson } from './answers.ts';
+import { authenticated } from './authentication.ts';
+import { DurableAnswers } from './durable-answers.ts';
+import { mount, type Route } from './routes.ts';
+import { serverRoutes } from './server-routes.ts';
+import { PREFECT_VERSION } from './versions.ts';
+
+export interface PrefectApiOptions {
+  readonly host: Host;
+  readonly clock: Clock;
+  /** What clients may show as `Authorization: Bearer …`, if they show no auth string. With neither, whoever reaches the server may use it. */
+  readonly apiKey?: string | null;
+  /** What clients may show as `Authorization: Basic …`, usually `USER:PASSWORD`. */
+  readonly authString?: string | null;
+  /** How long a request for slots is held open, well below the 60 s after which clients give up; 20 unless told. */
+  readonly holdSeconds?: number;
+  /** The time to live of v1 leases, which nobody renews; null, the default: they last until they are released. */
+  readonly v1LeaseSeconds?: number | null;
+  /** The Prefect version told to clients, which refuse one whose major version is not theirs. */
+  readonly prefectVersion?: string;
+  /** Further routes below the prefix. */
+  readonly routes?: readonly Route[];
+  /** Hears of each error that is answered with 500: a bug. */
+  readonly broke?: (error: Error) => void;
+}
+
+/**
+ * A Fastify plugin, to be registered under the prefix `/api`. The app's `routerOptions.maxParamLength`, which is 100 unless
+ * told, bounds the tags in paths: it should be 1024, so that a tag that is too long is told so, and is not an unknown path.
+ */
+export async function prefectApi(app: FastifyInstance, options: PrefectApiOptions): Promise<void> {
+  const { host, clock, apiKey = null, authString = null, holdSeconds = 20, v1LeaseSeconds = null } = options;
+  const leaseMs = v1LeaseSeconds === null ? null : v1LeaseSeconds * 1000;
+  const answers = new DurableAnswers(host);
+  const increments = new HeldIncrements({ host, clock, holdMs: holdSeconds * 1000 });
+
+  app.removeAllContentTypeParsers();
+  app.addContentTypeParser('*', { parseAs: 'buffer' }, (_request, bytes, done) => done(null, bytes));
+  app.setErrorHandler((error: FastifyError, _request, reply) => answerError(error, reply, options.broke));
+  // Whoever answers it: what stands in front of this face sees it first.
+  app.server.prependListener('request', ({ socket }) => nextRequest(socket));
+  const openPaths = [`${app.prefix}/health`, `${app.prefix}/ready`];
+  if (apiKey !== null || authString !== null) {
+    app.addHook('onRequest', async (request) => authenticated(request, { apiKey, authString, openPaths }));
+  }
+  app.setNotFoundHandler(() => {
+    throw notFound();
+  });
+  app.addHook('preClose', async () => {
+    if (host.ready) increments.sendAllAway();
+    await answers.allTold();
+    increments.forgetAll();
+    // Connections may be closed next: what has been answered is with the operating system by then.
+    await setImmediate();
+  });
+  mount(app, serverRoutes(host, options.prefectVersion ?? PREFECT_VERSION));
+  mount(app, [
+    ...v1Routes({ answers, increments, leaseMs }),
+    ...v2Routes({ answers, increments }),
+    ...(options.routes ?? []),
+  ]);
+}
+
+function answerError(error: FastifyError, reply: FastifyReply, broke: PrefectApiOptions['broke']): FastifyReply {
+  if (error instanceof PrefectError) return sendError(reply, error);
+  const { statusCode = 500, message } = error;
+  if (statusCode < 500) return sendJson(reply, statusCode, { detail: message });
+  broke?.(error);
+  return sendJson(reply, 500, { exception_message: 'Internal Server Error' });
+}

@@ -1,0 +1,32 @@
+/** What clients and probes ask around the work. */
+import type { Host } from '../host.ts';
+import { invalidRequest, missing } from '../input/validation.ts';
+import { PrefectError, sendJson } from './answers.ts';
+import type { Route } from './routes.ts';
+import { API_VERSION } from './versions.ts';
+
+export function serverRoutes(host: Host, prefectVersion: string): readonly Route[] {
+  return [
+    { method: 'GET', path: '/health', anyVersion: true, handle: ({ reply }) => sendJson(reply, 200, true) },
+    { method: 'GET', path: '/version', anyVersion: true, handle: ({ reply }) => sendJson(reply, 200, API_VERSION) },
+    { method: 'GET', path: '/hello', handle: ({ reply }) => sendJson(reply, 200, '👋') },
+    { method: 'GET', path: '/admin/version', handle: ({ reply }) => sendJson(reply, 200, prefectVersion) },
+    {
+      method: 'GET',
+      path: '/ready',
+      handle: ({ reply }) =>
+        host.ready
+          ? sendJson(reply, 200, { message: 'OK' })
+          : sendJson(reply, 503, { message: 'Starting again from the journal' }),
+    },
+    {
+      method: 'GET',
+      path: '/csrf-token',
+      handle: ({ query }) => {
+        if (query.client === undefined) throw invalidRequest(missing(['query', 'client'], null).list, null);
+        // Clients look for exactly this, and then send no tokens.
+        throw new PrefectError(422, { detail: 'CSRF protection is disabled.' });
+      },
+    },
+  ];
+}

@@ -1,0 +1,49 @@
+/** `/api/events/in`, where Prefect's clients send their events. A client that cannot send them complains for as long as it runs. */
+import type { WebSocket } from 'ws';
+import { readBody } from '../../input/body.ts';
+import { Faults } from '../../input/validation.ts';
+import type { PrefectEvent } from '../event.ts';
+import type { ClientEvents } from './client-events.ts';
+import { readEvent } from './event-body.ts';
+import { type EventSockets, eventSockets } from './event-socket.ts';
+
+/** A client that sends faster than its events are kept is not read until fewer of them are under way. */
+const UNDER_WAY_BYTES_MAX = 1_048_576;
+
+export function eventsIn(tokens: readonly string[], events: ClientEvents): EventSockets {
+  return eventSockets({ tokens, open: (socket) => receive(socket, events) });
+}
+
+function receive(socket: WebSocket, events: ClientEvents): void {
+  let underWayBytes = 0;
+  /** That all which was sent so far is kept. */
+  let kept: Promise<void> = Promise.resolve();
+  socket.on('message', (data) => {
+    const text = data.toString();
+    const event = parse(text);
+    if (!event) return socket.terminate();
+    underWayBytes += text.length;
+    if (underWayBytes > UNDER_WAY_BYTES_MAX) socket.pause();
+    kept = events.keep([event]).then(
+      () => {
+        underWayBytes -= text.length;
+        if (socket.isPaused) socket.resume();
+      },
+      // The client sends again what no pong has told it of.
+      () => socket.terminate(),
+    );
+  });
+  socket.on('ping', (data) => {
+    void kept.then(() => socket.readyState === socket.OPEN && socket.pong(data));
+  });
+}
+
+function parse(text: string): PrefectEvent | undefined {
+  try {
+    const body = readBody(Buffer.from(text), undefined);
+    const event = body.is === 'json' ? readEvent(body.value, ['body']) : undefined;
+    return event instanceof Faults ? undefined : event;
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,81 @@
+/** `/api/events/out`, where Prefect's clients follow what happens: first what has happened lately, then what does. */
+import type { WebSocket } from 'ws';
+import { Faults } from '../../input/validation.ts';
+import { instant } from '../event.ts';
+import type { EventFilter } from '../store/event-filter.ts';
+import type { EventLog } from '../store/event-log.ts';
+import { type EventSockets, eventSockets, parseMessage } from './event-socket.ts';
+import { filterReader } from './filter-body.ts';
+
+const PROTOCOL_ERROR = 1002;
+/** Older events are not told, whatever the filter says. */
+const LOOK_BACK_MS = 15 * 60_000;
+const EVENTS_AT_ONCE = 250;
+const LOOKED_AT_AT_ONCE = 10_000;
+const REASON_BYTES_MAX = 123;
+const NO_END = '9999-12-31T23:59:59.999999Z';
+
+export function eventsOut(tokens: readonly string[], events: EventLog): EventSockets {
+  return eventSockets({ tokens, open: (socket) => expectFilter(socket, events) });
+}
+
+function expectFilter(socket: WebSocket, events: EventLog): void {
+  socket.on('ping', (data) => socket.pong(data));
+  socket.once('message', (data) => {
+    const message = parseMessage(data);
+    if (message === undefined) return socket.terminate();
+    if (message.type !== 'filter') return socket.close(PROTOCOL_ERROR, "Expected 'filter' message");
+    const filter = filterReader(Date.now(), NO_END)(message.filter, ['filter']);
+    if (filter instanceof Faults) return socket.close(PROTOCOL_ERROR, reasonOf(filter));
+    stream(socket, events, clamped(filter), message.backfill !== false).catch(() => socket.terminate());
+  });
+}
+
+function reasonOf(faults: Faults): string {
+  const [first] = faults.list;
+  const reason = `Invalid filter: ${first?.loc.slice(1).join('.')}: ${first?.msg}`;
+  return Buffer.from(reason)
+    .subarray(0, REASON_BYTES_MAX)
+    .toString()
+    .replace(/\uFFFD$/, '');
+}
+
+function clamped(filter: EventFilter): EventFilter {
+  const { since, until } = filter.occurred;
+  const [, latest = since] = [since, instant(Date.now() - LOOK_BACK_MS)].sort();
+  return { ...filter, occurred: { since: latest, until }, order: 'ASC' };
+}
+
+async function stream(socket: WebSocket, events: EventLog, filter: EventFilter, fromPast: boolean): Promise<void> {
+  const closed = new AbortController();
+  socket.once('close', () => closed.abort());
+  let { seq } = await events.call('head');
+  if (fromPast) await sendPast(socket, events, filter, seq);
+  while (!closed.signal.aborted) {
+    const slice = await events.call('after', seq, filter, EVENTS_AT_ONCE, LOOKED_AT_AT_ONCE);
+    await send(socket, slice.events);
+    if (slice.seq === seq) await events.newer(seq, closed.signal);
+    seq = slice.seq;
+  }
+}
+
+/** What the store had as it was at number `upTo`. */
+async function sendPast(socket: WebSocket, events: EventLog, filter: EventFilter, upTo: number): Promise<void> {
+  for (let offset = 0; ; offset += EVENTS_AT_ONCE) {
+    const page = await events.call('page', filter, { offset, limit: EVENTS_AT_ONCE, upTo, counts: false });
+    await send(socket, page.events);
+    if (page.events.length < EVENTS_AT_ONCE) return;
+  }
+}
+
+/** Resolves when the last of them is with the operating system, so that who does not read is not told more. */
+async function send(socket: WebSocket, events: readonly string[]): Promise<void> {
+  let sent: Promise<void> | undefined;
+  for (const event of events) {
+    sent = new Promise((resolve, reject) => {
+      socket.send(`{"type":"event","event":${event}}`, (error) => (error ? reject(error) : resolve()));
+    });
+    sent.catch(() => {});
+  }
+  await sent;
+}

@@ -1,0 +1,109 @@
+/** Reading a filter for events as Prefect's server takes it. */
+
+import { uuid } from '../../input/uuid.ts';
+import { Faults, type Field, fault, object, type Reader } from '../../input/validation.ts';
+import { boolean, list, oneOf } from '../../input/values.ts';
+import { instant } from '../event.ts';
+import type { EventFilter, Labels, RelatedConditions } from '../store/event-filter.ts';
+import { parseTextQuery, type TextQuery } from '../store/text-query.ts';
+import { readText } from './event-body.ts';
+import { readInstant } from './instant-body.ts';
+
+/** So far a filter looks back unless it says how far. */
+const LOOK_BACK_MS = 180 * 24 * 3_600_000;
+const QUERY_MAX = 200;
+
+const texts = list(readText);
+
+const readLabels: Reader<Labels> = (input, loc) => {
+  if (typeof input !== 'object' || input === null || Array.isArray(input)) {
+    return fault('dict_type', 'Input should be a valid dictionary', input, loc);
+  }
+  const labels: [string, readonly string[]][] = [];
+  for (const [label, patterns] of Object.entries(input)) {
+    const read = typeof patterns === 'string' ? [patterns] : texts(patterns, [...loc, label]);
+    if (read instanceof Faults) return read;
+    labels.push([label, read]);
+  }
+  return Object.fromEntries(labels);
+};
+
+const readQuery: Reader<string> = (input, loc) => {
+  const text = readText(input, loc);
+  if (text instanceof Faults || text.length <= QUERY_MAX) return text;
+  const msg = `String should have at most ${QUERY_MAX} characters`;
+  return fault('string_too_long', msg, input, loc, { max_length: QUERY_MAX });
+};
+
+/** Pairs of an id and a role. */
+const readPair: Reader<readonly [string, string]> = (input, loc) => {
+  const pair = texts(input, loc);
+  if (pair instanceof Faults || pair.length === 2) return pair as readonly [string, string] | Faults;
+  return fault('tuple_type', 'Input should be a valid tuple of 2 items', input, loc);
+};
+
+/** `null` is as good as nothing. */
+function maybe<T>(read: Reader<T>, otherwise: T): Field<T> {
+  return { read: (input, loc) => (input === null ? otherwise : read(input, loc)), otherwise };
+}
+
+function oneOrMore<T>(read: Reader<T>): Reader<readonly T[]> {
+  const all = list(read);
+  return (input, loc) => {
+    if (Array.isArray(input)) return all(input, loc);
+    const one = read(input, loc);
+    return one instanceof Faults ? one : [one];
+  };
+}
+
+const NONE: readonly string[] = [];
+const NO_LABELS: Labels = {};
+const NO_QUERY: TextQuery = parseTextQuery('');
+
+const ofResource = { id: maybe(texts, NONE), id_prefix: maybe(texts, NONE), labels: maybe(readLabels, NO_LABELS) };
+
+const readOccurred = object({ since: maybe(readInstant, ''), until: maybe(readInstant, '') });
+const readNames = object({
+  prefix: maybe(texts, NONE),
+  exclude_prefix: maybe(texts, NONE),
+  name: maybe(texts, NONE),
+  exclude_name: maybe(texts, NONE),
+});
+const readResource = object({ ...ofResource, distinct: maybe(boolean, false) });
+const readRelated: Reader<RelatedConditions> = object({
+  id: maybe(texts, NONE),
+  role: maybe(texts, NONE),
+  resources_in_roles: maybe(list(readPair), [] as readonly (readonly [string, string])[]),
+  labels: maybe(readLabels, NO_LABELS),
+});
+const readIds = object({ id: maybe(list(uuid), NONE) });
+const readTextFilter = object({ query: { read: readQuery } });
+
+const readConditions = object({
+  occurred: maybe(readOccurred, { since: '', until: '' }),
+  event: maybe(readNames, { prefix: NONE, exclude_prefix: NONE, name: NONE, exclude_name: NONE }),
+  resource: maybe(readResource, { id: NONE, id_prefix: NONE, labels: NO_LABELS, distinct: false }),
+  related: maybe(oneOrMore(readRelated), []),
+  any_resource: maybe(oneOrMore(object(ofResource)), []),
+  id: maybe(readIds, { id: NONE }),
+  text: maybe(readTextFilter, { query: '' }),
+  order: maybe(oneOf('ASC', 'DESC'), 'DESC' as const),
+});
+
+/**
+ * @param nowMs when it is asked; what stands for a filter that does not say otherwise: the last 180 days
+ * @param until up to when events may have occurred unless it says so itself
+ */
+export function filterReader(nowMs: number, until = instant(nowMs)): Reader<EventFilter> {
+  return (input, loc) => {
+    const read = readConditions(input ?? {}, loc);
+    if (read instanceof Faults) return read;
+    const { occurred, id, text, ...others } = read;
+    return {
+      ...others,
+      occurred: { since: occurred.since || instant(nowMs - LOOK_BACK_MS), until: occurred.until || until },
+      id: id.id,
+      text: text.query === '' ? NO_QUERY : parseTextQuery(text.query),
+    };
+  };
+}

@@ -1,0 +1,202 @@
+/**
+ * From facts to events. Each grant has one acquired and one released event for each of its limits, however it ends:
+ * - what a grant spends of a rate comes back by itself, so it has no released event, unless the grant was undone;
+ * - slots that are left taken without their lease (a bare increment) are released as slots of their limit are returned,
+ *   the oldest first, or as their number is set by hand to less. Of a rate they decay.
+ */
+import type { Amounts, Fact } from '@slotkeeper/engine';
+import type { PrefectEvent } from '../event.ts';
+import type { Kept } from './changing-map.ts';
+import { type Grant, isV1, type KnownLimit, type Taken } from './projection-state.ts';
+import { acquired, type End, limitEvent, released } from './slot-events.ts';
+
+/** A fact that does not go on from what is known. */
+export class MisfitError extends Error {
+  override readonly name = 'MisfitError';
+}
+
+type Of<T extends Fact['type']> = Extract<Fact, { type: T }>;
+
+export class Projection {
+  /** By their names. */
+  readonly #limits: Kept<KnownLimit>;
+  /** By their leases. */
+  readonly #grants: Kept<Grant>;
+  readonly #limitsById: Map<string, KnownLimit>;
+  #told: PrefectEvent[] = [];
+
+  constructor(limits: Kept<KnownLimit>, grants: Kept<Grant>) {
+    this.#limits = limits;
+    this.#grants = grants;
+    this.#limitsById = new Map([...limits.values()].map((limit) => [limit.id, limit]));
+  }
+
+  /** The events that the fact at `position` comes to, in their order. Facts are to come in theirs, each once. */
+  apply(position: number, fact: Fact): readonly PrefectEvent[] {
+    this.#told = [];
+    switch (fact.type) {
+      case 'limit.set':
+        this.#set(position, fact);
+        break;
+      case 'limit.deleted':
+        this.#delete(position, fact);
+        break;
+      case 'limit.renamed':
+        this.#rename(position, fact);
+        break;
+      case 'limit.occupied':
+        this.#occupied(fact);
+        break;
+      case 'slots.returned':
+        this.#returned(fact.amounts, fact.at);
+        break;
+      case 'lease.granted':
+        this.#granted(position, fact);
+        break;
+      case 'lease.renewed':
+        break;
+      case 'lease.released':
+        this.#released(fact);
+        break;
+      case 'lease.expired':
+        this.#ended(fact.leaseId, fact.at, { cause: 'expired' });
+        break;
+      case 'lease.revoked':
+        this.#ended(fact.leaseId, fact.at, { cause: 'revoked', reason: fact.reason });
+        break;
+    }
+    return this.#told;
+  }
+
+  // Limits
+
+  #set(position: number, { name, id, settings, at }: Of<'limit.set'>): void {
+    const { slots, slotDecayPerSecond, active } = settings;
+    const known = this.#limits.get(name);
+    const limit = known ?? { id, name, slots, slotDecayPerSecond, active, held: 0, left: [] };
+    Object.assign(limit, { slots, slotDecayPerSecond, active });
+    this.#limits.set(name, limit);
+    this.#limitsById.set(limit.id, limit);
+    this.#told.push(limitEvent(known ? 'updated' : 'created', limit, at, position));
+    if (slotDecayPerSecond !== null)
+      this.#takeLeft(limit, Number.POSITIVE_INFINITY, at, { cause: 'returned', reason: 'The limit is a rate now.' });
+  }
+
+  #delete(position: number, { name, at }: Of<'limit.deleted'>): void {
+    const limit = this.#known(name);
+    this.#takeLeft(limit, Number.POSITIVE_INFINITY, at, { cause: 'revoked', reason: 'The limit was deleted.' });
+    this.#limits.delete(name);
+    this.#limitsById.delete(limit.id);
+    this.#told.push(limitEvent('deleted', limit, at, position));
+  }
+
+  #rename(position: number, { name, to, at }: Of<'limit.renamed'>): void {
+    const limit = this.#known(name);
+    this.#limits.delete(name);
+    limit.name = to;
+    this.#limits.set(to, limit);
+    this.#told.push(limitEvent('updated', limit, at, position));
+  }
+
+  #occupied({ name, slots, at }: Of<'limit.occupied'>): void {
+    const limit = this.#known(name);
+    const left = limit.left.reduce((sum, { remaining }) => sum + remaining, 0);
+    const excess = left - Math.max(0, slots - limit.held);
+    this.#takeLeft(limit, excess, at, { cause: 'revoked', reason: `The taken slots were set to ${slots}.` });
+  }
+
+  // Grants
+
+  #granted(position: number, fact: Of<'lease.granted'>): void {
+    const { leaseId: lease, at, sessionId: session, holder, amounts, refunds } = fact;
+    const all = amounts.map(([name, slots]) => {
+      const { id, slots: size } = this.#known(name);
+      return { limit: id, name, size, slots };
+    });
+    const isSpent = ({ name }: Taken): boolean => !refunds && this.#known(name).slotDecayPerSecond !== null;
+    const grant: Grant = {
+      lease,
+      token: position,
+      atMs: at,
+      isV1: isV1(session),
+      holder,
+      limits: all.map(({ limit }) => limit),
+      taken: all.filter((taken) => !isSpent(taken)),
+      spent: all.filter(isSpent),
+    };
+    for (const taken of grant.taken) this.#hold(taken.limit, taken.slots);
+    for (const taken of all) this.#told.push(acquired(grant, taken));
+    this.#grants.set(lease, grant);
+  }
+
+  #released({ leaseId: lease, names, how, at }: Of<'lease.released'>): void {
+    if (how === 'left') this.#leave(lease, names);
+    else this.#ended(lease, at, { cause: how }, names);
+  }
+
+  #ended(lease: string, atMs: number, end: End, names: readonly string[] | null = null): void {
+    const [grant, taken] = this.#letGo(lease, names);
+    const all = end.cause === 'undone' ? [...taken, ...grant.spent] : taken;
+    for (const one of all) this.#told.push(released(grant, one, atMs, end));
+  }
+
+  #leave(lease: string, names: readonly string[] | null): void {
+    const [grant, all] = this.#letGo(lease, names);
+    for (const taken of all) {
+      const limit = this.#limitsById.get(taken.limit);
+      if (!limit || limit.slotDecayPerSecond !== null) continue;
+      limit.left.push({ grant: { ...grant, taken: [], spent: [] }, taken, remaining: taken.slots });
+      this.#limits.set(limit.name, limit);
+    }
+  }
+
+  /** Takes off the grant what it holds of the limits `names`, or of all. A grant that holds nothing is over. */
+  #letGo(lease: string, names: readonly string[] | null): [Grant, readonly Taken[]] {
+    const grant = this.#grants.get(lease);
+    if (!grant) throw new MisfitError(`lease ${lease} ends, of which there is no grant`);
+    const ids = names?.map((name) => this.#known(name).id);
+    const isGone = ({ limit }: Taken): boolean => !ids || ids.includes(limit);
+    const gone = grant.taken.filter(isGone);
+    grant.taken = grant.taken.filter((taken) => !isGone(taken));
+    for (const { limit, slots } of gone) this.#hold(limit, -slots);
+    if (grant.taken.length > 0) this.#grants.set(lease, grant);
+    else this.#grants.delete(lease);
+    return [grant, gone];
+  }
+
+  #hold(id: string, slots: number): void {
+    const limit = this.#limitsById.get(id);
+    if (!limit) throw new MisfitError(`slots are held of limit ${id}, which does not exist`);
+    limit.held += slots;
+    this.#limits.set(limit.name, limit);
+  }
+
+  // Slots that were left
+
+  #returned(amounts: Amounts, atMs: number): void {
+    for (const [name, slots] of amounts) this.#takeLeft(this.#known(name), slots, atMs, { cause: 'returned' });
+  }
+
+  /** As many slots as there are, up to `slots`. */
+  #takeLeft(limit: KnownLimit, slots: number, atMs: number, end: End): void {
+    let due = slots;
+    let over = 0;
+    for (const left of limit.left) {
+      if (due <= 0) break;
+      const back = Math.min(due, left.remaining);
+      due -= back;
+      left.remaining -= back;
+      if (left.remaining > 0) break;
+      over += 1;
+      this.#told.push(released(left.grant, left.taken, atMs, end));
+    }
+    limit.left.splice(0, over);
+    this.#limits.set(limit.name, limit);
+  }
+
+  #known(name: string): KnownLimit {
+    const limit = this.#limits.get(name);
+    if (!limit) throw new MisfitError(`a fact names limit '${name}', which does not exist`);
+    return limit;
+  }
+}

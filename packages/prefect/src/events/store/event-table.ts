@@ -1,0 +1,203 @@
+/** The events that are kept, each with a number in the order in which they were stored. */
+import type { DatabaseSync, SQLInputValue, StatementSync } from 'node:sqlite';
+import { type PrefectEvent, RESOURCE_ID } from '../event.ts';
+import { beginningsOf, type EventFilter, type Matcher, matcherOf, withoutNamesAndIds } from './event-filter.ts';
+import { PAGE_BYTES } from './events-file.ts';
+
+/** As the journal's history. */
+const RETENTION_MS = 7 * 24 * 3_600_000;
+/** Of what is told at once: it is in memory as a whole, perhaps for each of many readers. */
+const SLICE_BYTES = 1_048_576;
+/** So many events are removed at once at the most, since nobody is answered meanwhile. */
+const REMOVED_AT_ONCE = 5_000;
+
+const SQL = {
+  insert:
+    'INSERT OR IGNORE INTO event (id, occurred, name, resource, stored, derived, body) VALUES (?, ?, ?, ?, ?, ?, ?)',
+  lastSeq: "SELECT seq FROM sqlite_sequence WHERE name = 'event'",
+  after: 'SELECT seq, derived, body FROM event WHERE seq > ? ORDER BY seq',
+  body: 'SELECT body FROM event WHERE seq = ?',
+  oldest: 'SELECT seq, stored FROM event ORDER BY seq LIMIT ?',
+  remove: 'DELETE FROM event WHERE seq <= ?',
+  pages: 'PRAGMA page_count',
+  freePages: 'PRAGMA freelist_count',
+} as const;
+
+export interface Asked {
+  readonly offset: number;
+  readonly limit: number;
+  /** Of events stored later nothing is told; null: of all. */
+  readonly upTo: number | null;
+  /** Whether to count all that match, or only to tell the page. */
+  readonly counts: boolean;
+}
+
+export interface Page {
+  /** Each an event as JSON. */
+  readonly events: readonly string[];
+  /** 0 unless it was asked for. */
+  readonly total: number;
+  /** The number of the last event that there was. */
+  readonly seq: number;
+}
+
+export interface Slice {
+  readonly events: readonly string[];
+  /** All up to this one have been looked at. */
+  readonly seq: number;
+}
+
+interface Condition {
+  readonly sql: string;
+  readonly values: readonly SQLInputValue[];
+}
+
+export class EventTable {
+  readonly #db: DatabaseSync;
+  readonly #sql: Readonly<Record<keyof typeof SQL, StatementSync>>;
+  readonly #bytesMax: number;
+
+  /** @param bytesMax of the whole file, about */
+  constructor(db: DatabaseSync, bytesMax: number) {
+    this.#db = db;
+    this.#bytesMax = bytesMax;
+    this.#sql = Object.fromEntries(Object.entries(SQL).map(([name, text]) => [name, db.prepare(text)])) as never;
+  }
+
+  get lastSeq(): number {
+    return Number(this.#sql.lastSeq.get()?.seq ?? 0);
+  }
+
+  /** One whose id is there already changes nothing. */
+  insert(event: PrefectEvent, received: string, nowMs: number, isDerived: boolean): void {
+    const { id, occurred, event: name, resource } = event;
+    const body = JSON.stringify({ ...event, received });
+    this.#sql.insert.run(id, occurred, name, resource[RESOURCE_ID]!, nowMs, isDerived ? 1 : 0, body);
+  }
+
+  page(filter: EventFilter, asked: Asked): Page {
+    const seq = this.lastSeq;
+    const condition = conditionOf(filter, asked.upTo ?? seq);
+    const begins = matcherOf(beginningsOf(filter));
+    const matches = matcherOf(withoutNamesAndIds(filter));
+    const isPicked = !begins && !matches && !filter.resource.distinct;
+    const page = isPicked
+      ? this.#pick(filter, asked, condition)
+      : this.#scan(filter, asked, condition, begins, matches);
+    return { ...page, seq };
+  }
+
+  /** Where the database knows which events match. */
+  #pick({ order }: EventFilter, { offset, limit, counts }: Asked, { sql, values }: Condition): Omit<Page, 'seq'> {
+    const rows = this.#db.prepare(`SELECT body FROM event WHERE ${sql} ${ordered(order)} LIMIT ? OFFSET ?`);
+    const events = rows.all(...values, limit, offset).map(({ body }) => body as string);
+    if (!counts) return { events, total: 0 };
+    const count = this.#db.prepare(`SELECT count(*) AS count FROM event WHERE ${sql}`).get(...values)?.count;
+    return { events, total: Number(count) };
+  }
+
+  #scan(
+    { order, resource }: EventFilter,
+    { offset, limit, counts }: Asked,
+    { sql, values }: Condition,
+    begins: Matcher | undefined,
+    matches: Matcher | undefined,
+  ): Omit<Page, 'seq'> {
+    const events: string[] = [];
+    const seen = new Set<string>();
+    let total = 0;
+    const rows = this.#db.prepare(`SELECT seq, name, resource FROM event WHERE ${sql} ${ordered(order)}`);
+    for (const row of rows.iterate(...values)) {
+      const [seq, name, id] = [Number(row.seq), row.name as string, row.resource as string];
+      if (resource.distinct && seen.has(id)) continue;
+      if (begins && !begins({ event: name, resource: { [RESOURCE_ID]: id } } as unknown as PrefectEvent)) continue;
+      if (matches && !matches(JSON.parse(this.#bodyOf(seq)))) continue;
+      if (resource.distinct) seen.add(id);
+      total += 1;
+      if (total > offset && events.length < limit) events.push(this.#bodyOf(seq));
+      else if (!counts && events.length >= limit) break;
+    }
+    return { events, total };
+  }
+
+  #bodyOf(seq: number): string {
+    return this.#sql.body.get(seq)?.body as string;
+  }
+
+  /** Events after number `seq` in the order in which they were stored: `limit` of them at the most, of `scanMax` looked at. */
+  after(seq: number, filter: EventFilter, limit: number, scanMax: number): Slice {
+    const { since, until } = filter.occurred;
+    const matches = matcherOf(filter);
+    return this.#slice(seq, limit, scanMax, (body) => {
+      const event = JSON.parse(body) as PrefectEvent;
+      return event.occurred >= since && event.occurred <= until && (!matches || matches(event));
+    });
+  }
+
+  /** As `after`, those alone that were derived from the journal. */
+  derivedAfter(seq: number, limit: number, scanMax: number): Slice {
+    return this.#slice(seq, limit, scanMax, (_body, isDerived) => isDerived);
+  }
+
+  #slice(
+    after: number,
+    limit: number,
+    scanMax: number,
+    isWanted: (body: string, isDerived: boolean) => boolean,
+  ): Slice {
+    const events: string[] = [];
+    let scanned = 0;
+    let bytes = 0;
+    for (const row of this.#sql.after.iterate(after)) {
+      const body = row.body as string;
+      scanned += 1;
+      if (isWanted(body, row.derived === 1)) {
+        events.push(body);
+        bytes += body.length;
+      }
+      if (events.length >= limit || bytes >= SLICE_BYTES || scanned >= scanMax) return { events, seq: Number(row.seq) };
+    }
+    // Those up to the last one may be gone.
+    return { events, seq: Math.max(after, this.lastSeq) };
+  }
+
+  /** The oldest go: those that are too old, and as long as there are too many. */
+  retain(nowMs: number): void {
+    const isTooLarge = this.#usedBytes() > this.#bytesMax;
+    let gone = 0;
+    for (const { seq, stored } of this.#sql.oldest.iterate(REMOVED_AT_ONCE)) {
+      if (!isTooLarge && Number(stored) >= nowMs - RETENTION_MS) break;
+      gone = Number(seq);
+    }
+    if (gone > 0) this.#sql.remove.run(gone);
+  }
+
+  #usedBytes(): number {
+    const pages = Number(this.#sql.pages.get()?.page_count) - Number(this.#sql.freePages.get()?.freelist_count);
+    return pages * PAGE_BYTES;
+  }
+}
+
+function ordered(order: EventFilter['order']): string {
+  return order === 'ASC' ? 'ORDER BY occurred, seq' : 'ORDER BY occurred DESC, seq DESC';
+}
+
+const IS_ONE_OF = 'IN (SELECT value FROM json_each(?))';
+
+/**
+ * When it occurred, and what `withoutNamesAndIds` leaves out but for `beginningsOf`: the database finds that soon, which
+ * matters since it cannot be interrupted.
+ */
+function conditionOf({ occurred, event, resource, id }: EventFilter, upTo: number): Condition {
+  const lists: readonly (readonly [list: readonly string[], sql: string])[] = [
+    [id, `id ${IS_ONE_OF}`],
+    [event.name, `name ${IS_ONE_OF}`],
+    [event.exclude_name, `NOT name ${IS_ONE_OF}`],
+    [resource.id, `resource ${IS_ONE_OF}`],
+  ];
+  const asked = lists.filter(([list]) => list.length > 0);
+  return {
+    sql: ['occurred BETWEEN ? AND ? AND seq <= ?', ...asked.map(([, sql]) => sql)].join(' AND '),
+    values: [occurred.since, occurred.until, upTo, ...asked.map(([list]) => JSON.stringify(list))],
+  };
+}

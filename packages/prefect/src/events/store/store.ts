@@ -1,0 +1,147 @@
+/**
+ * The events of the last days in a file, with all that is needed to go on from where the journal was last read.
+ *
+ * Who is right when parts disagree: the journal. What is told of slots and limits can be derived from it again, so the
+ * file need not survive a loss of power unharmed.
+ */
+import type { DatabaseSync, StatementSync } from 'node:sqlite';
+import type { Fact } from '@slotkeeper/engine';
+import type { PrefectEvent } from '../event.ts';
+import { Kept } from '../projection/changing-map.ts';
+import { Projection } from '../projection/projection.ts';
+import type { Grant, KnownLimit, Standing } from '../projection/projection-state.ts';
+import { EventTable } from './event-table.ts';
+import { openEventsFile } from './events-file.ts';
+
+const BYTES_MAX = 2 ** 31;
+
+const SQL = {
+  begin: 'BEGIN IMMEDIATE',
+  commit: 'COMMIT',
+  rollback: 'ROLLBACK',
+  head: 'SELECT position, at, sent FROM head',
+  setPosition: 'UPDATE head SET position = ?, at = ?',
+  setSent: 'UPDATE head SET sent = ?',
+  kept: 'SELECT key, value FROM kept WHERE kind = ?',
+  keep: 'INSERT OR REPLACE INTO kept (kind, key, value) VALUES (?, ?, ?)',
+  drop: 'DELETE FROM kept WHERE kind = ? AND key = ?',
+  dropAll: 'DELETE FROM kept',
+} as const;
+
+export interface StoreHead {
+  /** Facts up to this one have been folded; null: none ever. */
+  readonly position: number | null;
+  /** The time of that fact. */
+  readonly atMs: number | null;
+  /** Events up to this one have been sent upstream; null: none ever. */
+  readonly sent: number | null;
+  /** The number of the last event. */
+  readonly seq: number;
+}
+
+/** Synchronous throughout, and queries may take their time: it belongs in a thread of its own. */
+export class EventStore {
+  readonly events: EventTable;
+  readonly #db: DatabaseSync;
+  readonly #sql: Readonly<Record<keyof typeof SQL, StatementSync>>;
+  #limits!: Kept<KnownLimit>;
+  #grants!: Kept<Grant>;
+  #projection!: Projection;
+
+  /** @param file made if it is missing, and anew if nobody can read it; null: in memory */
+  constructor(file: string | null, { bytesMax = BYTES_MAX } = {}) {
+    this.#db = openEventsFile(file);
+    this.events = new EventTable(this.#db, bytesMax);
+    this.#sql = Object.fromEntries(Object.entries(SQL).map(([name, text]) => [name, this.#db.prepare(text)])) as never;
+    this.#load();
+  }
+
+  head(): StoreHead {
+    const { position = null, at = null, sent = null } = this.#sql.head.get() ?? {};
+    return { position, atMs: at, sent, seq: this.events.lastSeq } as StoreHead;
+  }
+
+  /** Forgets what it knew of limits and grants, and goes on from `standing`. */
+  startFrom(standing: Standing): void {
+    this.#transaction(() => {
+      this.#sql.dropAll.run();
+      this.#know(new Kept(), new Kept());
+      for (const limit of standing.limits) this.#limits.set(limit.name, limit);
+      for (const grant of standing.grants) this.#grants.set(grant.lease, grant);
+      this.#know(this.#limits, this.#grants);
+      this.#save();
+      this.#sql.setPosition.run(standing.position, standing.atMs);
+    });
+  }
+
+  /** Keeps the events that `facts` come to, which are those right after position `after`. Returns the number of the last event. */
+  fold(after: number, facts: readonly Fact[], nowMs: number): number {
+    const position = this.head().position ?? 0;
+    if (after !== position) throw new Error(`facts after ${after} cannot follow those up to ${position}`);
+    return this.#transaction(() => {
+      for (const [at, fact] of facts.entries()) {
+        for (const event of this.#projection.apply(after + 1 + at, fact))
+          this.events.insert(event, event.occurred, nowMs, true);
+      }
+      this.#save();
+      this.#sql.setPosition.run(after + facts.length, facts.at(-1)?.at ?? 0);
+      this.events.retain(nowMs);
+      return this.events.lastSeq;
+    });
+  }
+
+  /** Keeps events of clients. Returns the number of the last event. */
+  add(events: readonly PrefectEvent[], received: string, nowMs: number): number {
+    return this.#transaction(() => {
+      for (const event of events) this.events.insert(event, received, nowMs, false);
+      this.events.retain(nowMs);
+      return this.events.lastSeq;
+    });
+  }
+
+  /** Remembers that events up to `seq` have been sent upstream. */
+  setSent(seq: number): void {
+    this.#sql.setSent.run(seq);
+  }
+
+  close(): void {
+    this.#db.close();
+  }
+
+  #know(limits: Kept<KnownLimit>, grants: Kept<Grant>): void {
+    this.#limits = limits;
+    this.#grants = grants;
+    this.#projection = new Projection(limits, grants);
+  }
+
+  #load(): void {
+    this.#know(new Kept(this.#saved<KnownLimit>('limit')), new Kept(this.#saved<Grant>('grant')));
+  }
+
+  #saved<V>(kind: string): [string, V][] {
+    return this.#sql.kept.all(kind).map(({ key, value }) => [key as string, JSON.parse(value as string) as V]);
+  }
+
+  #save(): void {
+    for (const [kind, kept] of [['limit', this.#limits] as const, ['grant', this.#grants] as const]) {
+      for (const [key, value] of kept.takeChanges()) {
+        if (value === undefined) this.#sql.drop.run(kind, key);
+        else this.#sql.keep.run(kind, key, JSON.stringify(value));
+      }
+    }
+  }
+
+  #transaction<T>(body: () => T): T {
+    this.#sql.begin.run();
+    try {
+      const result = body();
+      this.#sql.commit.run();
+      return result;
+    } catch (error) {
+      if (this.#db.isTransaction) this.#sql.rollback.run();
+      // Memory is ahead of what was kept.
+      this.#load();
+      throw error;
+    }
+  }
+}

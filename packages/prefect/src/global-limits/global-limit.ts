@@ -1,0 +1,42 @@
+/** Limits as Prefect's v2 sees them. */
+import type { Limit } from '@slotkeeper/engine';
+import { rfc3339 } from '../api/timestamps.ts';
+import type { Host } from '../host.ts';
+
+/** A limit in full. */
+export interface GlobalLimit {
+  readonly id: string;
+  readonly created: string;
+  readonly updated: string;
+  readonly active: boolean;
+  readonly name: string;
+  readonly limit: number;
+  readonly active_slots: number;
+  /** 0: none. */
+  readonly slot_decay_per_second: number;
+}
+
+/** A limit as increments and decrements list it. */
+export interface TakenLimit {
+  readonly id: string;
+  readonly name: string;
+  readonly limit: number;
+}
+
+export function globalLimit({ engine, nowMs }: Host, limit: Limit): GlobalLimit {
+  const { active, slots, slotDecayPerSecond } = limit.settings;
+  return {
+    id: limit.id,
+    created: rfc3339(limit.createdAtMs),
+    updated: rfc3339(limit.updatedAtMs),
+    active,
+    name: limit.name,
+    limit: slots,
+    active_slots: engine.activeSlots(limit, nowMs),
+    slot_decay_per_second: slotDecayPerSecond ?? 0,
+  };
+}
+
+export function takenLimit({ id, name, settings }: Limit): TakenLimit {
+  return { id, name, limit: settings.slots };
+}

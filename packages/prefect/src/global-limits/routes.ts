@@ -1,0 +1,118 @@
+/** `/v2/concurrency_limits`: Prefect's API of global limits, as they are set by hand. */
+import { randomUUID } from 'node:crypto';
+import type { Command, Limit, LimitPatch } from '@slotkeeper/engine';
+import { nameTaken, sendJson, sendNothing, unknownLimit } from '../api/answers.ts';
+import type { DurableAnswers } from '../api/durable-answers.ts';
+import { byName, limitById } from '../api/limit-lookup.ts';
+import { readPage } from '../api/pages.ts';
+import type { Call, Route } from '../api/routes.ts';
+import type { HeldIncrements } from '../increments/held-increments.ts';
+import { readName } from '../input/names.ts';
+import { uuid } from '../input/uuid.ts';
+import { Faults, orInvalid } from '../input/validation.ts';
+import { readCreate, readPatch } from './bodies.ts';
+import { globalLimit } from './global-limit.ts';
+import { decrement, increment, incrementWithLease, releaseLease, renewLease } from './slots.ts';
+
+const PATH = '/v2/concurrency_limits';
+/** Paths that only POST knows otherwise: any other method takes them for the names of limits. */
+const CALLS = ['filter', 'increment', 'increment-with-lease', 'decrement', 'decrement-with-lease'] as const;
+/** Shown of a new limit, as Prefect's server does. */
+const AVERAGE_OCCUPANCY_SECONDS = 2;
+
+export interface V2 {
+  readonly answers: DurableAnswers;
+  readonly increments: HeldIncrements;
+}
+
+export function v2Routes(v2: V2): readonly Route[] {
+  return [
+    ...CALLS.flatMap((name) => onOneLimit(v2, `${PATH}/${name}`, () => name)),
+    { method: 'POST', path: `${PATH}/`, handle: (call) => create(v2, call) },
+    { method: 'POST', path: `${PATH}/filter`, handle: (call) => filter(v2, call) },
+    { method: 'POST', path: `${PATH}/increment`, handle: (call) => increment(v2, call) },
+    { method: 'POST', path: `${PATH}/increment-with-lease`, handle: (call) => incrementWithLease(v2, call) },
+    { method: 'POST', path: `${PATH}/decrement`, handle: (call) => decrement(v2, call) },
+    { method: 'POST', path: `${PATH}/decrement-with-lease`, handle: (call) => releaseLease(v2, call) },
+    { method: 'POST', path: `${PATH}/leases/:lease_id/renew`, handle: (call) => renewLease(v2, call) },
+    ...onOneLimit(v2, `${PATH}/:id_or_name`, ({ params }) => params.id_or_name!),
+  ];
+}
+
+function onOneLimit(v2: V2, path: string, idOrName: (call: Call) => string): Route[] {
+  const named = (call: Call): Limit | undefined => {
+    const text = idOrName(call);
+    const { state } = v2.answers;
+    const id = uuid(text, []);
+    const byId = id instanceof Faults ? undefined : limitById(state, id);
+    return byId ?? state.limits.get(orInvalid(readName(text, ['path', 'id_or_name']), call.body));
+  };
+  return [
+    { method: 'GET', path, handle: (call) => read(v2, call, named(call)) },
+    { method: 'PATCH', path, handle: (call) => change(v2, call, named(call)) },
+    { method: 'DELETE', path, handle: (call) => remove(v2, call, named(call)) },
+  ];
+}
+
+async function create({ answers }: V2, { body, reply }: Call) {
+  const given = orInvalid(readCreate(body), body);
+  const { name, active_slots: occupied } = given;
+  if (answers.state.limits.has(name)) throw await answers.once(nameTaken());
+  const commands: Command[] = [{ type: 'limit.ensure', name, id: randomUUID(), patch: patchOf(given) }];
+  if (occupied > 0) commands.push({ type: 'limit.occupy', name, slots: occupied });
+  const done = Promise.all(commands.map((command) => answers.submit(command)));
+  const created = answers.isReady && globalLimit(answers.host, answers.state.limits.get(name)!);
+  await done;
+  const more = { denied_slots: given.denied_slots, avg_slot_occupancy_seconds: AVERAGE_OCCUPANCY_SECONDS };
+  return sendJson(reply, 201, { ...created, ...more });
+}
+
+async function read({ answers }: V2, { reply }: Call, limit: Limit | undefined) {
+  const found = await answers.once(limit && globalLimit(answers.host, limit));
+  if (!found) throw unknownLimit();
+  return sendJson(reply, 200, found);
+}
+
+async function filter({ answers }: V2, { body, reply }: Call) {
+  const { limit, offset } = orInvalid(readPage(body), body);
+  const limits = byName(answers.state.limits.values()).slice(offset, offset + limit);
+  return sendJson(reply, 200, await answers.once(limits.map((limit) => globalLimit(answers.host, limit))));
+}
+
+async function remove({ answers }: V2, { reply }: Call, limit: Limit | undefined) {
+  if (!limit) throw await answers.once(unknownLimit());
+  await answers.submit({ type: 'limit.delete', name: limit.name, force: true });
+  return sendNothing(reply);
+}
+
+/** All of it or nothing: what could be refused is looked at before anything is changed. */
+async function change({ answers, increments }: V2, { body, reply }: Call, limit: Limit | undefined) {
+  const given = orInvalid(readPatch(body), body);
+  if (!limit) throw await answers.once(unknownLimit());
+  const name = given.name ?? limit.name;
+  if (name !== limit.name && answers.state.limits.has(name)) throw await answers.once(nameTaken());
+  const commands: Command[] = [];
+  if (name !== limit.name) commands.push({ type: 'limit.rename', name: limit.name, to: name });
+  commands.push({ type: 'limit.set', name, id: limit.id, patch: patchOf(given) });
+  if (given.active_slots !== undefined) {
+    increments.arrivedOn(limit, Number.POSITIVE_INFINITY);
+    commands.push({ type: 'limit.occupy', name, slots: given.active_slots });
+  }
+  await Promise.all(commands.map((command) => answers.submit(command)));
+  return sendNothing(reply);
+}
+
+interface Settings {
+  readonly active: boolean | undefined;
+  readonly limit: number | undefined;
+  readonly slot_decay_per_second: number | undefined;
+}
+
+function patchOf({ active, limit, slot_decay_per_second: decay }: Settings): LimitPatch {
+  return {
+    ...(active !== undefined && { active }),
+    ...(limit !== undefined && { slots: limit }),
+    // No decay: its slots come back only as they are given back.
+    ...(decay !== undefined && { slotDecayPerSecond: decay === 0 ? null : decay }),
+  };
+}

@@ -1,0 +1,141 @@
+/** Slots of global limits: taken and given back, with a lease or without. */
+import type { Lease, Limit, Refusal } from '@slotkeeper/engine';
+import { leaseGone, locked, PrefectError, sendError, sendJson, sendNothing } from '../api/answers.ts';
+import type { DurableAnswers } from '../api/durable-answers.ts';
+import { activeOf, byName, limitsNamed } from '../api/limit-lookup.ts';
+import type { Call } from '../api/routes.ts';
+import { holdOpen } from '../increments/held-request.ts';
+import {
+  type Increment,
+  isOfKind,
+  type Outcome,
+  QUEUE_FULL_RETRY_SECONDS,
+  RETRY_AFTER_SECONDS,
+} from '../increments/increment.ts';
+import { uuid } from '../input/uuid.ts';
+import { orInvalid, together } from '../input/validation.ts';
+import { readDecrement, readIncrement, readLeaseDecrement, readLeaseIncrement, readRenew } from './bodies.ts';
+import { takenLimit } from './global-limit.ts';
+import type { V2 } from './routes.ts';
+
+type Granted = Extract<Outcome, { is: 'granted' }>;
+
+export async function increment(v2: V2, call: Call) {
+  const { names, slots, mode } = orInvalid(readIncrement(call.body), call.body);
+  const asked = { kind: 'bare', names, slots, ratesOnly: mode === 'rate_limit', holder: null, ttlMs: null } as const;
+  const { answers } = v2;
+  const { reply } = call;
+  const limits = limitsNamed(answers.state, names);
+  if (activeOf(limits).length === 0) return sendJson(reply, 200, await answers.once(listed(limits)));
+  return take(v2, call, asked, (granted) => sendJson(reply, 200, takenBy(answers, names, granted)));
+}
+
+/** Where there is no limit, a lease on nothing is granted. */
+export async function incrementWithLease(v2: V2, call: Call) {
+  const given = orInvalid(readLeaseIncrement(call.body), call.body);
+  const { names, slots, mode, holder = null, lease_duration: leaseSeconds } = given;
+  const ttlMs = Math.round(leaseSeconds * 1_000);
+  const asked = { kind: 'leased', names, slots, ratesOnly: mode === 'rate_limit', holder, ttlMs } as const;
+  return take(v2, call, asked, (granted) =>
+    sendJson(call.reply, 200, { lease_id: granted.lease, limits: takenBy(v2.answers, names, granted) }),
+  );
+}
+
+/** Answered now, or held until the slots are its own. */
+async function take(
+  { answers, increments }: V2,
+  { reply }: Call,
+  increment: Omit<Increment, 'connection'>,
+  answerGranted: (granted: Granted) => unknown,
+) {
+  const { names, slots, ratesOnly } = increment;
+  const impossible = neverFits(activeOf(limitsNamed(answers.state, names)), slots, ratesOnly);
+  if (impossible) throw await answers.once(impossible);
+  return holdOpen(increments, reply, increment, (outcome) => {
+    switch (outcome.is) {
+      case 'granted':
+        answerGranted(outcome);
+        return;
+      case 'full':
+        sendError(reply, locked('Locked', RETRY_AFTER_SECONDS));
+        return;
+      case 'refused':
+        sendError(reply, refused(outcome.refusal));
+    }
+  });
+}
+
+/** What was granted, and what limits nothing since it is inactive. */
+function takenBy(answers: DurableAnswers, names: readonly string[], { amounts }: Granted) {
+  const taken = new Set(amounts.map(([name]) => name));
+  return listed(limitsNamed(answers.state, names).filter(({ name, settings }) => taken.has(name) || !settings.active));
+}
+
+function listed(limits: readonly Limit[]) {
+  return byName(limits).map(takenLimit);
+}
+
+/** Slots that leases hold are not given back so. */
+export async function decrement({ answers, increments }: V2, { body, reply }: Call) {
+  const { names, slots } = orInvalid(readDecrement(body), body);
+  const limits = limitsNamed(answers.state, names);
+  for (const limit of limits) increments.arrivedOn(limit, slots);
+  await answers.submit({ type: 'return', amounts: limits.map(({ name }) => [name, slots]) });
+  return sendJson(reply, 200, await answers.once(listed(limits)));
+}
+
+export async function releaseLease(v2: V2, { body, reply }: Call) {
+  const { lease_id: id } = orInvalid(readLeaseDecrement(body), body);
+  const { answers } = v2;
+  const lease = leased(v2, id);
+  if (lease) await answers.submit({ type: 'release', leaseId: id, token: lease.token });
+  else await answers.once(null);
+  return sendNothing(reply);
+}
+
+export async function renewLease(v2: V2, { body, params, reply }: Call) {
+  const { answers } = v2;
+  const read = together(uuid(params.lease_id, ['path', 'lease_id']), readRenew(body));
+  const [id, { lease_duration: leaseSeconds }] = orInvalid(read, body);
+  if (!leased(v2, id)) throw await answers.once(leaseGone());
+  const refusal = await answers.submit({ type: 'renew', leaseId: id, ttlMs: Math.round(leaseSeconds * 1_000) });
+  if (refusal) throw leaseGone();
+  return sendNothing(reply);
+}
+
+/** As its client names it. Leases of other faces are their own affair. */
+function leased({ answers, increments }: V2, id: string): Lease | undefined {
+  const lease = answers.state.leases.get(id);
+  if (!lease || !isOfKind('leased', lease)) return undefined;
+  increments.arrivedAs(id);
+  return lease;
+}
+
+// Refusals
+
+function neverFits(active: readonly Limit[], slots: number, ratesOnly: boolean): PrefectError | undefined {
+  if (active.some(({ settings }) => slots > settings.slots)) return tooLarge();
+  const semaphores = active.filter(({ settings }) => settings.slotDecayPerSecond === null);
+  return ratesOnly && semaphores.length > 0 ? noRates(semaphores.map(({ name }) => name)) : undefined;
+}
+
+const tooLarge = (): PrefectError => new PrefectError(422, { detail: 'Slots requested is greater than the limit' });
+
+function noRates(names: readonly string[]): PrefectError {
+  const detail = `Only concurrency limits with slot decay can be used for rate limiting. The following limits do not have a decay configured: '${names.join(',')}'`;
+  return new PrefectError(422, { detail });
+}
+
+/** Why it cannot be granted any more, since its limits have been changed while it waited. */
+function refused({ code, message, details }: Refusal): PrefectError {
+  switch (code) {
+    case 'REQUEST_TOO_LARGE':
+      return tooLarge();
+    case 'INVALID_REQUEST':
+      return noRates(details.names as readonly string[]);
+    case 'QUEUE_FULL':
+      return locked(message, QUEUE_FULL_RETRY_SECONDS);
+    default:
+      return new PrefectError(422, { detail: message });
+  }
+}

@@ -1,0 +1,30 @@
+/** A request that is held open until its increment is answered. */
+import type { FastifyReply } from 'fastify';
+import { sendError, unavailable } from '../api/answers.ts';
+import { connectionOf, watchDelivery } from './delivery.ts';
+import type { HeldIncrements, Requester } from './held-increments.ts';
+import type { Increment, Outcome } from './increment.ts';
+
+export type Answer = (outcome: Exclude<Outcome, { is: 'unavailable' }>) => void;
+
+/** Answered now, or when the slots are its own. */
+export function holdOpen(
+  increments: HeldIncrements,
+  reply: FastifyReply,
+  increment: Omit<Increment, 'connection'>,
+  answer: Answer,
+): FastifyReply {
+  const requester: Requester = {
+    answer: (outcome) => {
+      if (outcome.is === 'unavailable') sendError(reply, unavailable());
+      else answer(outcome);
+    },
+  };
+  const isConnected = watchDelivery(reply.raw, {
+    written: () => increments.written(requester),
+    arrived: () => increments.arrived(requester),
+    ended: (how) => increments.ended(requester, how),
+  });
+  if (isConnected) increments.ask({ ...increment, connection: connectionOf(reply.raw) }, requester);
+  return reply;
+}

@@ -1,0 +1,53 @@
+/** From the bytes of a request to what they say: JSON, something that is no JSON by its content type, or nothing. */
+import { PrefectError } from '../api/answers.ts';
+import { DEPTH_MAX, jsonFault } from './json-fault.ts';
+import { invalidRequest } from './validation.ts';
+
+export type Body =
+  | { readonly is: 'none' }
+  | { readonly is: 'json'; readonly value: unknown }
+  /** Not read as JSON, since its content type says that it is something else. */
+  | { readonly is: 'text'; readonly text: string };
+
+const JSON_TYPE = /^application\/(?:[^;]+\+)?json\s*(?:;|$)/i;
+const utf8 = new TextDecoder('utf-8', { fatal: true });
+
+/** Throws a `PrefectError` for bytes that are not UTF-8 and for malformed JSON. No content type at all counts as JSON. */
+export function readBody(bytes: Buffer | undefined, contentType: string | undefined): Body {
+  if (!bytes || bytes.length === 0) return { is: 'none' };
+  const text = decode(bytes);
+  if (contentType && !JSON_TYPE.test(contentType)) return { is: 'text', text };
+  return { is: 'json', value: parse(text) };
+}
+
+/** What an error tells back as the request's body. */
+export function echo(body: Body): unknown {
+  if (body.is === 'none') return null;
+  return body.is === 'json' ? body.value : body.text;
+}
+
+function decode(bytes: Buffer): string {
+  try {
+    return utf8.decode(bytes);
+  } catch {
+    throw new PrefectError(400, { detail: 'There was an error parsing the body' });
+  }
+}
+
+function parse(text: string): unknown {
+  let value: unknown;
+  let malformed = false;
+  try {
+    value = JSON.parse(text);
+  } catch {
+    malformed = true;
+  }
+  const openers = text.match(/[[{]/g)?.length ?? 0;
+  const fault = malformed || openers > DEPTH_MAX ? jsonFault(text) : undefined;
+  if (!fault) return value;
+  const { error, position } = fault;
+  throw invalidRequest(
+    [{ type: 'json_invalid', loc: ['body', position], msg: 'JSON decode error', input: {}, ctx: { error } }],
+    text,
+  );
+}

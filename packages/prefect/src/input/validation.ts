@@ -1,0 +1,122 @@
+/**
+ * Reading untyped input as Prefect's own server does, and listing what is wrong with it. The types, messages and contexts
+ * of the faults are pydantic's, which clients and people know.
+ */
+import { PrefectError } from '../api/answers.ts';
+import { type Body, echo } from './body.ts';
+
+export type Location = readonly (string | number)[];
+
+export interface Fault {
+  readonly type: string;
+  readonly loc: Location;
+  readonly msg: string;
+  readonly input: unknown;
+  readonly ctx?: Readonly<Record<string, unknown>>;
+}
+
+/** What is wrong with an input; a class of its own, so that it is told apart from any value. */
+export class Faults {
+  readonly list: readonly Fault[];
+  constructor(list: readonly Fault[]) {
+    this.list = list;
+  }
+}
+
+/** Reads one input, which stands at `loc`. */
+export type Reader<T> = (input: unknown, loc: Location) => T | Faults;
+
+/** A field of an object: needed, or with what its absence stands for. */
+export interface Field<T> {
+  readonly read: Reader<T>;
+  readonly otherwise?: T;
+}
+
+type Shape = Readonly<Record<string, Field<unknown>>>;
+export type Fields<S extends Shape> = { readonly [K in keyof S]: S[K] extends Field<infer T> ? T : never };
+
+export function invalidRequest(faults: readonly Fault[], requestBody: unknown): PrefectError {
+  return new PrefectError(422, {
+    exception_message: 'Invalid request received.',
+    exception_detail: faults,
+    request_body: requestBody,
+  });
+}
+
+export function fault(type: string, msg: string, input: unknown, loc: Location, ctx?: Fault['ctx']): Faults {
+  return new Faults([{ type, loc, msg, input, ...(ctx && { ctx }) }]);
+}
+
+export function missing(loc: Location, input: unknown): Faults {
+  return fault('missing', 'Field required', input, loc);
+}
+
+export function allFaults(read: readonly unknown[]): Faults | undefined {
+  const faults = read.filter((part) => part instanceof Faults);
+  return faults.length === 0 ? undefined : new Faults(faults.flatMap(({ list }) => list));
+}
+
+/** The value, or throws a `PrefectError` that lists what is wrong. */
+export function orInvalid<T>(read: T | Faults, body: Body): T {
+  if (read instanceof Faults) throw invalidRequest(read.list, echo(body));
+  return read;
+}
+
+/** What was read of two places of a request, or what is wrong in both. */
+export function together<A, B>(a: A | Faults, b: B | Faults): readonly [A, B] | Faults {
+  if (!(a instanceof Faults) && !(b instanceof Faults)) return [a, b];
+  return allFaults([a, b]) as Faults;
+}
+
+/** A body that is one object, with no other fields than these; a field that is `null` is not absent. */
+export function model<S extends Shape>(shape: S): (body: Body) => Fields<S> | Faults {
+  const read = object(shape);
+  return (body) => {
+    const input = echo(body);
+    if (input === null) return missing(['body'], null);
+    return body.is === 'text' ? noObject(input, ['body']) : read(input, ['body']);
+  };
+}
+
+/** An object with no other fields than these. */
+export function object<S extends Shape>(shape: S): Reader<Fields<S>> {
+  return (input, loc) => {
+    if (!isObject(input)) return noObject(input, loc);
+    const read = Object.entries(shape).map(([name, field]) => {
+      if (Object.hasOwn(input, name)) return field.read(input[name], [...loc, name]);
+      return 'otherwise' in field ? field.otherwise : missing([...loc, name], input);
+    });
+    const extra = Object.keys(input)
+      .filter((name) => !Object.hasOwn(shape, name))
+      .map((name) => fault('extra_forbidden', 'Extra inputs are not permitted', input[name], [...loc, name]));
+    return allFaults([...read, ...extra]) ?? toFields(shape, read);
+  };
+}
+
+/** A body whose fields are arguments of their own: others are ignored, and `null` stands for the default where there is one. */
+export function fields<S extends Shape>(shape: S): (body: Body) => Fields<S> | Faults {
+  return (body) => {
+    const value = body.is === 'json' ? body.value : null;
+    const isNoObject = value !== null && !isObject(value);
+    const read = Object.entries(shape).map(([name, field]) => {
+      const loc = ['body', name];
+      const input = isObject(value) && Object.hasOwn(value, name) ? value[name] : null;
+      if (input !== null) return field.read(input, loc);
+      return isNoObject || !('otherwise' in field) ? missing(loc, null) : field.otherwise;
+    });
+    return allFaults(read) ?? toFields(shape, read);
+  };
+}
+
+function toFields<S extends Shape>(shape: S, read: readonly unknown[]): Fields<S> {
+  return Object.fromEntries(Object.keys(shape).map((name, i) => [name, read[i]])) as Fields<S>;
+}
+
+function noObject(input: unknown, loc: Location): Faults {
+  const msg = 'Input should be a valid dictionary or object to extract fields from';
+  return fault('model_attributes_type', msg, input, loc);
+}
+
+function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}

@@ -1,0 +1,21 @@
+/** The bodies of `/concurrency_limits`. */
+import { SLOTS_MAX } from '@slotkeeper/protocol';
+import { readTag, readTags } from '../input/names.ts';
+import { uuid } from '../input/uuid.ts';
+import { fields, model } from '../input/validation.ts';
+import { integer, list } from '../input/values.ts';
+
+export const readCreate = model({
+  tag: { read: readTag },
+  concurrency_limit: { read: integer({ ge: 0, le: SLOTS_MAX }) },
+});
+
+/** Of an increment and of a decrement. `occupancy_seconds` of the latter is not looked at. */
+export const readSlots = fields({
+  names: { read: readTags },
+  task_run_id: { read: uuid },
+});
+
+export const readReset = fields({
+  slot_override: { read: list(uuid), otherwise: [] as readonly string[] },
+});

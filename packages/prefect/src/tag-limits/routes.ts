@@ -1,0 +1,161 @@
+/** `/concurrency_limits`: Prefect's v1 API of tag limits. */
+import { randomUUID } from 'node:crypto';
+import type { Limit, Refusal } from '@slotkeeper/engine';
+import { locked, PrefectError, sendError, sendJson, unknownTagLimit } from '../api/answers.ts';
+import type { DurableAnswers } from '../api/durable-answers.ts';
+import { activeOf } from '../api/limit-lookup.ts';
+import { readPage } from '../api/pages.ts';
+import type { Call, Route } from '../api/routes.ts';
+import type { HeldIncrements } from '../increments/held-increments.ts';
+import { holdOpen } from '../increments/held-request.ts';
+import { type Outcome, QUEUE_FULL_RETRY_SECONDS, RETRY_AFTER_SECONDS } from '../increments/increment.ts';
+import { readTag } from '../input/names.ts';
+import { canonical } from '../input/uuid.ts';
+import { orInvalid } from '../input/validation.ts';
+import { readCreate, readReset, readSlots } from './bodies.ts';
+import { whatToRelease } from './decrement.ts';
+import { limitName, limitsOn, type TagLimit, tagLimit, tagLimitById, tagLimits, tagOf, takenTag } from './tag-limit.ts';
+
+const PATH = '/concurrency_limits';
+const ID = ':id(^[0-9a-fA-F]{8}-?[0-9a-fA-F]{4}-?[0-9a-fA-F]{4}-?[0-9a-fA-F]{4}-?[0-9a-fA-F]{12}$)';
+
+export interface V1 {
+  readonly answers: DurableAnswers;
+  readonly increments: HeldIncrements;
+  /** The time to live of leases; null: until they are released. */
+  readonly leaseMs: number | null;
+}
+
+export function v1Routes(v1: V1): readonly Route[] {
+  const { answers } = v1;
+  const byId = ({ params }: Call): Limit | undefined => tagLimitById(answers.state, canonical(params.id!));
+  const byTag = ({ params, body }: Call): Limit | undefined =>
+    answers.state.limits.get(limitName(orInvalid(readTag(params.tag, ['path', 'tag']), body)));
+  return [
+    { method: 'POST', path: `${PATH}/`, handle: (call) => create(v1, call) },
+    { method: 'POST', path: `${PATH}/filter`, handle: (call) => filter(v1, call) },
+    { method: 'POST', path: `${PATH}/increment`, handle: (call) => increment(v1, call) },
+    { method: 'POST', path: `${PATH}/decrement`, handle: (call) => decrement(v1, call) },
+    { method: 'GET', path: `${PATH}/${ID}`, handle: (call) => read(v1, call, byId(call)) },
+    { method: 'DELETE', path: `${PATH}/${ID}`, handle: (call) => remove(v1, call, byId(call)) },
+    { method: 'GET', path: `${PATH}/tag/:tag`, handle: (call) => read(v1, call, byTag(call)) },
+    { method: 'DELETE', path: `${PATH}/tag/:tag`, handle: (call) => remove(v1, call, byTag(call)) },
+    { method: 'POST', path: `${PATH}/tag/:tag/reset`, handle: (call) => reset(v1, call, byTag(call)) },
+  ];
+}
+
+async function create({ answers }: V1, { body, reply }: Call) {
+  const { tag, concurrency_limit: slots } = orInvalid(readCreate(body), body);
+  const name = limitName(tag);
+  const status = answers.state.limits.has(name) ? 200 : 201;
+  let created: TagLimit | undefined;
+  const set = answers.submit({ type: 'limit.set', name, id: randomUUID(), patch: { slots } });
+  if (answers.isReady) created = tagLimit(answers.host, answers.state.limits.get(name)!);
+  await set;
+  return sendJson(reply, status, created);
+}
+
+async function read({ answers }: V1, { reply }: Call, limit: Limit | undefined) {
+  const found = await answers.once(limit && tagLimit(answers.host, limit));
+  if (!found) throw unknownTagLimit();
+  return sendJson(reply, 200, found);
+}
+
+async function filter({ answers }: V1, { body, reply }: Call) {
+  const { limit, offset } = orInvalid(readPage(body), body);
+  const limits = tagLimits(answers.state).slice(offset, offset + limit);
+  return sendJson(reply, 200, await answers.once(limits.map((limit) => tagLimit(answers.host, limit))));
+}
+
+async function remove({ answers }: V1, { reply }: Call, limit: Limit | undefined) {
+  if (!limit) throw await answers.once(unknownTagLimit());
+  await answers.submit({ type: 'limit.delete', name: limit.name, force: true });
+  return sendJson(reply, 200, null);
+}
+
+async function reset({ answers, leaseMs }: V1, { body, reply }: Call, limit: Limit | undefined) {
+  const { slot_override: taskRunIds } = orInvalid(readReset(body), body);
+  if (!limit) throw await answers.once(unknownTagLimit());
+  const { slots, active } = limit.settings;
+  if (active && taskRunIds.length > slots) {
+    const without = taskRunIds.slice(slots).join(', ');
+    const detail = `The concurrency limit on tag "${tagOf(limit.name)}" is ${slots}: there is no slot for ${without}. Nothing has been changed.`;
+    throw await answers.once(new PrefectError(422, { detail }));
+  }
+  const grants = taskRunIds.map((id) => ({
+    leaseId: randomUUID(),
+    ttlMs: leaseMs,
+    holder: { type: 'task_run', id, label: null, host: null, pid: null },
+  }));
+  await answers.submit({ type: 'limit.reset', name: limit.name, grants });
+  return sendJson(reply, 200, null);
+}
+
+async function decrement({ answers, increments }: V1, { body, reply }: Call) {
+  const { names, task_run_id: taskRunId } = orInvalid(readSlots(body), body);
+  const limits = limitsOn(answers.state, names);
+  const released = whatToRelease(limits, taskRunId).map((release) => {
+    increments.arrivedAs(release.leaseId);
+    return answers.submit({ type: 'release', ...release });
+  });
+  const listed = answers.once(activeOf(limits).map(takenTag));
+  await Promise.all([listed, ...released]);
+  return sendJson(reply, 200, await listed);
+}
+
+async function increment({ answers, increments, leaseMs }: V1, { body, reply }: Call) {
+  const { names: tags, task_run_id: id } = orInvalid(readSlots(body), body);
+  const limits = limitsOn(answers.state, tags);
+  const empty = limits.find(({ settings }) => settings.slots === 0);
+  if (empty) throw await answers.once(neverFits(empty.name));
+  if (activeOf(limits).length === 0) return sendJson(reply, 200, await answers.once([]));
+  const asked = {
+    kind: 'tag',
+    names: tags.map(limitName),
+    slots: 1,
+    ratesOnly: false,
+    holder: { type: 'task_run', id },
+    ttlMs: leaseMs,
+  } as const;
+  return holdOpen(increments, reply, asked, (outcome) => answerIncrement(answers, tags, reply, outcome));
+}
+
+function answerIncrement(
+  answers: DurableAnswers,
+  tags: readonly string[],
+  reply: Call['reply'],
+  outcome: Exclude<Outcome, { is: 'unavailable' }>,
+) {
+  switch (outcome.is) {
+    case 'granted': {
+      const taken = new Set(outcome.amounts.map(([name]) => name));
+      const limits = limitsOn(answers.state, tags).filter(({ name }) => taken.has(name));
+      return sendJson(reply, 200, limits.map(takenTag));
+    }
+    case 'full':
+      return sendError(reply, notNow(answers, tags));
+    case 'refused':
+      return sendError(reply, refused(outcome.refusal));
+  }
+}
+
+// Refusals
+
+function neverFits(name: string): PrefectError {
+  return locked(`The concurrency limit on tag "${tagOf(name)}" is 0 and will deadlock if the task tries to run again.`);
+}
+
+/** Names a full one, or the first where those before it in the line are what it waits for. */
+function notNow(answers: DurableAnswers, tags: readonly string[]): PrefectError {
+  const { engine, nowMs } = answers.host;
+  const limits = activeOf(limitsOn(engine.state, tags));
+  const full = limits.find((limit) => engine.activeSlots(limit, nowMs) >= limit.settings.slots) ?? limits[0];
+  const detail = `Concurrency limit for the ${full ? tagOf(full.name) : ''} tag has been reached`;
+  return locked(detail, RETRY_AFTER_SECONDS);
+}
+
+/** Without `Retry-After` the client gives up. */
+function refused({ code, message, details }: Refusal): PrefectError {
+  if (code === 'REQUEST_TOO_LARGE') return neverFits(String(details.name));
+  return code === 'QUEUE_FULL' ? locked(message, QUEUE_FULL_RETRY_SECONDS) : locked(message);
+}

@@ -1,0 +1,59 @@
+/** Tag limits as Prefect's v1 sees them: the limit named `tag:T` is the limit on the tag T. */
+import type { Limit, State } from '@slotkeeper/engine';
+import { byName, limitById, limitsNamed } from '../api/limit-lookup.ts';
+import { rfc3339 } from '../api/timestamps.ts';
+import type { Host } from '../host.ts';
+import { taskRunsOn } from './task-runs.ts';
+
+const PREFIX = 'tag:';
+
+export const limitName = (tag: string): string => PREFIX + tag;
+export const tagOf = (name: string): string => name.slice(PREFIX.length);
+const isTagLimit = ({ name }: Limit): boolean => name.startsWith(PREFIX);
+
+/** A limit in full. */
+export interface TagLimit {
+  readonly id: string;
+  readonly created: string;
+  readonly updated: string;
+  readonly tag: string;
+  readonly concurrency_limit: number;
+  /** The task runs that hold it, one entry a lease. */
+  readonly active_slots: readonly string[];
+}
+
+/** A limit as increments and decrements list it; `name` is the tag. */
+export interface TakenTag {
+  readonly id: string;
+  readonly name: string;
+  readonly limit: number;
+}
+
+export function tagLimit(host: Host, limit: Limit): TagLimit {
+  return {
+    id: limit.id,
+    created: rfc3339(limit.createdAtMs),
+    updated: rfc3339(limit.updatedAtMs),
+    tag: tagOf(limit.name),
+    concurrency_limit: limit.settings.slots,
+    active_slots: taskRunsOn(host, limit),
+  };
+}
+
+export function takenTag({ id, name, settings }: Limit): TakenTag {
+  return { id, name: tagOf(name), limit: settings.slots };
+}
+
+export function tagLimitById(state: State, id: string): Limit | undefined {
+  const limit = limitById(state, id);
+  return limit && isTagLimit(limit) ? limit : undefined;
+}
+
+export function tagLimits(state: State): Limit[] {
+  return byName([...state.limits.values()].filter(isTagLimit));
+}
+
+/** The limits on these tags that there are, in the order of the tags. */
+export function limitsOn(state: State, tags: readonly string[]): Limit[] {
+  return limitsNamed(state, tags.map(limitName));
+}
