@@ -173,6 +173,7 @@ export class World {
       ttlMs: TTL_MS,
       leases: token === null ? [] : [[name, token]],
       waits: token === null && wish ? [requestOf(client, wish)] : [],
+      origin: 'session',
     });
   }
 

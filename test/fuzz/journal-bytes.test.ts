@@ -53,6 +53,7 @@ function history(): Fact[][] {
         amounts: [['db', 1]],
         holder: HOLDER,
         refunds: false,
+        origin: 'session',
       };
     });
     const released = granted.slice(1).map(

@@ -91,7 +91,7 @@ export class PlainState {
       leases.map(({ id, token, fact, ttlMs, renewed, amounts, spent }) => {
         const h = fact.holder as Readonly<Record<string, unknown>>;
         const holder = [h.type, h.id, h.label, h.host, h.pid];
-        return [id, token, fact.sessionId, fact.lifeline, ttlMs, renewed, fact.at, holder, amounts, spent];
+        return [id, token, fact.sessionId, fact.lifeline, ttlMs, renewed, fact.at, holder, amounts, spent, fact.origin];
       }),
     ]);
   }

@@ -15,7 +15,7 @@ export interface Admission {
 
 export function admit(state: State, request: AcquireRequest): Admission {
   const { amounts: asked, onMissing, skipInactive, ratesOnly } = request;
-  const created = typeof onMissing === 'object' ? onMissing.patch : undefined;
+  const created = typeof onMissing === 'object' ? onMissing : undefined;
   let amounts = asked;
   const missing: string[] = [];
   const semaphores: string[] = [];

@@ -1,5 +1,5 @@
 /** What the engine is asked, and what it answers. All of it is plain data: time and ids come in as arguments. */
-import type { Amounts, EngineMs, Fact, Holder, Lifeline, LimitSettings, ReleaseHow } from './facts.ts';
+import type { Amounts, EngineMs, Fact, Holder, Lifeline, LimitSettings, Origin, ReleaseHow } from './facts.ts';
 import type { Refusal } from './refusals.ts';
 
 /** A waiter's place in the one line: the time at which it joined minus its priority in seconds, then a number given as it joins. */
@@ -9,17 +9,15 @@ export interface Place {
 }
 
 /** What to do about a name that is no limit: refuse, leave it out with a warning, or create the limit with these settings. */
-export type OnMissing = 'error' | 'allow' | LimitDefaults;
-
-/** Settings for a limit that is to be created, with the id it gets. Of several missing names each gets an id of its own. */
-export interface LimitDefaults {
-  readonly patch: LimitPatch & { readonly slots: number };
-  readonly ids: readonly string[];
-}
+export type OnMissing = 'error' | 'allow' | NewLimit;
 
 /** The settings a caller gives; what is left out keeps its value, or its default as the limit is created. */
 export type LimitPatch = { readonly [K in keyof LimitSettings]?: LimitSettings[K] };
 
+/** Settings for a limit that may have to be created. */
+export type NewLimit = LimitPatch & { readonly slots: number };
+
+/** One shape for client, wire and engine. The last two fields are the server's own and never on the wire. */
 export interface AcquireRequest {
   /** Chosen by the caller. The same id again is the same acquire if session and request are the same, else a conflict. */
   readonly leaseId: string;
@@ -31,14 +29,16 @@ export interface AcquireRequest {
   readonly priority: number;
   readonly holder: Holder;
   readonly onMissing: OnMissing;
-  /** Leaves out limits that are switched off, as Prefect's API does; otherwise they are counted and warned of. */
-  readonly skipInactive: boolean;
+  /** The place that it had before its client came back; null for a new acquire. */
+  readonly place: Place | null;
   /** Refuses limits whose slots do not come back by themselves: there will be no lease to give them back. */
   readonly ratesOnly: boolean;
   /** Whether what it takes of rates belongs to the lease and comes back with it, as on Prefect's API; otherwise it is spent. */
   readonly refunds: boolean;
-  /** The place that it had before its client came back; null for a new acquire. */
-  readonly place: Place | null;
+  /** Leaves out limits that are switched off, as Prefect's API does; otherwise they are counted and warned of. */
+  readonly skipInactive: boolean;
+  /** Ids for limits that `onMissing` creates, one for each of `amounts`; empty if it creates none. */
+  readonly limitIds: readonly string[];
 }
 
 /** A lease as its client knows it. */
@@ -59,6 +59,7 @@ export type Command =
       readonly ttlMs: number | null;
       readonly leases: readonly Claim[];
       readonly waits: readonly AcquireRequest[];
+      readonly origin: Origin;
     }
   /** Any sign of life of that connection. */
   | { readonly type: 'session.heard'; readonly sessionId: string; readonly connection: number }
@@ -107,6 +108,8 @@ export type Command =
 
 export interface DirectGrant {
   readonly leaseId: string;
+  /** The lease's own session. Clients must not know it: whoever knows a session's id can displace it. */
+  readonly sessionId: string;
   readonly ttlMs: number | null;
   readonly holder: Holder;
 }

@@ -238,9 +238,9 @@ export class Engine {
       this.#refuse(session, request.leaseId, refusal);
       return undefined;
     }
-    if (typeof request.onMissing !== 'object') return admission;
-    const { patch, ids } = request.onMissing;
-    for (const [i, name] of admission.missing.entries()) this.#limits.ensure(name, ids[i] as string, patch);
+    const { onMissing, limitIds } = request;
+    if (typeof onMissing !== 'object') return admission;
+    for (const [i, name] of admission.missing.entries()) this.#limits.ensure(name, limitIds[i] as string, onMissing);
     return { ...admission, missing: [] };
   }
 
@@ -342,7 +342,8 @@ export class Engine {
   /** As the journal has it: a session that holds leases, and of which nothing has been heard yet. */
   #adopt(lease: Lease): void {
     const session =
-      this.#sessions.get(lease.sessionId) ?? this.#sessions.add(lease.sessionId, lease.lifeline, lease.ttlMs);
+      this.#sessions.get(lease.sessionId) ??
+      this.#sessions.add(lease.sessionId, lease.lifeline, lease.ttlMs, lease.origin);
     session.leases.set(lease.id, lease);
     // What a process held that embedded the engine is over with it: its leases end with the first tick.
     session.lapsed = lease.lifeline === 'process';
@@ -362,7 +363,7 @@ export class Engine {
     if (known && connection <= known.connection) return staleConnection(connection, known.connection);
     const { sessions } = this.#bounds;
     if (!known && this.#sessions.size >= sessions) return queueFull('clients of this server', sessions);
-    const session = known ?? this.#sessions.add(command.sessionId, command.lifeline, command.ttlMs);
+    const session = known ?? this.#sessions.add(command.sessionId, command.lifeline, command.ttlMs, command.origin);
     if (session.connected) this.#tellDisconnect(session, 'displaced');
     if (session.leases.size === 0) session.ttlMs = command.ttlMs;
     const places = new Map([...session.waiters].map((ticket) => [ticket.request.leaseId, ticket.place]));

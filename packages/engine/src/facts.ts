@@ -49,6 +49,9 @@ export interface Holder {
  */
 export type Lifeline = 'heartbeat' | 'renewal' | 'process';
 
+/** The door a lease came through: the session protocol, or one of the three kinds of increments of Prefect's API. */
+export type Origin = 'session' | 'prefect-tag' | 'prefect-lease' | 'prefect-bare';
+
 /**
  * How a lease was let go:
  * - `returned`: its slots are free;
@@ -84,6 +87,7 @@ export type Fact =
       readonly holder: Holder;
       /** Whether what it takes of rates belongs to the lease and comes back with it; otherwise it is spent. */
       readonly refunds: boolean;
+      readonly origin: Origin;
     }
   /** A lease whose lifeline is `renewal` was given a new time to live. */
   | { readonly type: 'lease.renewed'; readonly at: EngineMs; readonly leaseId: string; readonly ttlMs: number | null }

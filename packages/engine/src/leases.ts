@@ -29,7 +29,7 @@ export class Leases {
       const gate = this.#line.gate(name);
       if (gate.lapsed.size > 0) this.#endLapsed(gate, slots);
     }
-    const { lifeline, ttlMs } = session;
+    const { lifeline, ttlMs, origin } = session;
     this.#ledger.record({
       type: 'lease.granted',
       at: nowMs,
@@ -40,6 +40,7 @@ export class Leases {
       amounts,
       holder,
       refunds,
+      origin,
     });
     for (const [name] of amounts) assertWithin(this.#ledger.limit(name), nowMs);
     this.#line.granted(amounts);

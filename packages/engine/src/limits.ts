@@ -138,9 +138,9 @@ export class Limits {
     if (active && grants.length > slots) return tooLarge(name, grants.length, slots);
     this.#revokeAll(limit, `limit '${name}' was reset`);
     if (limit.level > 0) this.occupy(name, 0);
-    for (const { leaseId: lease, ttlMs, holder } of grants) {
-      // Ids of leases are shown to everybody: as a session's it must be one that no client can say.
-      this.#leases.take(this.#sessions.add(`reset:${lease}`, 'renewal', ttlMs), lease, [[name, 1]], holder, true);
+    for (const { leaseId, sessionId, ttlMs, holder } of grants) {
+      const session = this.#sessions.add(sessionId, 'renewal', ttlMs, 'prefect-tag');
+      this.#leases.take(session, leaseId, [[name, 1]], holder, true);
     }
     return undefined;
   }

@@ -1,12 +1,14 @@
 /** Sessions and their deadlines. A session's deadline is that of all its leases. */
 
-import type { Lifeline } from './facts.ts';
+import type { Lifeline, Origin } from './facts.ts';
 import { Heap } from './heap.ts';
 import type { Lease } from './state.ts';
 
 export interface Session<Ticket> {
   readonly id: string;
   readonly lifeline: Lifeline;
+  /** That of its leases. */
+  readonly origin: Origin;
   /** Null: it does not expire. */
   ttlMs: number | null;
   /** The number of its last connection; 0 before the first. */
@@ -44,10 +46,11 @@ export class Sessions<Ticket> {
     return this.#sessions.values();
   }
 
-  add(id: string, lifeline: Lifeline, ttlMs: number | null): Session<Ticket> {
+  add(id: string, lifeline: Lifeline, ttlMs: number | null, origin: Origin): Session<Ticket> {
     const session: Session<Ticket> = {
       id,
       lifeline,
+      origin,
       ttlMs,
       connection: 0,
       connected: false,

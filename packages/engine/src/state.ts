@@ -2,7 +2,7 @@
  * The durable state and the one function that changes it. Whatever is not here (waiters, sessions' last heartbeats,
  * deadlines) is lost with the process and told again by the clients that come back.
  */
-import type { Amounts, EngineMs, Fact, Holder, Lifeline, LimitSettings } from './facts.ts';
+import type { Amounts, EngineMs, Fact, Holder, Lifeline, LimitSettings, Origin } from './facts.ts';
 import { levelAt, lower, raise, setLevel } from './level.ts';
 
 export interface Limit {
@@ -39,6 +39,7 @@ export interface Lease {
    * deleted or decays otherwise from then on.
    */
   spent: Amounts;
+  readonly origin: Origin;
 }
 
 export interface State {
@@ -122,6 +123,7 @@ export function evolve(state: State, fact: Fact): void {
         holder: fact.holder,
         amounts: spent.length === 0 ? fact.amounts : fact.amounts.filter((amount) => !spent.includes(amount)),
         spent,
+        origin: fact.origin,
       };
       state.leases.set(lease.id, lease);
       for (const [name, slots] of fact.amounts) raise(known(state.limits, name, fact), slots, fact.at);
@@ -231,17 +233,20 @@ export function canonical(state: State): string {
     ]);
   const leases = [...state.leases.values()]
     .sort((a, b) => a.token - b.token)
-    .map(({ id, token, sessionId: session, lifeline, ttlMs, renewed, grantedAtMs, holder: h, amounts, spent }) => [
-      id,
-      token,
-      session,
-      lifeline,
-      ttlMs,
-      renewed,
-      grantedAtMs,
-      [h.type, h.id, h.label, h.host, h.pid],
-      amounts,
-      spent,
-    ]);
+    .map(
+      ({ id, token, sessionId: session, lifeline, ttlMs, renewed, grantedAtMs, holder: h, amounts, spent, origin }) => [
+        id,
+        token,
+        session,
+        lifeline,
+        ttlMs,
+        renewed,
+        grantedAtMs,
+        [h.type, h.id, h.label, h.host, h.pid],
+        amounts,
+        spent,
+        origin,
+      ],
+    );
   return JSON.stringify([state.position, state.atMs, limits, leases]);
 }

@@ -56,8 +56,7 @@ const amounts = fc.uniqueArray(
   },
 );
 const onMissing: fc.Arbitrary<OnMissing> = fc.constantFrom<OnMissing>('error', 'error', 'allow', {
-  patch: { slots: 2 },
-  ids: ['i1', 'i2', 'i3', 'i4'],
+  slots: 2,
 });
 /** With a third of a second it comes to moments that no clock can tell. */
 const decay = fc.constantFrom(null, 0.5, 1, 2, 3);

@@ -166,7 +166,16 @@ export class Fleet {
     }));
     const leases = [...client.leases];
     this.#send(() =>
-      this.#duel.step({ type: 'session.open', sessionId: session, connection, lifeline, ttlMs, leases, waits }),
+      this.#duel.step({
+        type: 'session.open',
+        sessionId: session,
+        connection,
+        lifeline,
+        ttlMs,
+        leases,
+        waits,
+        origin: 'session',
+      }),
     );
     client.connected = true;
   }
@@ -187,10 +196,11 @@ export class Fleet {
       priority,
       holder: NOBODY,
       onMissing,
-      skipInactive,
       place: null,
       ratesOnly,
       refunds: isRest || refunds,
+      skipInactive,
+      limitIds: typeof onMissing === 'object' ? ['i1', 'i2', 'i3', 'i4'] : [],
     };
     const deadlineMs = timeoutMs === null || timeoutMs === 0 ? null : this.#duel.nowMs + timeoutMs;
     client.waits.set(request.leaseId, { request, deadlineMs, place: null });

@@ -234,16 +234,16 @@ describe('a name that is no limit', () => {
 
   it('is created where that is asked for', () => {
     const scene = new Scene({ there: 1 });
-    const onMissing = { patch: { slots: 3 }, ids: ['id-1', 'id-2'] };
-    expect(scene.acquire('lease', { one: 1, there: 1, two: 3 }, { onMissing })).toBe('granted');
+    const create = { onMissing: { slots: 3 }, limitIds: ['id-1', 'id-2', 'id-3'] };
+    expect(scene.acquire('lease', { one: 1, there: 1, two: 3 }, create)).toBe('granted');
     expect(scene.engine.state.limits.get('one')).toMatchObject({ id: 'id-1', held: 1 });
     expect(scene.engine.state.limits.get('two')).toMatchObject({ id: 'id-2', held: 3 });
   });
 
   it('is not created for an acquire that is refused', () => {
     const scene = new Scene();
-    const onMissing = { patch: { slots: 3 }, ids: ['id-1'] };
-    expect(scene.acquire('lease', { one: 4 }, { onMissing })).toBe('REQUEST_TOO_LARGE');
+    const create = { onMissing: { slots: 3 }, limitIds: ['id-1'] };
+    expect(scene.acquire('lease', { one: 4 }, create)).toBe('REQUEST_TOO_LARGE');
     expect(scene.engine.state.limits.size).toBe(0);
   });
 
@@ -253,7 +253,12 @@ describe('a name that is no limit', () => {
 });
 
 describe("a limit's reset", () => {
-  const grant = (lease: string) => ({ leaseId: lease, ttlMs: 60_000, holder: NOBODY });
+  const grant = (lease: string) => ({
+    leaseId: lease,
+    sessionId: `session of ${lease}`,
+    ttlMs: 60_000,
+    holder: NOBODY,
+  });
 
   it('revokes every lease on it, then grants a slot to each that is named', () => {
     const scene = new Scene({ db: 2 });
@@ -261,6 +266,16 @@ describe("a limit's reset", () => {
     const step = scene.do({ type: 'limit.reset', name: 'db', grants: [grant('one'), grant('two')] });
     expect(told(step, 'old')).toBe('LEASE_REVOKED');
     expect(scene.holding('db')).toEqual(['one', 'two']);
+  });
+
+  it("gives each lease the session it was told, which comes through Prefect's door", () => {
+    const scene = new Scene({ db: 1 });
+    scene.do({ type: 'limit.reset', name: 'db', grants: [grant('one')] });
+    const lease = scene.engine.state.leases.get('one');
+    expect(lease).toMatchObject({ sessionId: 'session of one', lifeline: 'renewal', origin: 'prefect-tag' });
+    scene.restart();
+    scene.do({ type: 'renew', leaseId: 'one', ttlMs: 60_000 });
+    expect(scene.engine.state.leases.get('one')).toMatchObject({ origin: 'prefect-tag', renewed: true });
   });
 
   it('to more than it has is refused, and nothing is revoked', () => {

@@ -367,7 +367,7 @@ export class Model {
       return;
     }
     if (typeof request.onMissing === 'object') {
-      for (const [name] of request.amounts) if (!this.#limit(name)) this.#set(name, request.onMissing.patch);
+      for (const [name] of request.amounts) if (!this.#limit(name)) this.#set(name, request.onMissing);
     }
     const known = request.amounts.filter(([name]) => this.#limit(name));
     const amounts = known.filter(([name]) => !request.skipInactive || this.#limit(name)?.active);
@@ -404,8 +404,8 @@ export class Model {
       if (!limit) {
         if (onMissing === 'error') return ['LIMIT_NOT_FOUND'];
         if (onMissing === 'allow') return [];
-        if (slots > onMissing.patch.slots) faults.push('REQUEST_TOO_LARGE');
-        if (ratesOnly && (onMissing.patch.slotDecayPerSecond ?? null) === null) faults.push('INVALID_REQUEST');
+        if (slots > onMissing.slots) faults.push('REQUEST_TOO_LARGE');
+        if (ratesOnly && (onMissing.slotDecayPerSecond ?? null) === null) faults.push('INVALID_REQUEST');
         return faults;
       }
       if (!limit.active && skipInactive) return [];

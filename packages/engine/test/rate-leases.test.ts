@@ -1,6 +1,6 @@
 /** What a lease has to do with the rates that it took of. */
 import { describe, expect, it } from 'vitest';
-import type { LimitPatch } from '../src/index.ts';
+import type { NewLimit } from '../src/index.ts';
 import { hold, rate, spend, ticks, times } from './rate-scene.ts';
 import { grants, NOBODY, request, Scene } from './scene.ts';
 
@@ -26,7 +26,7 @@ describe('a lease that holds slots of a rate, as on Prefect’s API', () => {
   it('is what a reset grants', () => {
     const scene = rate(2, 0.001);
     spend(scene, 'spent', 2);
-    const held = { leaseId: 'held', ttlMs: null, holder: NOBODY };
+    const held = { leaseId: 'held', sessionId: 'session of held', ttlMs: null, holder: NOBODY };
     scene.do({ type: 'limit.reset', name: 'r', grants: [held] });
     expect(scene.engine.limitView('r')).toMatchObject({ taken: 1, free: 1, holders: 1 });
     scene.release('held');
@@ -146,7 +146,7 @@ describe('an acquire of rates only', () => {
 
   it('is refused if it would create a semaphore', () => {
     const scene = new Scene();
-    const create = (patch: LimitPatch & { slots: number }) => ({ onMissing: { patch, ids: ['id'] }, ratesOnly: true });
+    const create = (onMissing: NewLimit) => ({ onMissing, limitIds: ['id'], ratesOnly: true });
     expect(scene.acquire('lease', { r: 1 }, create({ slots: 1 }))).toBe('INVALID_REQUEST');
     expect(scene.engine.limitView('r')).toBeUndefined();
     expect(scene.acquire('lease', { r: 1 }, create({ slots: 1, slotDecayPerSecond: 1 }))).toBe('granted');

@@ -73,6 +73,7 @@ describe('the bounds of the engine refuse with QUEUE_FULL', () => {
           ttlMs: 2000,
           leases: [],
           waits: [],
+          origin: 'session',
         },
         0,
       );

@@ -33,10 +33,11 @@ export function request(
     priority: 0,
     holder: NOBODY,
     onMissing: 'error',
-    skipInactive: false,
     place: null,
     ratesOnly: false,
     refunds: false,
+    skipInactive: false,
+    limitIds: [],
     ...options,
   };
 }
@@ -82,7 +83,7 @@ export class Scene {
   ): Step {
     const connection = options.connection ?? this.connection(session) + 1;
     this.#connections.set(session, connection);
-    const defaults = { lifeline: 'heartbeat' as const, ttlMs: 2000, leases: [], waits: [] };
+    const defaults = { lifeline: 'heartbeat' as const, ttlMs: 2000, leases: [], waits: [], origin: 'session' as const };
     return this.do({ type: 'session.open', sessionId: session, ...defaults, ...options, connection });
   }
 

@@ -22,6 +22,7 @@ const granted = (lease: string): Fact => ({
   amounts: [['db', 1]],
   holder: NOBODY,
   refunds: false,
+  origin: 'session',
 });
 
 function replayed(facts: readonly Fact[]) {

@@ -10,6 +10,7 @@ import type {
   Lifeline,
   LimitMode,
   LimitSettings,
+  Origin,
   ReleaseHow,
 } from '@slotkeeper/engine';
 import {
@@ -30,6 +31,8 @@ import {
 
 const MODES: readonly LimitMode[] = ['open', 'paused', 'draining'];
 const LIFELINES: readonly Lifeline[] = ['heartbeat', 'renewal', 'process'];
+
+const ORIGINS: readonly Origin[] = ['session', 'prefect-tag', 'prefect-lease', 'prefect-bare'];
 
 const RELEASES: readonly ReleaseHow[] = ['returned', 'undone', 'left'];
 
@@ -71,8 +74,8 @@ function encodeFact(fact: Fact): readonly unknown[] {
     case 'slots.returned':
       return [tag, at, fact.amounts];
     case 'lease.granted': {
-      const { leaseId: lease, sessionId: session, lifeline, ttlMs, amounts, holder, refunds } = fact;
-      return [tag, at, lease, session, lifeline, msOrNull(ttlMs), amounts, encodeHolder(holder), refunds];
+      const { leaseId, sessionId, lifeline, ttlMs, amounts, holder, refunds, origin } = fact;
+      return [tag, at, leaseId, sessionId, lifeline, msOrNull(ttlMs), amounts, encodeHolder(holder), refunds, origin];
     }
     case 'lease.renewed':
       return [tag, at, fact.leaseId, msOrNull(fact.ttlMs)];
@@ -107,17 +110,18 @@ function decodeFact(value: unknown): Fact {
     case TAGS['slots.returned']:
       return { type: 'slots.returned', at, amounts: decodeAmounts(tuple(rest, 1)[0]) };
     case TAGS['lease.granted']: {
-      const [lease, session, lifeline, ttlMs, amounts, holder, refunds] = tuple(rest, 7);
+      const [leaseId, sessionId, lifeline, ttlMs, amounts, holder, refunds, origin] = tuple(rest, 8);
       return {
         type: 'lease.granted',
         at,
-        leaseId: text(lease),
-        sessionId: text(session),
+        leaseId: text(leaseId),
+        sessionId: text(sessionId),
         lifeline: oneOf(LIFELINES, lifeline),
         ttlMs: msOrNull(ttlMs),
         amounts: decodeAmounts(amounts),
         holder: decodeHolder(holder),
         refunds: flag(refunds),
+        origin: decodeOrigin(origin),
       };
     }
     case TAGS['lease.renewed']: {
@@ -151,7 +155,7 @@ function encodeSettings(settings: LimitSettings): readonly unknown[] {
   return [count(slots), decay, active, mode, count(overtakes), countOrNull(maxWaiters), description];
 }
 
-/** Snapshots have settings, holders, amounts and lifelines in the same form. */
+/** Snapshots have settings, holders, amounts, lifelines and origins in the same form. */
 export function decodeSettings(value: unknown): LimitSettings {
   const [slots, slotDecayPerSecond, active, mode, overtakes, maxWaiters, description] = tuple(value, 7);
   return {
@@ -189,4 +193,8 @@ export function decodeAmounts(value: unknown): Amounts {
 
 export function decodeLifeline(value: unknown): Lifeline {
   return oneOf(LIFELINES, value);
+}
+
+export function decodeOrigin(value: unknown): Origin {
+  return oneOf(ORIGINS, value);
 }

@@ -1,6 +1,6 @@
 /** The inverse of the engine's `canonical`: snapshots are that text. */
 import { emptyState, type Lease, type Limit, type State } from '@slotkeeper/engine';
-import { decodeAmounts, decodeHolder, decodeLifeline, decodeSettings } from './codec.ts';
+import { decodeAmounts, decodeHolder, decodeLifeline, decodeOrigin, decodeSettings } from './codec.ts';
 import { count, flag, list, Malformed, ms, msOrNull, parse, level as readLevel, text, tuple } from './fields.ts';
 
 /**
@@ -35,11 +35,14 @@ function decodeLimit(value: unknown): Limit {
 }
 
 function decodeLease(value: unknown): Lease {
-  const [id, token, session, lifeline, ttlMs, renewed, grantedAtMs, holder, amounts, spent] = tuple(value, 10);
+  const [id, token, sessionId, lifeline, ttlMs, renewed, grantedAtMs, holder, amounts, spent, origin] = tuple(
+    value,
+    11,
+  );
   return {
     id: text(id),
     token: count(token),
-    sessionId: text(session),
+    sessionId: text(sessionId),
     lifeline: decodeLifeline(lifeline),
     ttlMs: msOrNull(ttlMs),
     renewed: flag(renewed),
@@ -47,6 +50,7 @@ function decodeLease(value: unknown): Lease {
     holder: decodeHolder(holder),
     amounts: decodeAmounts(amounts),
     spent: decodeAmounts(spent),
+    origin: decodeOrigin(origin),
   };
 }
 

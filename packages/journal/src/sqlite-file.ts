@@ -24,7 +24,7 @@ import { SCHEMA } from './sqlite-tables.ts';
 const APPLICATION_ID = 0x534c4f54;
 
 /** Of the tables and of what codec.ts and snapshot.ts write. A file of a greater format is left alone. */
-const FORMAT = 3;
+const FORMAT = 4;
 
 /** With those above it; durable, and for its owner alone: a journal holds the ids of sessions, which are secrets. */
 export function makeFolder(folder: string): void {
@@ -120,7 +120,7 @@ function checkFormat(db: DatabaseSync, file: string): void {
       'NEWER_FORMAT',
       `'${file}' was written by a newer Slotkeeper (format ${format}, this one knows ${FORMAT}): start that version, or restore a backup of this one.`,
     );
-  if (format === 1 || format === 2)
+  if (format >= 1 && format < FORMAT)
     throw new JournalError(
       'OLDER_FORMAT',
       `'${file}' was written by a Slotkeeper that was never released (format ${format}, this one knows ${FORMAT}): start with an empty folder.`,

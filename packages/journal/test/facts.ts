@@ -56,6 +56,7 @@ export const anyFact: fc.Arbitrary<Fact> = fc.oneof(
     amounts: fc.array(fc.tuple(anyText, anyCount), { maxLength: 4 }),
     holder: anyHolder,
     refunds: fc.boolean(),
+    origin: fc.constantFrom('session', 'prefect-tag', 'prefect-lease', 'prefect-bare'),
   }),
   fc.record({ type: fc.constant('limit.renamed'), at: anyMs, name: anyText, to: anyText }),
   fc.record({ type: fc.constant('limit.occupied'), at: anyMs, name: anyText, slots: anyCount }),
@@ -121,6 +122,7 @@ function nextFact(state: ReturnType<typeof emptyState>, { kind, pick, settings, 
       amounts: amounts.reverse(),
       holder,
       refunds: pick % 2 === 0,
+      origin: kind === 9 ? 'prefect-lease' : 'session',
     };
   }
   if (kind === 4 && idle) return { type: 'limit.deleted', at, name: idle.name };

@@ -18,5 +18,6 @@ export function granted(lease: string, at = 1_000, amounts: Amounts = []): Fact 
     amounts,
     holder,
     refunds: false,
+    origin: 'session',
   };
 }

@@ -365,14 +365,15 @@ describe('a native holder and one over Prefect’s API', () => {
           priority: 0,
           holder,
           onMissing: 'error',
-          skipInactive: false,
           place: null,
           ratesOnly: false,
           refunds: false,
+          skipInactive: false,
+          limitIds: [],
         },
       }) as const;
     const open = { type: 'session.open', sessionId: session, connection: 1, lifeline: 'process', ttlMs: null } as const;
-    server.replica.submit({ ...open, leases: [], waits: [] });
+    server.replica.submit({ ...open, leases: [], waits: [], origin: 'session' });
     server.replica.submit(acquire(first));
     const waiting = await wait(server, a, 't');
     server.replica.submit(acquire(second));

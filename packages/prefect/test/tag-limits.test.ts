@@ -104,7 +104,7 @@ describe('a decrement', () => {
     const [a = '', b = ''] = ids(2);
     await server.connect().increment(a, 'x');
     const holder = { type: 'flow_run', id: b, label: null, host: null, pid: null };
-    const grants = [{ leaseId: randomUUID(), ttlMs: null, holder }];
+    const grants = [{ leaseId: randomUUID(), sessionId: randomUUID(), ttlMs: null, holder }];
     server.replica.submit({ type: 'limit.reset', name: 'tag:x', grants });
     const answer = await server.connect().decrement(b, 'x');
     expect([answer.status, answer.body]).toMatchObject([200, [{ name: 'x' }]]);

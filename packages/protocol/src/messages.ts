@@ -50,7 +50,7 @@ export const PROTOCOL_VERSION = 2;
 export type LimitSpec = Omit<LimitPatch, 'mode'>;
 
 /** An acquire as it goes over the wire: the server adds what only it can know. */
-export type WireAcquire = Omit<AcquireRequest, 'onMissing' | 'skipInactive'> & {
+export type WireAcquire = Omit<AcquireRequest, 'onMissing' | 'skipInactive' | 'limitIds'> & {
   readonly onMissing: 'error' | 'allow' | (LimitSpec & { readonly slots: number });
 };
 

@@ -5,19 +5,18 @@ import type { WireAcquire } from '@slotkeeper/protocol';
 
 /** `place`: the one that it may claim. */
 export function acquireRequest(wire: WireAcquire, place: Place | null): AcquireRequest {
-  const { leaseId: lease, amounts, timeoutMs, priority, holder, onMissing, ratesOnly, refunds } = wire;
-  const defaults =
-    typeof onMissing === 'object' ? { patch: onMissing, ids: amounts.map(() => randomUUID()) } : onMissing;
+  const { leaseId, amounts, timeoutMs, priority, holder, onMissing, ratesOnly, refunds } = wire;
   return {
-    leaseId: lease,
+    leaseId,
     amounts,
     timeoutMs,
     priority,
     holder,
-    onMissing: defaults,
-    skipInactive: false,
+    onMissing,
+    place,
     ratesOnly,
     refunds,
-    place,
+    skipInactive: false,
+    limitIds: typeof onMissing === 'object' ? amounts.map(() => randomUUID()) : [],
   };
 }

@@ -274,7 +274,7 @@ class Connection implements ChannelEvents<ClientFrame> {
     this.#waits = [];
     // A connection that this one displaces hears of it within this call, and leaves its place to ours.
     const refusal = replica.submit(
-      { type: 'session.open', sessionId: session, connection, lifeline, ttlMs, leases, waits },
+      { type: 'session.open', sessionId: session, connection, lifeline, ttlMs, leases, waits, origin: 'session' },
       () => {
         if (refusal) this.end(refusal, refusal.code === 'QUEUE_FULL');
         else this.#outbox.unshift({ type: 'welcome', server: version, ttlMs });

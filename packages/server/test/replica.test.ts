@@ -37,6 +37,7 @@ const open = (session: string) =>
     ttlMs: 5_000,
     leases: [],
     waits: [],
+    origin: 'session',
   }) as const;
 
 const request = {
@@ -44,10 +45,11 @@ const request = {
   priority: 0,
   holder: { type: null, id: null, label: null, host: null, pid: null },
   onMissing: 'error',
-  skipInactive: false,
   place: null,
   ratesOnly: false,
   refunds: false,
+  skipInactive: false,
+  limitIds: [],
 } as const;
 
 const ensure = (name: string) => ({ type: 'limit.ensure', name, id: randomUUID(), patch: { slots: 1 } }) as const;

@@ -17,12 +17,13 @@
  * another acquire. Refused increments are over.
  * Once a bare increment's answer has arrived, its slots are left taken without a lease.
  */
+import { randomUUID } from 'node:crypto';
 import type { AcquireRequest, Amounts, Limit, Notice, Place, Refusal } from '@slotkeeper/engine';
 import { slotsWithoutLease } from '@slotkeeper/engine';
 import type { Clock, Timer } from '@slotkeeper/protocol';
 import type { Host } from '../host.ts';
 import { EarlierGrants } from './earlier-grants.ts';
-import { acquireFor, type Increment, type Kind, keyOf, newSession, type Outcome } from './increment.ts';
+import { acquireFor, type Increment, type Kind, keyOf, ORIGINS, type Outcome } from './increment.ts';
 
 /** How long a place, or a grant that did not arrive, is kept for a repeat: a stock client's first comes after 2.4 s at the latest. */
 const KEEP_MS = 3_000;
@@ -111,7 +112,7 @@ export class HeldIncrements {
       const held = this.#newHeld(key, increment, session, { ...acquire, leaseId: id });
       this.#answer(held, requester, { token, amounts });
     } else {
-      this.#open(this.#newHeld(key, increment, newSession(increment.kind), acquire), requester);
+      this.#open(this.#newHeld(key, increment, randomUUID(), acquire), requester);
     }
   }
 
@@ -269,10 +270,11 @@ export class HeldIncrements {
   /** Joins the line, or goes back to its place in it. */
   #open(held: Held, requester: Requester): void {
     held.connection += 1;
-    const { session, connection, ttlMs, acquire, place } = held;
+    const { kind, session: sessionId, connection, ttlMs, acquire, place } = held;
     this.#hold(held, requester);
     const waits = [{ ...acquire, place }];
-    const open = { type: 'session.open', sessionId: session, connection, lifeline: 'renewal', ttlMs } as const;
+    const origin = ORIGINS[kind];
+    const open = { type: 'session.open', sessionId, connection, lifeline: 'renewal', ttlMs, origin } as const;
     this.#options.host.submit({ ...open, leases: [], waits }, (refusal) => {
       if (refusal && held.stage.is === 'held') this.#refuse(held, held.stage.requester, refusal);
     });

@@ -1,6 +1,6 @@
 /** What an increment asks for, and what it is answered, whichever of Prefect's calls it came by. */
 import { randomUUID } from 'node:crypto';
-import type { AcquireRequest, Amounts, Holder, Lease, Refusal } from '@slotkeeper/engine';
+import type { AcquireRequest, Amounts, Holder, Lease, Origin, Refusal } from '@slotkeeper/engine';
 
 /**
  * What becomes of the slots:
@@ -10,12 +10,12 @@ import type { AcquireRequest, Amounts, Holder, Lease, Refusal } from '@slotkeepe
  */
 export type Kind = 'tag' | 'leased' | 'bare';
 
-/** Tells the sessions of these leases from all others, also after a restart. */
-const SESSION_PREFIXES: Readonly<Record<Kind, string>> = {
-  tag: 'prefect-v1:',
-  leased: 'prefect-v2:leased:',
-  bare: 'prefect-v2:bare:',
-};
+/** The origin of their leases, which is known after a restart, too. */
+export const ORIGINS = {
+  tag: 'prefect-tag',
+  leased: 'prefect-lease',
+  bare: 'prefect-bare',
+} as const satisfies Readonly<Record<Kind, Origin>>;
 
 export interface Increment {
   readonly kind: Kind;
@@ -50,12 +50,8 @@ export function keyOf({ kind, names, slots, ratesOnly, holder, connection }: Inc
   return JSON.stringify([kind, who, slots, ratesOnly, [...names].sort()]);
 }
 
-export function newSession(kind: Kind): string {
-  return SESSION_PREFIXES[kind] + randomUUID();
-}
-
 export function isOfKind(kind: Kind, lease: Lease): boolean {
-  return lease.sessionId.startsWith(SESSION_PREFIXES[kind]);
+  return lease.origin === ORIGINS[kind];
 }
 
 export function acquireFor({ names, slots, ratesOnly, holder }: Increment): AcquireRequest {
@@ -66,9 +62,10 @@ export function acquireFor({ names, slots, ratesOnly, holder }: Increment): Acqu
     priority: 0,
     holder: { type: null, id: null, ...holder, label: null, host: null, pid: null },
     onMissing: 'allow',
-    skipInactive: true,
+    place: null,
     ratesOnly,
     refunds: true,
-    place: null,
+    skipInactive: true,
+    limitIds: [],
   };
 }

@@ -84,6 +84,7 @@ async function reset({ answers, leaseMs }: V1, { body, reply }: Call, limit: Lim
   }
   const grants = taskRunIds.map((id) => ({
     leaseId: randomUUID(),
+    sessionId: randomUUID(),
     ttlMs: leaseMs,
     holder: { type: 'task_run', id, label: null, host: null, pid: null },
   }));

@@ -133,7 +133,7 @@ export class EventsServer {
     amounts: readonly (readonly [string, number])[],
     options: { session?: string; holder?: object; refunds?: boolean; ttlMs?: number | null } = {},
   ): Promise<number> {
-    const { session = `prefect-v2:${lease}`, holder = {}, refunds = true, ttlMs = null } = options;
+    const { session = `session of ${lease}`, holder = {}, refunds = true, ttlMs = null } = options;
     return new Promise((resolve, reject) => {
       const sink = (notice: Notice): void => {
         if (notice.type === 'granted') resolve(notice.grant.token);
@@ -146,14 +146,23 @@ export class EventsServer {
         priority: 0,
         holder: { ...NOBODY, ...holder },
         onMissing: 'error',
-        skipInactive: true,
+        place: null,
         ratesOnly: false,
         refunds,
-        place: null,
+        skipInactive: true,
+        limitIds: [],
       } as const;
       this.replica.attach(session, sink);
-      const open = { type: 'session.open', sessionId: session, connection: 1, lifeline: 'renewal', ttlMs } as const;
-      this.submit({ ...open, leases: [], waits: [request] });
+      this.submit({
+        type: 'session.open',
+        sessionId: session,
+        connection: 1,
+        lifeline: 'renewal',
+        ttlMs,
+        leases: [],
+        waits: [request],
+        origin: 'prefect-lease',
+      });
     });
   }
 

@@ -1,5 +1,5 @@
 /** From facts to events: one acquired and one released event for each grant and limit, however the grant ends. */
-import type { Amounts, Fact, LimitSettings } from '@slotkeeper/engine';
+import type { Amounts, Fact, LimitSettings, Origin } from '@slotkeeper/engine';
 import { describe, expect, it } from 'vitest';
 import type { PrefectEvent } from '../../src/events/event.ts';
 import { Kept } from '../../src/events/projection/changing-map.ts';
@@ -37,13 +37,14 @@ class History {
     return this.add({ type: 'limit.set', name, id: `id-of-${name}`, settings: { ...SETTINGS, ...settings } });
   }
 
-  grant(lease: string, amounts: Amounts, more: { session?: string; refunds?: boolean; holder?: object } = {}) {
-    const { session = 'native', refunds = false, holder = {} } = more;
+  grant(lease: string, amounts: Amounts, more: { origin?: Origin; refunds?: boolean; holder?: object } = {}) {
+    const { origin = 'session', refunds = false, holder = {} } = more;
     const whose = {
-      sessionId: session,
+      sessionId: 's',
       lifeline: 'heartbeat',
       ttlMs: 15_000,
       holder: { ...NOBODY, ...holder },
+      origin,
     } as const;
     return this.add({ type: 'lease.granted', leaseId: lease, amounts, refunds, ...whose });
   }
@@ -109,42 +110,39 @@ describe('a grant', () => {
     expect(history.release('long')[0]?.follows).toBe(null);
   });
 
-  it.each(['prefect-v1:run:1', 'reset:l'])(
-    'of v1 (%s) has the form of v1, with the task run and no prefix of tags',
-    (session) => {
-      const history = new History();
-      history.limit('tag:etl', { slots: 2 });
-      history.limit('tag:x', { slots: 3 });
-      const v1 = { session, holder: { type: 'task_run', id: 'run' }, refunds: true };
-      const taken = [
-        ['tag:etl', 1],
-        ['tag:x', 1],
-      ] as const;
-      const [event] = history.grant('l', taken, v1);
-      expect(event).toMatchObject({
-        event: 'prefect.concurrency-limit.v1.acquired',
-        resource: {
-          'prefect.resource.id': 'prefect.concurrency-limit.v1.id-of-tag:etl',
-          'prefect.resource.name': 'etl',
-          limit: '2',
-          task_run_id: 'run',
+  it('of v1 has the form of v1, with the task run and no prefix of tags', () => {
+    const history = new History();
+    history.limit('tag:etl', { slots: 2 });
+    history.limit('tag:x', { slots: 3 });
+    const v1 = { origin: 'prefect-tag', holder: { type: 'task_run', id: 'run' }, refunds: true } as const;
+    const taken = [
+      ['tag:etl', 1],
+      ['tag:x', 1],
+    ] as const;
+    const [event] = history.grant('l', taken, v1);
+    expect(event).toMatchObject({
+      event: 'prefect.concurrency-limit.v1.acquired',
+      resource: {
+        'prefect.resource.id': 'prefect.concurrency-limit.v1.id-of-tag:etl',
+        'prefect.resource.name': 'etl',
+        limit: '2',
+        task_run_id: 'run',
+      },
+      related: [
+        {
+          'prefect.resource.id': 'prefect.concurrency-limit.v1.id-of-tag:x',
+          'prefect.resource.role': 'concurrency-limit',
         },
-        related: [
-          {
-            'prefect.resource.id': 'prefect.concurrency-limit.v1.id-of-tag:x',
-            'prefect.resource.role': 'concurrency-limit',
-          },
-        ],
-        payload: {},
-      });
-      expect(history.release('l')[0]).toMatchObject({
-        event: 'prefect.concurrency-limit.v1.released',
-        resource: event?.resource,
-        related: event?.related,
-        payload: { cause: 'returned', occupancy_seconds: 1 },
-      });
-    },
-  );
+      ],
+      payload: {},
+    });
+    expect(history.release('l')[0]).toMatchObject({
+      event: 'prefect.concurrency-limit.v1.released',
+      resource: event?.resource,
+      related: event?.related,
+      payload: { cause: 'returned', occupancy_seconds: 1 },
+    });
+  });
 
   it('tells who holds it, as far as that is known', () => {
     const history = new History();
@@ -198,7 +196,7 @@ describe('a rate', () => {
   it('is held by a lease of Prefect’s API until that ends', () => {
     const history = new History();
     history.limit('rate', { slotDecayPerSecond: 1 });
-    history.grant('l', [['rate', 3]], { session: 'prefect-v2:1', refunds: true });
+    history.grant('l', [['rate', 3]], { origin: 'prefect-lease', refunds: true });
     expect(told(history.release('l'))).toEqual(['released rate: returned']);
   });
 });

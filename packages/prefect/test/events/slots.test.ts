@@ -94,7 +94,7 @@ describe('a server that starts again', () => {
     const folder = temporaryFolder();
     const first = await EventsServer.start({ folder });
     first.limit('db');
-    const token = await first.acquire('l1', [['db', 1]], { session: 'prefect-v2:s' });
+    const token = await first.acquire('l1', [['db', 1]]);
     const [acquired] = await first.settled(1, OF_SLOTS);
     await first.close();
     const second = await EventsServer.start({ folder });

@@ -108,6 +108,7 @@ const granted: Fact = {
   amounts: [['db', 1]],
   holder: { type: null, id: null, label: null, host: null, pid: null },
   refunds: false,
+  origin: 'session',
 };
 const released: Fact = { type: 'lease.released', at: NOW_MS + 2, leaseId: 'l', names: null, how: 'returned' };
 

@@ -54,13 +54,6 @@ export interface Standing {
   readonly grants: readonly Grant[];
 }
 
-/** Those of v1's increments, and of the task runs that a reset of a tag gives slots to. */
-const V1_SESSIONS = ['prefect-v1:', 'reset:'];
-
-export function isV1(session: string): boolean {
-  return V1_SESSIONS.some((prefix) => session.startsWith(prefix));
-}
-
 /** Where there is no history to fold. Whose the slots are that were left is not known any more. */
 export function standingOf(state: State): Standing {
   // A rate of which slots were spent may be deleted since.
@@ -83,17 +76,15 @@ export function standingOf(state: State): Standing {
       held,
       left: [],
     })),
-    grants: [...state.leases.values()].map(
-      ({ id, token, grantedAtMs, sessionId: session, holder, amounts, spent }) => ({
-        lease: id,
-        token,
-        atMs: grantedAtMs,
-        isV1: isV1(session),
-        holder,
-        limits: [...amounts, ...spent].map(([name]) => idOf(name)).filter(Boolean),
-        taken: amounts.map(takenOf),
-        spent: spent.map(takenOf).filter(({ limit }) => limit !== ''),
-      }),
-    ),
+    grants: [...state.leases.values()].map(({ id, token, grantedAtMs, origin, holder, amounts, spent }) => ({
+      lease: id,
+      token,
+      atMs: grantedAtMs,
+      isV1: origin === 'prefect-tag',
+      holder,
+      limits: [...amounts, ...spent].map(([name]) => idOf(name)).filter(Boolean),
+      taken: amounts.map(takenOf),
+      spent: spent.map(takenOf).filter(({ limit }) => limit !== ''),
+    })),
   };
 }

@@ -7,7 +7,7 @@
 import type { Amounts, Fact } from '@slotkeeper/engine';
 import type { PrefectEvent } from '../event.ts';
 import type { Kept } from './changing-map.ts';
-import { type Grant, isV1, type KnownLimit, type Taken } from './projection-state.ts';
+import type { Grant, KnownLimit, Taken } from './projection-state.ts';
 import { acquired, type End, limitEvent, released } from './slot-events.ts';
 
 /** A fact that does not go on from what is known. */
@@ -108,7 +108,7 @@ export class Projection {
   // Grants
 
   #granted(position: number, fact: Of<'lease.granted'>): void {
-    const { leaseId: lease, at, sessionId: session, holder, amounts, refunds } = fact;
+    const { leaseId: lease, at, holder, amounts, refunds, origin } = fact;
     const all = amounts.map(([name, slots]) => {
       const { id, slots: size } = this.#known(name);
       return { limit: id, name, size, slots };
@@ -118,7 +118,7 @@ export class Projection {
       lease,
       token: position,
       atMs: at,
-      isV1: isV1(session),
+      isV1: origin === 'prefect-tag',
       holder,
       limits: all.map(({ limit }) => limit),
       taken: all.filter((taken) => !isSpent(taken)),
