@@ -1,12 +1,5 @@
-/** Bugs to plant: each a small patch of a real line. `find` occurs exactly once in its file, or planting fails. */
-
-export interface Mutant {
-  readonly name: string;
-  /** Below `packages/`. */
-  readonly file: string;
-  readonly find: string;
-  readonly replace: string;
-}
+/** Bugs in the engine, and in how replica, journal and client carry out what it decides. The simulation finds each. */
+import type { PlantedBug } from './planted-bug.ts';
 
 const engine = 'engine/src/engine.ts';
 const level = 'engine/src/level.ts';
@@ -19,7 +12,7 @@ const tickets = 'engine/src/tickets.ts';
 const replica = 'server/src/replica.ts';
 const session = 'client/src/session.ts';
 
-export const mutants: readonly Mutant[] = [
+export const ENGINE: readonly PlantedBug[] = [
   {
     name: 'room is one slot too much',
     file: level,

@@ -1,0 +1,29 @@
+/** What the host owes the engine: its clock, its wakes, and that it answers nothing which is not durable. */
+import type { PlantedBug } from './planted-bug.ts';
+
+const replica = 'server/src/replica.ts';
+const test = 'packages/server/test/replica.test.ts';
+
+export const HOST_AND_ENGINE: readonly PlantedBug[] = [
+  {
+    name: 'after a restart engine time is the wall clock, though that was set back',
+    file: replica,
+    find: 'Math.max(state.atMs, this.#clock.wallMs())',
+    replace: 'this.#clock.wallMs()',
+    test,
+  },
+  {
+    name: 'engine time follows the wall clock while the host runs',
+    file: replica,
+    find: 'return this.#timeOffsetMs + this.#clock.monotonicMs();',
+    replace: 'return this.#engine ? this.#clock.wallMs() : this.#timeOffsetMs + this.#clock.monotonicMs();',
+    test,
+  },
+  {
+    name: 'a limit that was resumed counts as drained',
+    file: replica,
+    find: 'this.tell(() => done(isEmpty))',
+    replace: 'this.tell(() => done(true))',
+    test,
+  },
+];
