@@ -13,6 +13,7 @@ import Fastify, { type FastifyInstance } from 'fastify';
 import type { Logger } from 'pino';
 import { realClock } from './clock.ts';
 import { decodable } from './decodable-url.ts';
+import { hostCheck } from './known-host.ts';
 import { isOfAnotherSite } from './other-site.ts';
 import { Replica } from './replica.ts';
 import { SessionFace } from './session.ts';
@@ -31,6 +32,8 @@ export interface ServeOptions {
   readonly apiKey: string | null;
   /** Clients of Prefect's API may give it instead, as they would to a Prefect server. Without a key it is asked of all the others, too. */
   readonly authString: string | null;
+  /** Names, besides addresses and `localhost`, by which a server on loopback without a key may be asked. */
+  readonly allowedHosts?: readonly string[];
   /** The Prefect server that answers all but concurrency limits; null: there is none. */
   readonly upstream: UpstreamAddress | null;
   /** After so long the lease of a v1 holder ends, which nobody renews; null: it lasts until it is released. */
@@ -74,6 +77,16 @@ export async function serve(options: ServeOptions): Promise<RunningServer> {
     http: WEBSOCKETS_ONLY,
     clientErrorHandler: refuseUnreadable,
   });
+  const refusalOf = hostCheck({
+    listensOn: host,
+    hasKey: apiKey !== null || authString !== null,
+    allowed: options.allowedHosts ?? [],
+  });
+  // Before anything is passed on to an upstream.
+  app.addHook('onRequest', async ({ headers }, reply) => {
+    const detail = refusalOf(headers.host);
+    if (detail !== undefined) await reply.code(421).send({ detail });
+  });
   const upstream = options.upstream && new Upstream({ address: options.upstream, isOurs: isToldByServer, log: tell });
   if (upstream) standInFront(app, upstream);
   app.addHook('onRequest', async ({ headers }, reply) => {
@@ -82,8 +95,8 @@ export async function serve(options: ServeOptions): Promise<RunningServer> {
   });
   const sessions = new SessionFace({ replica, clock: realClock, version: VERSION, apiKey: apiKey ?? authString });
   const session = { '/session': sessionUpgrade(sessions) };
-  if (upstream) serveUpgrades(app.server, session, upstream.upgrade);
-  else serveUpgrades(app.server, { ...session, ...events.upgrades });
+  if (upstream) serveUpgrades(app.server, session, upstream.upgrade, refusalOf);
+  else serveUpgrades(app.server, { ...session, ...events.upgrades }, undefined, refusalOf);
   serveProbes(app, replica);
   await app.register(prefectApi, {
     prefix: '/api',

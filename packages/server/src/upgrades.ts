@@ -1,6 +1,7 @@
 /** WebSockets by their path, on the server's one port. */
 import type { IncomingMessage, Server, ServerOptions } from 'node:http';
 import type { Duplex } from 'node:stream';
+import type { HostCheck } from './known-host.ts';
 import { isOfAnotherSite } from './other-site.ts';
 
 /** Takes over the connection of a request that asked to be upgraded. */
@@ -11,20 +12,29 @@ export const WEBSOCKETS_ONLY: ServerOptions = {
   shouldUpgradeCallback: ({ headers }) => headers.upgrade?.toLowerCase() === 'websocket',
 };
 
-/** @param elsewhere for all other paths; who may ask for them is its own matter */
-export function serveUpgrades(server: Server, upgrades: Readonly<Record<string, Upgrade>>, elsewhere?: Upgrade): void {
+/**
+ * @param elsewhere for all other paths; it decides itself who may ask for them
+ * @param refusalOf whether a request by that `Host` is answered at all
+ */
+export function serveUpgrades(
+  server: Server,
+  upgrades: Readonly<Record<string, Upgrade>>,
+  elsewhere?: Upgrade,
+  refusalOf: HostCheck = () => undefined,
+): void {
   server.on('upgrade', (request, socket, head) => {
     // From here on nobody else listens: a connection that is reset must not end the process.
     socket.on('error', () => socket.destroy());
     const path = URL.parse(request.url ?? '/', 'http://localhost')?.pathname ?? '';
     const upgrade = Object.hasOwn(upgrades, path) ? upgrades[path] : undefined;
-    if (!upgrade) elsewhere ? elsewhere(request, socket, head) : refuse(socket, '404 Not Found');
+    if (refusalOf(request.headers.host)) refuse(socket, '421 Misdirected Request');
+    else if (!upgrade) elsewhere ? elsewhere(request, socket, head) : refuse(socket, '404 Not Found');
     else if (isOfAnotherSite(request.headers)) refuse(socket, '403 Forbidden');
     else upgrade(request, socket, head);
   });
 }
 
-export function refuse(socket: Duplex, status: '403 Forbidden' | '404 Not Found'): void {
+export function refuse(socket: Duplex, status: '403 Forbidden' | '404 Not Found' | '421 Misdirected Request'): void {
   // Whoever has been refused need not close its end.
   socket.once('finish', () => socket.destroy());
   socket.end(`HTTP/1.1 ${status}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n`);

@@ -1,8 +1,8 @@
 /** `slotkeeper serve`: from the command line to a running server, and from a signal to its end. */
-import { isIP } from 'node:net';
 import { type UpstreamAddress, upstreamAddress } from '@slotkeeper/prefect';
 import { CommandFailure, EXIT, systemCode } from '@slotkeeper/terminal';
 import { Command, InvalidArgumentError, Option } from 'commander';
+import { isLoopback } from '../known-host.ts';
 import type { RunningServer } from '../serve.ts';
 import { notEmpty, wholeNumber } from './arguments.ts';
 
@@ -12,6 +12,7 @@ interface ServeOptions {
   readonly data: string;
   readonly apiKey?: string;
   readonly authString?: string;
+  readonly allowHost?: readonly string[];
   readonly upstream?: UpstreamAddress;
   readonly v1LeaseSeconds?: number;
   readonly prefectVersion?: string;
@@ -52,6 +53,12 @@ export function serveCommand(): Command {
         .argParser(notEmpty),
     )
     .addOption(
+      new Option(
+        '--allow-host <name...>',
+        'names by which a server on this machine without a key may be asked, besides localhost and addresses',
+      ).argParser(collected),
+    )
+    .addOption(
       new Option('--upstream <url>', 'the Prefect server that answers all but concurrency limits')
         .env('SLOTKEEPER_UPSTREAM')
         .argParser(prefectServer),
@@ -67,6 +74,10 @@ export function serveCommand(): Command {
         .argParser(prefectVersion),
     )
     .action(serveUntilStopped);
+}
+
+function collected(name: string, earlier: readonly string[] = []): readonly string[] {
+  return [...earlier, notEmpty(name)];
 }
 
 function prefectServer(text: string): UpstreamAddress {
@@ -118,10 +129,19 @@ function untilStopAsked(): Promise<void> {
 async function start(options: ServeOptions): Promise<RunningServer> {
   const [{ serve }, { pino }] = await Promise.all([import('../serve.ts'), import('pino')]);
   try {
-    const { apiKey = null, authString = null, upstream = null } = options;
+    const { allowHost = [], apiKey = null, authString = null, upstream = null } = options;
     const { v1LeaseSeconds = null, prefectVersion = null } = options;
     const log = pino(pino.destination(process.stderr.fd));
-    return await serve({ ...options, apiKey, authString, upstream, v1LeaseSeconds, prefectVersion, log });
+    return await serve({
+      ...options,
+      allowedHosts: allowHost,
+      apiKey,
+      authString,
+      upstream,
+      v1LeaseSeconds,
+      prefectVersion,
+      log,
+    });
   } catch (error) {
     throw listenFailure(error, options) ?? error;
   }
@@ -146,11 +166,6 @@ function listenFailure(error: unknown, { host, port }: ServeOptions): CommandFai
     default:
       return undefined;
   }
-}
-
-function isLoopback(host: string): boolean {
-  if (host === 'localhost' || host === '::1') return true;
-  return isIP(host) === 4 && host.startsWith('127.');
 }
 
 function openWarning(host: string): string {
