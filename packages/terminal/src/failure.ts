@@ -1,4 +1,5 @@
 /** What a command says when it fails: one sentence or two on stderr, and the exit code. */
+import { printable } from './table.ts';
 
 export const EXIT = { done: 0, failed: 1, usage: 2, interrupted: 130 } as const;
 
@@ -13,10 +14,15 @@ export class CommandFailure extends Error {
   }
 }
 
-/** The words of any error, on one line. */
+/** The words of any error, on one line. Names in it are anyone's text, so escape sequences are shown by their codes. */
 export function sentence(error: unknown): string {
   const text = error instanceof Error ? error.message : String(error);
-  return text.replace(/\s*\n\s*/g, ' ').trim() || 'It failed for a reason that left no message.';
+  return printable(text.replace(/\s*\n\s*/g, ' ').trim()) || 'It failed for a reason that left no message.';
+}
+
+/** A text as one word of a command line that may be copied into a POSIX shell. */
+export function shellWord(text: string): string {
+  return /^[\w@%+=:,./-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`;
 }
 
 /** The operating system's code of an error (`EADDRINUSE`), if it has one. */

@@ -1,4 +1,7 @@
 /** What is kept of events, and for how long. */
+import { mkdtemp, readdir, rm, stat, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import type { Fact } from '@slotkeeper/engine';
 import { expect, it, onTestFinished } from 'vitest';
 import { filterReader } from '../../src/events/api/filter-body.ts';
@@ -132,4 +135,18 @@ it('a grant and its end in one go leave nothing behind', () => {
   const store = open();
   store.fold(0, [limit, granted, released], NOW_MS);
   expect(() => store.fold(3, [{ ...released, at: NOW_MS + 3 }], NOW_MS)).toThrow(/no grant/);
+});
+
+it('is for its owner alone, also where an earlier version left it open to others', async () => {
+  const folder = await mkdtemp(join(tmpdir(), 'slotkeeper-test-'));
+  const file = join(folder, 'events.db');
+  await writeFile(file, '', { mode: 0o644 });
+  const store = new EventStore(file, {});
+  onTestFinished(async () => {
+    store.close();
+    await rm(folder, { recursive: true, force: true });
+  });
+  add(store, [event(1)]);
+  for (const name of await readdir(folder))
+    expect([name, (await stat(join(folder, name))).mode & 0o777]).toEqual([name, 0o600]);
 });

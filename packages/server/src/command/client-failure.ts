@@ -1,6 +1,6 @@
 /** What the client says, in the words of the command: its errors tell programs what to call, and here nobody writes one. */
 
-import { CommandFailure, EXIT } from '@slotkeeper/terminal';
+import { CommandFailure, EXIT, shellWord } from '@slotkeeper/terminal';
 import type { ErrorDetails, SlotkeeperError } from 'slotkeeper';
 
 /** Something that is never allowed is wrong usage, though only the client or the server has noticed. */
@@ -14,7 +14,7 @@ function words({ code, message, details }: SlotkeeperError): string {
   if (code === 'LIMIT_NOT_FOUND' && Array.isArray(names))
     return `There is no limit named ${names.map((each) => `'${each}'`).join(', ')}. Those there are: slotkeeper limit ls. A new one: slotkeeper limit set NAME --slots N.`;
   if (code === 'CONFLICT' && holders !== undefined)
-    return `Limit '${name}' is held (holders: ${holders}). Wait for them (slotkeeper limit drain ${name}), or delete it with --force: they lose their slots and are told so.`;
+    return `Limit '${name}' is held (holders: ${holders}). Wait for them (slotkeeper limit drain ${shellWord(String(name))}), or delete it with --force: they lose their slots and are told so.`;
   if (code === 'SERVER_UNREACHABLE' && reason !== undefined)
     return `The Slotkeeper server at ${address} cannot be reached: ${reason}. Name another with --url (SLOTKEEPER_URL), or start one (slotkeeper serve).`;
   if (code === 'AUTH' && reason !== undefined)

@@ -1,5 +1,5 @@
 /** The file of the events. It can be made anew from the journal, so one that nobody can read is. */
-import { rmSync } from 'node:fs';
+import { chmodSync, closeSync, openSync, rmSync } from 'node:fs';
 import { DatabaseSync } from 'node:sqlite';
 
 /** Of the tables and of what stands in them. A file of another format is made anew. */
@@ -29,13 +29,21 @@ const SCHEMA = `
 /** @param file null: in memory */
 export function openEventsFile(file: string | null): DatabaseSync {
   if (file === null) return open(':memory:');
+  makePrivate(file);
   try {
     return open(file);
   } catch (error) {
     if (!isUnreadable(error)) throw error;
     removeEventsFile(file);
+    makePrivate(file);
     return open(file);
   }
+}
+
+/** For its owner alone, as the journal is: events name holders. SQLite gives its log the rights of the file. */
+function makePrivate(file: string): void {
+  closeSync(openSync(file, 'a', 0o600));
+  chmodSync(file, 0o600);
 }
 
 /** In a file that is made anew they are greater than in the one before it: whoever remembers one need not know. */
