@@ -31,7 +31,7 @@ export class VirtualFleet {
 
   async startServer(): Promise<void> {
     const process = new VirtualProcess(this.time);
-    const replica = await Replica.start(() => new MemoryJournal(this.#store), process);
+    const replica = await Replica.start(() => new MemoryJournal(this.#store, process), process);
     const face = new SessionFace({ replica, clock: process, version: 'virtual', apiKey: null });
     this.#server = { process, replica, face };
     this.network.server = face;

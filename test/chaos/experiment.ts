@@ -8,6 +8,7 @@ import { join } from 'node:path';
 import { SqliteJournal, type StoredFact } from '@slotkeeper/journal';
 import { connect } from 'slotkeeper';
 import { expect, vi } from 'vitest';
+import { realClock } from '../../packages/server/src/clock.ts';
 import { Random } from '../random.ts';
 import { type ServerPlace, ServerProcess } from '../server-process.ts';
 import { audit, type Evidence, type Verdict } from './auditor.ts';
@@ -160,8 +161,8 @@ export async function journalAfter(data: string, after: number): Promise<StoredF
   const copy = mkdtempSync(join(tmpdir(), 'slotkeeper-copy-'));
   try {
     cpSync(data, copy, { recursive: true });
-    const journal = new SqliteJournal({ folder: copy });
-    await journal.open();
+    const journal = new SqliteJournal({ folder: copy }, realClock);
+    await journal.follow();
     try {
       const facts: StoredFact[] = [];
       for (

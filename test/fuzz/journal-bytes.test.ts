@@ -18,6 +18,7 @@ import { join } from 'node:path';
 import { canonical, emptyState, evolve, type Fact } from '@slotkeeper/engine';
 import { JournalError, replay, SqliteJournal, type StoredFact } from '@slotkeeper/journal';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { realClock } from '../../packages/server/src/clock.ts';
 import type { Random } from '../random.ts';
 import { seeded, TEST_TIMEOUT_MS, times } from './budget.ts';
 
@@ -92,8 +93,9 @@ afterAll(() => rmSync(root, { recursive: true, force: true }));
 /** `closed`: the log is in the database, and a snapshot was taken halfway. */
 async function write(name: string, isClosed: boolean): Promise<Written> {
   const folder = join(root, name);
-  const journal = new SqliteJournal({ folder });
-  const { epoch } = await journal.open();
+  const journal = new SqliteJournal({ folder }, realClock);
+  await journal.follow();
+  const { epoch } = await journal.lead();
   const state = emptyState();
   const states = [canonical(state)];
   const facts: Fact[] = [];
@@ -104,7 +106,7 @@ async function write(name: string, isClosed: boolean): Promise<Written> {
       facts.push(fact);
       states.push(canonical(state));
     }
-    if (isClosed && i === BATCHES / 2) await journal.saveSnapshot(state.position, canonical(state));
+    if (isClosed && i === BATCHES / 2) await journal.saveSnapshot(state.position, [canonical(state)]);
   }
   if (isClosed) await journal.close();
   // What a process leaves that is killed: its files as they are now.
@@ -117,12 +119,12 @@ async function write(name: string, isClosed: boolean): Promise<Written> {
 
 /** What the journal in a folder has: how many facts, all as they were written; or the code with which it refuses. */
 async function read(folder: string, { facts, states }: Written): Promise<number | JournalError['code']> {
-  const journal = new SqliteJournal({ folder });
+  const journal = new SqliteJournal({ folder }, realClock);
   try {
-    const opened = await journal.open();
+    const { snapshot, facts: following } = await journal.follow();
     const found: StoredFact[] = [];
-    for await (const fact of opened.facts) found.push(fact);
-    const state = await replay({ snapshot: opened.snapshot, facts: found });
+    for await (const fact of following) found.push(fact);
+    const state = await replay({ snapshot, facts: found });
     for (const { position, fact } of found) expect(fact).toEqual(facts[position - 1]);
     expect(canonical(state)).toBe(states[state.position]);
     return state.position;

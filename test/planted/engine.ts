@@ -227,9 +227,10 @@ export const ENGINE: readonly PlantedBug[] = [
   },
   {
     name: 'a replay stops before the last fact',
-    file: 'journal/src/memory.ts',
-    find: 'facts: store.after(snapshot?.position ?? 0, position) }',
-    replace: 'facts: store.after(snapshot?.position ?? 0, position - 1) }',
+    file: 'journal/src/replay.ts',
+    find: '  for await (const stored of facts) apply(state, stored);',
+    replace:
+      '  let last: StoredFact | undefined;\n  for await (const stored of facts) {\n    if (last) apply(state, last);\n    last = stored;\n  }\n  if (last) state.position = last.position;',
   },
   {
     name: 'a frame is acknowledged as it is read',

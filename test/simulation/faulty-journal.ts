@@ -1,11 +1,12 @@
 /** A journal on a disk that is slow, that fails, and under which the server dies between any two steps. */
 import type { Fact } from '@slotkeeper/engine';
 import {
+  type Followed,
   type Journal,
   JournalError,
+  type Led,
   MemoryJournal,
   MemoryStore,
-  type Opened,
   type StoredFact,
 } from '@slotkeeper/journal';
 import type { SimulatedProcess } from './host.ts';
@@ -58,13 +59,17 @@ class FaultyJournal implements Journal {
   constructor(disk: Disk, process: SimulatedProcess) {
     this.#disk = disk;
     this.#process = process;
-    this.#memory = new MemoryJournal(disk.store);
+    this.#memory = new MemoryJournal(disk.store, process);
   }
 
-  async open(): Promise<Opened> {
-    const opened = await this.#memory.open();
+  follow(): Promise<Followed> {
+    return this.#memory.follow();
+  }
+
+  async lead(): Promise<Led> {
+    const led = await this.#memory.lead();
     if (this.#disk.diesAt('opened')) await forEver();
-    return opened;
+    return led;
   }
 
   async append(facts: readonly Fact[], at: { readonly epoch: number; readonly after: number }): Promise<void> {
@@ -83,9 +88,13 @@ class FaultyJournal implements Journal {
     if (outcome === 'fails after the write') throw new JournalError('IO', 'The disk failed after the write.');
   }
 
-  async saveSnapshot(position: number, state: string): Promise<void> {
+  confirm(at: { readonly epoch: number }): Promise<void> | undefined {
+    return this.#memory.confirm(at);
+  }
+
+  async saveSnapshot(position: number, parts: Iterable<string>): Promise<void> {
     if (this.#disk.diesAt('before the snapshot')) await forEver();
-    await this.#memory.saveSnapshot(position, state);
+    await this.#memory.saveSnapshot(position, parts);
     if (this.#disk.diesAt('after the snapshot')) await forEver();
   }
 

@@ -1,5 +1,14 @@
-export { type Journal, JournalError, type JournalErrorCode, type Opened, type StoredFact } from './journal.ts';
+export {
+  type Followed,
+  type Journal,
+  JournalError,
+  type JournalErrorCode,
+  type JournalHost,
+  type Led,
+  type Snapshot,
+  type StoredFact,
+} from './journal.ts';
 export { MemoryJournal, MemoryStore } from './memory.ts';
-export { replay } from './replay.ts';
+export { catchUp, replay } from './replay.ts';
 export { decodeState } from './snapshot.ts';
 export { SqliteJournal } from './sqlite.ts';

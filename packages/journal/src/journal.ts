@@ -1,31 +1,59 @@
 /**
  * The journal: the ordered, durable list of facts, and the only truth. A position numbers one fact, from 1.
  *
- * Who may append: one writer at a time, that of the current epoch. `open` raises the epoch, so that an earlier writer
- * that is still alive can append no more.
+ * A journal is first followed, then led:
+ *
+ *   new ── follow ──▶ following ── lead ──▶ leading ── close ──▶ closed
+ *                     read                  read, append, confirm, saveSnapshot, retain
+ *
+ * Who may append: one writer at a time, that of the current epoch. `lead` begins the next epoch, so that an earlier
+ * writer that is still alive can append no more.
  */
 import type { Fact } from '@slotkeeper/engine';
-
-export interface Opened {
-  /** Greater than that of any earlier opening; from 1. */
-  readonly epoch: number;
-  /** The newest snapshot: the state's canonical form as of that position; undefined if none was written. */
-  readonly snapshot: { readonly position: number; readonly state: string } | undefined;
-  /** All facts after the snapshot, or from the first, in order. */
-  readonly facts: AsyncIterable<StoredFact> | Iterable<StoredFact>;
-}
 
 export interface StoredFact {
   readonly position: number;
   readonly fact: Fact;
 }
 
+/** What a journal holds, as one that follows finds it. Both are read as they are asked for the next. */
+export interface Followed {
+  /** The newest complete snapshot: the state as of `position`, in parts (snapshot.ts). Undefined if there is none. */
+  readonly snapshot: Snapshot | undefined;
+  /** All facts after the snapshot, or from the first, in order. */
+  readonly facts: AsyncIterable<StoredFact> | Iterable<StoredFact>;
+}
+
+export interface Snapshot {
+  readonly position: number;
+  readonly parts: AsyncIterable<string> | Iterable<string>;
+}
+
+export interface Led {
+  /** Greater than that of any earlier leader; from 1. */
+  readonly epoch: number;
+  /** Of the last fact of all earlier epochs. What `follow` did not give of them is there to `read`. */
+  readonly position: number;
+  /** The time, by the clock that belongs to the store: the database's, or, of a store in this host, its wall clock. */
+  readonly nowMs: number;
+}
+
+/** What a journal that is kept in this host needs of it. */
+export interface JournalHost {
+  wallMs(): number;
+  /** Calls back in a later turn of the event loop, after what else is due. */
+  soon(callback: () => void): void;
+}
+
 export interface Journal {
   /** What it is and where, for the ready line and for errors: `sqlite ./slotkeeper-data`. */
   readonly description: string;
 
-  /** Takes the journal for this process and begins a new epoch. Rejects with a `JournalError`. Called once. */
-  open(): Promise<Opened>;
+  /** Opens it for reading. What it holds does not change. Rejects with a `JournalError`. Called once. */
+  follow(): Promise<Followed>;
+
+  /** Begins a new epoch, in which this journal appends. A file of an older format becomes one of this version's. Called once, after `follow`. */
+  lead(): Promise<Led>;
 
   /**
    * Makes `facts`, one or more, durable, all or none, as the positions right after `after`. Resolves only when they would survive the
@@ -35,10 +63,18 @@ export interface Journal {
   append(facts: readonly Fact[], at: { readonly epoch: number; readonly after: number }): Promise<void>;
 
   /**
-   * Keeps `state`, the canonical form as of `position` (at or before the last), so that opening need not replay what went
-   * before. One that is older than what is kept changes nothing.
+   * Resolves once it is certain that `epoch` was the current one at some time after this call: then no later leader can
+   * have decided otherwise before. Undefined if that is certain already, at no cost. Rejects with `NOT_CURRENT` if a later epoch has begun.
    */
-  saveSnapshot(position: number, state: string): Promise<void>;
+  confirm(at: { readonly epoch: number }): Promise<void> | undefined;
+
+  /**
+   * Keeps the state as of `position` (at or before the last), so that opening need not replay what went before it. Takes
+   * one of `parts` in a turn of the event loop and writes it by itself, so that appends go on meanwhile. A snapshot that
+   * ends early, by a failure or with the process, counts as none: the one before it is kept until this one is complete.
+   * It rejects if it fails, which changes nothing for anything else. A position that is not above the newest's changes nothing. One at a time.
+   */
+  saveSnapshot(position: number, parts: Iterable<string>): Promise<void>;
 
   /** At most `limit` facts after `after`, in order: for events. Fewer at the end. Rejects with `HISTORY_GONE` if some of them were removed. */
   read(after: number, limit: number): Promise<readonly StoredFact[]>;
@@ -90,4 +126,8 @@ export function notCurrent(
 
 export function notOpen(journal: string): JournalError {
   return new JournalError('NOT_CURRENT', `The journal (${journal}) is closed, or was never opened: open a new one.`);
+}
+
+export function notLed(journal: string): JournalError {
+  return new JournalError('NOT_CURRENT', `The journal (${journal}) is only followed: lead it before it is written to.`);
 }

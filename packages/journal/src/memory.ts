@@ -1,6 +1,16 @@
 /** A journal that lasts as long as its process: for the embedded client, tests and simulation. */
 import type { Fact } from '@slotkeeper/engine';
-import { type Journal, JournalError, notCurrent, notOpen, type Opened, type StoredFact } from './journal.ts';
+import {
+  type Followed,
+  type Journal,
+  JournalError,
+  type JournalHost,
+  type Led,
+  notCurrent,
+  notLed,
+  notOpen,
+  type StoredFact,
+} from './journal.ts';
 
 /** What a disk is to other journals: it outlives its writers. */
 export class MemoryStore {
@@ -8,7 +18,7 @@ export class MemoryStore {
   /** Facts up to this position were removed; `facts` are those that follow. */
   removed = 0;
   facts: Fact[] = [];
-  snapshot: { readonly position: number; readonly state: string } | undefined;
+  snapshot: { readonly position: number; readonly parts: readonly string[] } | undefined;
 
   /** The position of the last fact. */
   get position(): number {
@@ -24,22 +34,34 @@ export class MemoryStore {
   }
 }
 
-/** A writer on a store. A later one displaces it, as a new leader does: from then on it gets `NOT_CURRENT`. */
+/** One reader or writer of a store. A later leader displaces an earlier one: from then on that one gets `NOT_CURRENT`. */
 export class MemoryJournal implements Journal {
   readonly description = 'memory';
   readonly #store: MemoryStore;
-  #epoch: number | undefined;
+  readonly #host: JournalHost;
+  #state: 'new' | 'following' | 'leading' | 'closed' = 'new';
+  /** Of this leader; 0 before it leads. */
+  #epoch = 0;
 
-  constructor(store = new MemoryStore()) {
+  constructor(store: MemoryStore, host: JournalHost) {
     this.#store = store;
+    this.#host = host;
   }
 
-  async open(): Promise<Opened> {
-    const store = this.#store;
+  async follow(): Promise<Followed> {
+    if (this.#state !== 'new') throw new Error('a journal is followed once');
+    this.#state = 'following';
+    const { snapshot, position } = this.#store;
+    return { snapshot, facts: this.#store.after(snapshot?.position ?? 0, position) };
+  }
+
+  async lead(): Promise<Led> {
+    const store = this.#opened();
+    if (this.#state === 'leading') throw new Error('a journal is led once');
+    this.#state = 'leading';
     store.epoch += 1;
     this.#epoch = store.epoch;
-    const { epoch, snapshot, position } = store;
-    return { epoch, snapshot, facts: store.after(snapshot?.position ?? 0, position) };
+    return { epoch: store.epoch, position: store.position, nowMs: this.#host.wallMs() };
   }
 
   async append(facts: readonly Fact[], { epoch, after }: { epoch: number; after: number }): Promise<void> {
@@ -49,10 +71,26 @@ export class MemoryJournal implements Journal {
     for (const fact of facts) store.facts.push(fact);
   }
 
-  async saveSnapshot(position: number, state: string): Promise<void> {
+  confirm({ epoch }: { epoch: number }): Promise<void> | undefined {
+    try {
+      const store = this.#current();
+      if (epoch === store.epoch) return undefined;
+      throw notCurrent(this.description, store, { epoch, after: store.position });
+    } catch (error) {
+      return Promise.reject(error);
+    }
+  }
+
+  async saveSnapshot(position: number, parts: Iterable<string>): Promise<void> {
     const store = this.#current();
     if (position > store.position) throw notCurrent(this.description, store, { epoch: store.epoch, after: position });
-    if (position > (store.snapshot?.position ?? -1)) store.snapshot = { position, state };
+    if (position <= (store.snapshot?.position ?? 0)) return;
+    const kept: string[] = [];
+    for (const part of parts) {
+      if (kept.length > 0) await new Promise<void>((resolve) => this.#host.soon(resolve));
+      kept.push(part);
+    }
+    this.#current().snapshot = { position, parts: kept };
   }
 
   async read(after: number, limit: number): Promise<readonly StoredFact[]> {
@@ -72,16 +110,17 @@ export class MemoryJournal implements Journal {
   }
 
   async close(): Promise<void> {
-    this.#epoch = undefined;
+    this.#state = 'closed';
   }
 
   #opened(): MemoryStore {
-    if (this.#epoch === undefined) throw notOpen(this.description);
+    if (this.#state === 'new' || this.#state === 'closed') throw notOpen(this.description);
     return this.#store;
   }
 
   #current(): MemoryStore {
     const store = this.#opened();
+    if (this.#state !== 'leading') throw notLed(this.description);
     if (this.#epoch !== store.epoch)
       throw new JournalError('NOT_CURRENT', `The journal in memory has a later writer, of epoch ${store.epoch}.`);
     return store;

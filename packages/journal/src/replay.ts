@@ -1,6 +1,6 @@
-/** From an opened journal to the state: the newest snapshot, and each fact after it. */
+/** From what a journal holds to the state: the newest snapshot, and each fact after it. */
 import { emptyState, evolve, type State } from '@slotkeeper/engine';
-import { JournalError, type Opened } from './journal.ts';
+import { type Followed, type Journal, JournalError, type Snapshot, type StoredFact } from './journal.ts';
 import { decodeState } from './snapshot.ts';
 
 /**
@@ -8,20 +8,36 @@ import { decodeState } from './snapshot.ts';
  *
  * @throws JournalError `DAMAGED` if a position is missing or what is stored does not fit together.
  */
-export async function replay(opened: Pick<Opened, 'snapshot' | 'facts'>): Promise<State> {
-  const state = opened.snapshot ? restore(opened.snapshot) : emptyState();
-  for await (const { position, fact } of opened.facts) {
-    if (position !== state.position + 1) throw damaged(`fact ${position} follows fact ${state.position}`);
-    try {
-      evolve(state, fact);
-    } catch (error) {
-      throw damaged(`fact ${position} does not fit what went before it: ${reason(error)}`, error);
-    }
-  }
+export async function replay({ snapshot, facts }: Followed): Promise<State> {
+  const state = snapshot ? await restore(snapshot) : emptyState();
+  for await (const stored of facts) apply(state, stored);
   return state;
 }
 
-function restore({ position, state: encoded }: NonNullable<Opened['snapshot']>): State {
+/** How many facts are read at once of what a follower has missed. */
+const PAGE = 10_000;
+
+/** Brings a state that was replayed from what `follow` found up to `position`: another leader may have written meanwhile. */
+export async function catchUp(state: State, journal: Pick<Journal, 'read'>, position: number): Promise<void> {
+  while (state.position < position) {
+    const missed = await journal.read(state.position, Math.min(PAGE, position - state.position));
+    if (missed.length === 0) throw damaged(`fact ${state.position + 1} is missing`);
+    for (const stored of missed) apply(state, stored);
+  }
+}
+
+function apply(state: State, { position, fact }: StoredFact): void {
+  if (position !== state.position + 1) throw damaged(`fact ${position} follows fact ${state.position}`);
+  try {
+    evolve(state, fact);
+  } catch (error) {
+    throw damaged(`fact ${position} does not fit what went before it: ${reason(error)}`, error);
+  }
+}
+
+async function restore({ position, parts }: Snapshot): Promise<State> {
+  let encoded = '';
+  for await (const part of parts) encoded += part;
   let state: State;
   try {
     state = decodeState(encoded);

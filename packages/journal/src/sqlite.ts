@@ -1,10 +1,20 @@
 /** The journal in one file, by SQLite, which runs in the event loop: a commit is one sync of the disk. */
 import { join } from 'node:path';
 import type { DatabaseSync } from 'node:sqlite';
-import { setImmediate, setTimeout } from 'node:timers/promises';
+import { setTimeout } from 'node:timers/promises';
 import type { Fact } from '@slotkeeper/engine';
 import { encodeFacts } from './codec.ts';
-import { type Journal, JournalError, notCurrent, notOpen, type Opened, type StoredFact } from './journal.ts';
+import {
+  type Followed,
+  type Journal,
+  JournalError,
+  type JournalHost,
+  type Led,
+  notCurrent,
+  notLed,
+  notOpen,
+  type StoredFact,
+} from './journal.ts';
 import { leaveNote, removeNote } from './owner.ts';
 import { damaged, failure, isBusy, isDiskFull } from './sqlite-failure.ts';
 import { makeFolder, takeFile } from './sqlite-file.ts';
@@ -17,37 +27,59 @@ const BATCHES_A_TURN = 500;
 const ATTEMPTS = 5;
 const PAUSE_MAX_MS = 40;
 
-/** One process has it at a time, from `open` to `close` or to its end. Nothing else may write to its file. */
+/** One process has it at a time, from `follow` to `close` or to its end. Nothing else may write to its file. */
 export class SqliteJournal implements Journal {
   readonly description: string;
   readonly #folder: string | undefined;
   readonly #file: string;
+  readonly #host: JournalHost;
   #db: DatabaseSync | undefined;
   #tables: Tables | undefined;
+  /** Of this leader; 0 before it leads. */
+  #epoch = 0;
   /** Why nothing more is written. */
   #failed: JournalError | undefined;
 
   /** `folder` is made if it is missing and then holds `slotkeeper.db`; the folder of a `file` must be there. */
-  constructor(place: { readonly folder: string } | { readonly file: string }) {
+  constructor(place: { readonly folder: string } | { readonly file: string }, host: JournalHost) {
+    this.#host = host;
     const isFolder = 'folder' in place;
     this.#folder = isFolder ? place.folder : undefined;
     this.#file = isFolder ? join(place.folder, 'slotkeeper.db') : place.file;
     this.description = `sqlite ${isFolder ? place.folder : place.file}`;
   }
 
-  async open(): Promise<Opened> {
-    if (this.#tables) throw new Error('a journal is opened once');
+  /** Takes the file, so that no other process can. */
+  async follow(): Promise<Followed> {
+    if (this.#tables) throw new Error('a journal is followed once');
     try {
       if (this.#folder !== undefined) makeFolder(this.#folder);
       this.#db = await takeWhenFree(this.#file);
       this.#tables = new Tables(this.#db);
-      const opened = this.#beginEpoch(this.#tables);
+      const followed = this.#contents(this.#tables);
       leaveNote(this.#file);
-      return opened;
+      return followed;
     } catch (error) {
       const told = failure('open', this.#file, error);
       this.#letGo();
       throw told;
+    }
+  }
+
+  async lead(): Promise<Led> {
+    const tables = this.#open();
+    if (this.#epoch > 0) throw new Error('a journal is led once');
+    try {
+      const { epoch, position } = tables.transaction(() => {
+        const head = tables.head();
+        const next = { ...head, epoch: head.epoch + 1 };
+        tables.setHead(next);
+        return next;
+      });
+      this.#epoch = epoch;
+      return { epoch, position, nowMs: this.#host.wallMs() };
+    } catch (error) {
+      throw failure('write to', this.#file, error);
     }
   }
 
@@ -65,11 +97,23 @@ export class SqliteJournal implements Journal {
     });
   }
 
-  async saveSnapshot(position: number, state: string): Promise<void> {
+  /** No other process can have led it: SQLite's lock on the file is this one's. */
+  confirm({ epoch }: { readonly epoch: number }): Promise<void> | undefined {
+    try {
+      const tables = this.#led();
+      if (epoch === this.#epoch) return undefined;
+      const head = tables.head();
+      throw notCurrent(this.description, head, { epoch, after: head.position });
+    } catch (error) {
+      return Promise.reject(failure('read', this.#file, error));
+    }
+  }
+
+  async saveSnapshot(position: number, parts: Iterable<string>): Promise<void> {
     this.#write('write to', (tables) => {
       const head = tables.head();
       if (position > head.position) throw notCurrent(this.description, head, { epoch: head.epoch, after: position });
-      if (position > tables.snapshotPosition()) tables.insertSnapshot({ position, state });
+      if (position > tables.snapshotPosition()) tables.insertSnapshot({ position, state: [...parts].join('') });
     });
   }
 
@@ -90,7 +134,7 @@ export class SqliteJournal implements Journal {
 
   async retain(beforeMs: number): Promise<void> {
     const removeSome = (tables: Tables) => tables.removeBatches(beforeMs, tables.snapshotPosition(), BATCHES_A_TURN);
-    while (this.#write('write to', removeSome) === BATCHES_A_TURN) await setImmediate();
+    while (this.#write('write to', removeSome) === BATCHES_A_TURN) await this.#turn();
   }
 
   async close(): Promise<void> {
@@ -98,15 +142,16 @@ export class SqliteJournal implements Journal {
     this.#letGo();
   }
 
-  #beginEpoch(tables: Tables): Opened {
+  #contents(tables: Tables): Followed {
     const head = tables.head();
     const snapshot = tables.newestSnapshot();
     const start = snapshot?.position ?? 0;
     if (start < head.removed) throw damaged(this.#file, `the snapshot is missing that covers fact ${head.removed}`);
     if (start > head.position) throw damaged(this.#file, `its snapshot is of ${start}, its last fact ${head.position}`);
-    const epoch = head.epoch + 1;
-    tables.transaction(() => tables.setHead({ ...head, epoch }));
-    return { epoch, snapshot, facts: this.#facts(start, head.position) };
+    return {
+      snapshot: snapshot && { position: start, parts: [snapshot.state] },
+      facts: this.#facts(start, head.position),
+    };
   }
 
   /** Reads as it is asked for the next fact. */
@@ -132,7 +177,7 @@ export class SqliteJournal implements Journal {
   }
 
   #write<T>(doing: 'append to' | 'write to', body: (tables: Tables) => T): T {
-    const tables = this.#open();
+    const tables = this.#led();
     if (this.#failed) throw this.#failed;
     try {
       return tables.transaction(() => body(tables));
@@ -148,6 +193,16 @@ export class SqliteJournal implements Journal {
   #open(): Tables {
     if (!this.#tables) throw notOpen(this.description);
     return this.#tables;
+  }
+
+  #led(): Tables {
+    const tables = this.#open();
+    if (this.#epoch === 0) throw notLed(this.description);
+    return tables;
+  }
+
+  #turn(): Promise<void> {
+    return new Promise((resolve) => this.#host.soon(resolve));
   }
 
   #letGo(): void {

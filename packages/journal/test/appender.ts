@@ -5,14 +5,15 @@
  */
 import { writeSync } from 'node:fs';
 import { JournalError, SqliteJournal } from '../src/index.ts';
+import { host } from './host.ts';
 import { numbered } from './numbered.ts';
 
 const [folder = '', appends = 'Infinity'] = process.argv.slice(2);
-const journal = new SqliteJournal({ folder });
+const journal = new SqliteJournal({ folder }, host);
 try {
-  const { epoch, facts } = await journal.open();
-  let after = 0;
-  for await (const { position } of facts) after = position;
+  await journal.follow();
+  const { epoch, position } = await journal.lead();
+  let after = position;
   say('open');
   for (let count = 0; count < Number(appends); count += 1) {
     const batch = numbered(1 + (count % 5), after + 1);

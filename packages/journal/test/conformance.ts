@@ -1,6 +1,6 @@
 /** One suite for all journals: what `Journal` promises, whatever the facts are kept in. */
 import { describe, expect, onTestFinished, test } from 'vitest';
-import { type Journal, JournalError, type Opened, type StoredFact } from '../src/index.ts';
+import { type Followed, type Journal, JournalError, type Led, type StoredFact } from '../src/index.ts';
 import { limitSet } from './facts.ts';
 import { numbered } from './numbered.ts';
 
@@ -8,27 +8,40 @@ export interface Subject {
   readonly name: string;
   /** A new place for facts: each call makes a journal over what is kept there. Removed by whoever made it, as the test is over. */
   place(): () => Journal;
+  /** The store's own clock. */
+  nowMs(): Promise<number>;
   /** Tests that it does not run, each with the reason. */
   readonly skips: { readonly [K in Skippable]?: string };
 }
 
-type Skippable = 'a later writer displaces the earlier one' | 'a second opener is refused while the first lives';
+type Skippable =
+  | 'a later writer displaces the earlier one'
+  | 'what was written between following and leading is there to read'
+  | 'a second opener is refused while the first lives';
 
-export function conformance({ name, place, skips }: Subject): void {
+export function conformance({ name, place, nowMs, skips }: Subject): void {
   function optional(title: Skippable, body: () => Promise<void>): void {
     const reason = skips[title];
     if (reason === undefined) test(title, body);
     else test.skip(`${title} (skipped: ${reason})`, body);
   }
 
-  /** Opens journals over one place; they are closed as the test is over. */
-  function newPlace(): { open(): Promise<Opened & { journal: Journal }> } {
+  /** Journals over one place; they are closed as the test is over. `open` follows and leads. */
+  function newPlace(): {
+    follow(): Promise<Followed & { journal: Journal }>;
+    open(): Promise<Followed & Led & { journal: Journal }>;
+  } {
     const newJournal = place();
+    const follow = async () => {
+      const journal = newJournal();
+      onTestFinished(() => journal.close());
+      return { ...(await journal.follow()), journal };
+    };
     return {
+      follow,
       async open() {
-        const journal = newJournal();
-        onTestFinished(() => journal.close());
-        return { ...(await journal.open()), journal };
+        const followed = await follow();
+        return { ...followed, ...(await followed.journal.lead()) };
       },
     };
   }
@@ -72,7 +85,7 @@ export function conformance({ name, place, skips }: Subject): void {
       expect((await all((await open()).facts)).map(({ fact }) => fact)).toEqual(written);
     });
 
-    test('each opening begins a greater epoch', async () => {
+    test('each leader begins a greater epoch', async () => {
       const { open } = newPlace();
       const epochs: number[] = [];
       for (let times = 0; times < 3; times += 1) {
@@ -114,8 +127,9 @@ export function conformance({ name, place, skips }: Subject): void {
       await earlier.journal.append(numbered(1), { epoch: earlier.epoch, after: 0 });
       const later = await open();
       await refused(earlier.journal.append(numbered(1, 2), { epoch: earlier.epoch, after: 1 }), 'NOT_CURRENT');
-      await refused(earlier.journal.saveSnapshot(1, 'state'), 'NOT_CURRENT');
+      await refused(earlier.journal.saveSnapshot(1, ['state']), 'NOT_CURRENT');
       await refused(earlier.journal.retain(10), 'NOT_CURRENT');
+      await refused(Promise.resolve(earlier.journal.confirm({ epoch: earlier.epoch })), 'NOT_CURRENT');
       await later.journal.append(numbered(1, 2), { epoch: later.epoch, after: 1 });
       expect(await later.journal.read(0, 10)).toHaveLength(2);
     });
@@ -136,20 +150,20 @@ export function conformance({ name, place, skips }: Subject): void {
       const { open } = newPlace();
       const { journal, epoch } = await open();
       await journal.append(numbered(4), { epoch, after: 0 });
-      await journal.saveSnapshot(2, 'of two');
+      await journal.saveSnapshot(2, ['of two']);
       await journal.append(numbered(2, 5), { epoch, after: 4 });
-      await journal.saveSnapshot(5, 'of five');
-      await journal.saveSnapshot(3, 'of three, too late');
+      await journal.saveSnapshot(5, ['of', ' five']);
+      await journal.saveSnapshot(3, ['of three, too late']);
       await journal.close();
       const again = await open();
-      expect(again.snapshot).toEqual({ position: 5, state: 'of five' });
+      expect(await contents(again)).toEqual({ position: 5, state: 'of five' });
       expect(await all(again.facts)).toEqual([{ position: 6, fact: numbered(1, 6)[0] }]);
     });
 
     test('a snapshot of what is not there yet is refused', async () => {
       const { journal, epoch } = await newPlace().open();
       await journal.append(numbered(1), { epoch, after: 0 });
-      await refused(journal.saveSnapshot(2, 'state'), 'NOT_CURRENT');
+      await refused(journal.saveSnapshot(2, ['state']), 'NOT_CURRENT');
     });
 
     test('history is read in pages, whatever the batches were', async () => {
@@ -178,7 +192,7 @@ export function conformance({ name, place, skips }: Subject): void {
       for (let after = 0; after < 6; after += 1) await journal.append(numbered(1, after + 1), { epoch, after });
       await journal.retain(100);
       expect(await journal.read(0, 10)).toHaveLength(6);
-      await journal.saveSnapshot(4, 'of four');
+      await journal.saveSnapshot(4, ['of four']);
       await journal.retain(3);
       expect((await journal.read(2, 10)).map(({ position }) => position)).toEqual([3, 4, 5, 6]);
       await refused(journal.read(1, 10), 'HISTORY_GONE');
@@ -187,7 +201,7 @@ export function conformance({ name, place, skips }: Subject): void {
       await refused(journal.read(3, 10), 'HISTORY_GONE');
       await journal.close();
       const again = await open();
-      expect(again.snapshot).toEqual({ position: 4, state: 'of four' });
+      expect(await contents(again)).toEqual({ position: 4, state: 'of four' });
       expect((await all(again.facts)).map(({ position }) => position)).toEqual([5, 6]);
       await refused(again.journal.read(0, 10), 'HISTORY_GONE');
     });
@@ -196,7 +210,7 @@ export function conformance({ name, place, skips }: Subject): void {
       const { open } = newPlace();
       const { journal, epoch } = await open();
       for (let after = 0; after < 1_200; after += 1) await journal.append(numbered(1, after + 1), { epoch, after });
-      await journal.saveSnapshot(1_200, 'of all');
+      await journal.saveSnapshot(1_200, ['of all']);
       await journal.retain(10_000);
       expect(await journal.read(1_200, 10)).toEqual([]);
       await refused(journal.read(1_199, 10), 'HISTORY_GONE');
@@ -213,14 +227,91 @@ export function conformance({ name, place, skips }: Subject): void {
       await journal.close();
       await journal.close();
       await refused(journal.append(numbered(1), { epoch, after: 0 }), 'NOT_CURRENT');
-      await refused(journal.saveSnapshot(0, 'state'), 'NOT_CURRENT');
+      await refused(journal.saveSnapshot(0, ['state']), 'NOT_CURRENT');
       await refused(journal.read(0, 1), 'NOT_CURRENT');
       await refused(journal.retain(0), 'NOT_CURRENT');
+      await refused(journal.lead(), 'NOT_CURRENT');
+      await refused(Promise.resolve(journal.confirm({ epoch })), 'NOT_CURRENT');
+    });
+
+    test('one that follows reads, changes nothing and begins no epoch', async () => {
+      const { follow, open } = newPlace();
+      const first = await open();
+      await first.journal.append(numbered(3), { epoch: first.epoch, after: 0 });
+      await first.journal.saveSnapshot(2, ['of two']);
+      await first.journal.close();
+      const { journal, ...followed } = await follow();
+      expect(await contents(followed)).toEqual({ position: 2, state: 'of two' });
+      expect((await all(followed.facts)).map(({ position }) => position)).toEqual([3]);
+      expect(await journal.read(0, 10)).toHaveLength(3);
+      await refused(journal.append(numbered(1, 4), { epoch: 1, after: 3 }), 'NOT_CURRENT');
+      await refused(Promise.resolve(journal.confirm({ epoch: 1 })), 'NOT_CURRENT');
+      await refused(journal.saveSnapshot(3, ['of three']), 'NOT_CURRENT');
+      await refused(journal.retain(1_000), 'NOT_CURRENT');
+      await journal.close();
+      const again = await open();
+      expect([again.epoch, again.position]).toEqual([2, 3]);
+      expect(await again.journal.read(0, 10)).toHaveLength(3);
+    });
+
+    test('one that leads is told the last position of all earlier epochs, and the time of the store', async () => {
+      const { open } = newPlace();
+      const first = await open();
+      expect(first.position).toBe(0);
+      await first.journal.append(numbered(3), { epoch: first.epoch, after: 0 });
+      await first.journal.close();
+      const earliestMs = await nowMs();
+      const second = await open();
+      expect(second.position).toBe(3);
+      expect(second.nowMs).toBeGreaterThanOrEqual(earliestMs);
+      expect(second.nowMs).toBeLessThanOrEqual(await nowMs());
+    });
+
+    test('what a journal is asked for before it follows is refused, and it follows and leads once', async () => {
+      const journal = place()();
+      onTestFinished(() => journal.close());
+      await refused(journal.lead(), 'NOT_CURRENT');
+      await refused(journal.read(0, 1), 'NOT_CURRENT');
+      await journal.follow();
+      await expect(journal.follow()).rejects.toThrow('followed once');
+      await journal.lead();
+      await expect(journal.lead()).rejects.toThrow('led once');
+    });
+
+    test('the leader of the current epoch is confirmed, one of another epoch is not', async () => {
+      const { journal, epoch } = await newPlace().open();
+      await journal.confirm({ epoch });
+      await refused(Promise.resolve(journal.confirm({ epoch: epoch + 1 })), 'NOT_CURRENT');
+      await journal.append(numbered(1), { epoch, after: 0 });
+      await journal.confirm({ epoch });
+    });
+
+    optional('what was written between following and leading is there to read', async () => {
+      const { follow, open } = newPlace();
+      const first = await open();
+      await first.journal.append(numbered(2), { epoch: first.epoch, after: 0 });
+      const { journal, facts } = await follow();
+      await first.journal.append(numbered(3, 3), { epoch: first.epoch, after: 2 });
+      expect((await all(facts)).map(({ position }) => position)).toEqual([1, 2]);
+      const { epoch, position } = await journal.lead();
+      expect([epoch, position]).toEqual([2, 5]);
+      expect((await journal.read(2, 10)).map(({ position }) => position)).toEqual([3, 4, 5]);
+      await refused(first.journal.append(numbered(1, 6), { epoch: 1, after: 5 }), 'NOT_CURRENT');
+      await journal.append(numbered(1, 6), { epoch, after: 5 });
     });
   });
 }
 
-export async function all(facts: Opened['facts']): Promise<StoredFact[]> {
+async function contents({
+  snapshot,
+}: Pick<Followed, 'snapshot'>): Promise<{ position: number; state: string } | undefined> {
+  if (!snapshot) return undefined;
+  let state = '';
+  for await (const part of snapshot.parts) state += part;
+  return { position: snapshot.position, state };
+}
+
+export async function all(facts: Followed['facts']): Promise<StoredFact[]> {
   const found: StoredFact[] = [];
   for await (const fact of facts) found.push(fact);
   return found;

@@ -5,6 +5,7 @@ import { decodeFacts, encodeFacts } from '../src/codec.ts';
 import { Malformed } from '../src/fields.ts';
 import { decodeState, MemoryJournal, MemoryStore, replay, type StoredFact } from '../src/index.ts';
 import { anyHistory, limitSet } from './facts.ts';
+import { host } from './host.ts';
 import { granted } from './numbered.ts';
 
 function stateOf(facts: readonly Fact[]) {
@@ -36,7 +37,7 @@ test('a replay from any snapshot is a replay from the start, to the byte', async
     fc.asyncProperty(anyHistory, fc.nat(), async (facts, pick) => {
       const cut = pick % (facts.length + 1);
       const before = stateOf(facts.slice(0, cut));
-      const snapshot = { position: cut, state: canonical(before) };
+      const snapshot = { position: cut, parts: [canonical(before)] };
       const after = decodeFacts(encodeFacts(facts.slice(cut)));
       const state = await replay({ snapshot, facts: stored(after, cut) });
       expect(canonical(state)).toBe(canonical(stateOf(facts)));
@@ -50,12 +51,13 @@ test('a journal that is replayed, snapshot and reopened ends in the same state',
       const store = new MemoryStore();
       const state = emptyState();
       for (const fact of facts) {
-        const journal = new MemoryJournal(store);
-        const opened = await journal.open();
-        expect(canonical(await replay(opened))).toBe(canonical(state));
-        await journal.append([fact], { epoch: opened.epoch, after: state.position });
+        const journal = new MemoryJournal(store, host);
+        expect(canonical(await replay(await journal.follow()))).toBe(canonical(state));
+        const { epoch, position } = await journal.lead();
+        expect(position).toBe(state.position);
+        await journal.append([fact], { epoch, after: position });
         evolve(state, fact);
-        if (state.position % 3 === 0) await journal.saveSnapshot(state.position, canonical(state));
+        if (state.position % 3 === 0) await journal.saveSnapshot(state.position, [canonical(state)]);
       }
     }),
     { numRuns: 20 },
@@ -76,7 +78,7 @@ test('a fact that does not fit what went before it is damage', async () => {
 });
 
 test('a snapshot of another position than it says is damage', async () => {
-  const snapshot = { position: 2, state: canonical(stateOf([limitSet('a')])) };
+  const snapshot = { position: 2, parts: [canonical(stateOf([limitSet('a')]))] };
   await expect(replay({ snapshot, facts: [] })).rejects.toMatchObject({ code: 'DAMAGED' });
 });
 

@@ -4,6 +4,7 @@ import { DatabaseSync } from 'node:sqlite';
 import { expect, test } from 'vitest';
 import { type JournalErrorCode, SqliteJournal } from '../src/index.ts';
 import { refused } from './conformance.ts';
+import { host } from './host.ts';
 import { numbered } from './numbered.ts';
 import { newFolder, opened, readNumbered, seeded } from './sqlite-places.ts';
 
@@ -13,7 +14,7 @@ async function written(batches: number, snapshot = ''): Promise<{ folder: string
   const { journal, epoch } = await opened(folder);
   for (let after = 0; after < batches * 10; after += 10)
     await journal.append(numbered(10, after + 1), { epoch, after });
-  if (snapshot) await journal.saveSnapshot(batches * 5, snapshot);
+  if (snapshot) await journal.saveSnapshot(batches * 5, [snapshot]);
   await journal.close();
   return { folder, file: join(folder, 'slotkeeper.db') };
 }
@@ -143,8 +144,9 @@ test('a copy of the file is a journal like any other', async () => {
   const { file } = await written(2);
   const folder = newFolder();
   copyFileSync(file, join(folder, 'copy.db'));
-  const journal = new SqliteJournal({ file: join(folder, 'copy.db') });
-  expect((await journal.open()).epoch).toBe(2);
+  const journal = new SqliteJournal({ file: join(folder, 'copy.db') }, host);
+  await journal.follow();
+  expect((await journal.lead()).epoch).toBe(2);
   expect(await journal.read(0, 100)).toHaveLength(20);
   expect(journal.description).toBe(`sqlite ${join(folder, 'copy.db')}`);
   await journal.close();
@@ -157,7 +159,7 @@ test('places that cannot hold a journal are refused with what is wrong', async (
   mkdirSync(join(folder, 'a folder'));
   const wrong = [{ folder: file }, { folder: join(file, 'below') }, { file: join(folder, 'missing', 'x.db') }];
   for (const place of [...wrong, { file: join(folder, 'a folder') }]) {
-    const { message } = await refused(new SqliteJournal(place).open(), 'IO');
+    const { message } = await refused(new SqliteJournal(place, host).follow(), 'IO');
     expect(message).toMatch(/^Cannot open '.*': .*\. See /);
   }
 });

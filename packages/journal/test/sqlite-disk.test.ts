@@ -60,7 +60,7 @@ onDisk('a snapshot that finds no space leaves the journal as it was, and appends
   const disk = newDisk(2 ** 20);
   const { journal, epoch } = await opened(disk);
   await journal.append(numbered(5), { epoch, after: 0 });
-  const { message } = await refused(journal.saveSnapshot(5, 'x'.repeat(2 ** 21)), 'IO');
+  const { message } = await refused(journal.saveSnapshot(5, ['x'.repeat(2 ** 21)]), 'IO');
   expect(message).toContain('the disk is full');
   await journal.append(numbered(5, 6), { epoch, after: 5 });
   await journal.close();

@@ -3,7 +3,8 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, onTestFinished } from 'vitest';
-import { type Opened, SqliteJournal, type StoredFact } from '../src/index.ts';
+import { type Followed, type Led, SqliteJournal, type StoredFact } from '../src/index.ts';
+import { host } from './host.ts';
 import { numbered } from './numbered.ts';
 
 export function newFolder(): string {
@@ -12,18 +13,18 @@ export function newFolder(): string {
   return folder;
 }
 
-export async function opened(folder: string): Promise<Opened & { journal: SqliteJournal }> {
-  const journal = new SqliteJournal({ folder });
+export async function opened(folder: string): Promise<Followed & Led & { journal: SqliteJournal }> {
+  const journal = new SqliteJournal({ folder }, host);
   onTestFinished(() => journal.close());
-  return { ...(await journal.open()), journal };
+  return { ...(await journal.follow()), ...(await journal.lead()), journal };
 }
 
 /** Opens it, reads all of it and closes it again. The facts must be those of `numbered`. */
 export async function readNumbered(folder: string): Promise<number> {
-  const journal = new SqliteJournal({ folder });
+  const journal = new SqliteJournal({ folder }, host);
   try {
     const found: StoredFact[] = [];
-    for await (const fact of (await journal.open()).facts) found.push(fact);
+    for await (const fact of (await journal.follow()).facts) found.push(fact);
     expect(found).toEqual(numbered(found.length).map((fact, index) => ({ position: index + 1, fact })));
     return found.length;
   } finally {

@@ -19,7 +19,7 @@ class Asker implements Requester {
 async function start() {
   const time = new VirtualTime();
   const store = new MemoryStore();
-  const starting = Replica.start(() => new FailingJournal(store), time);
+  const starting = Replica.start(() => new FailingJournal(store, time), time);
   await time.pass(0);
   const replica = await starting;
   replica.submit({ type: 'limit.ensure', name: 'tag:t', id: randomUUID(), patch: { slots: 1 } });

@@ -103,7 +103,7 @@ export class Connection {
 
 export interface StartOptions {
   readonly store?: MemoryStore;
-  readonly journal?: (store: MemoryStore) => Journal;
+  readonly journal?: (store: MemoryStore, clock: Clock) => Journal;
   readonly holdSeconds?: number;
   readonly apiKey?: string;
   readonly authString?: string;
@@ -128,7 +128,7 @@ export class ApiServer {
 
   /** Ends with the test. */
   static async start(options: StartOptions = {}): Promise<ApiServer> {
-    const { store = new MemoryStore(), journal = () => new MemoryJournal(store), ...ofApi } = options;
+    const { store = new MemoryStore(), journal = (_, clock) => new MemoryJournal(store, clock), ...ofApi } = options;
     const { apiKey = null, authString = null } = options;
     // What happens now is new, and so told to those who ask for new events.
     const time = new VirtualTime(new Date());
@@ -139,7 +139,7 @@ export class ApiServer {
       // Batches are written as requests come in, which are real.
       soon: (callback) => realClock.soon(callback),
     };
-    const replica = await Replica.start(() => journal(store), clock);
+    const replica = await Replica.start(() => journal(store, clock), clock);
     const server = new ApiServer(replica, time);
     const app = Fastify({ routerOptions: { maxParamLength: 1024 }, forceCloseConnections: true });
     const events = options.events

@@ -238,7 +238,7 @@ describe('bad input', () => {
 
 describe('when the journal fails', () => {
   it('the client is told to ask again, and then finds what there is', async () => {
-    const server = await ApiServer.start({ journal: (store) => new FailingJournal(store) });
+    const server = await ApiServer.start({ journal: (store, clock) => new FailingJournal(store, clock) });
     await server.limit('t', 1);
     const [a = '', b = ''] = ids(2);
     await server.connect().increment(a, 't');

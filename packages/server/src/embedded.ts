@@ -34,7 +34,8 @@ export interface Embedded {
 export async function openEmbedded(options: { readonly file?: string } = {}): Promise<Embedded> {
   const { file } = options;
   const memory = new MemoryStore();
-  const openJournal = () => (file === undefined ? new MemoryJournal(memory) : new SqliteJournal({ file }));
+  const openJournal = () =>
+    file === undefined ? new MemoryJournal(memory, realClock) : new SqliteJournal({ file }, realClock);
   const replica = await Replica.start(openJournal, realClock);
   const face = new SessionFace({ replica, clock: realClock, version: VERSION, apiKey: null });
   return {

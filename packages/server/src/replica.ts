@@ -6,7 +6,7 @@
  * drops its memory and everyone who is connected, and starts again from the journal.
  */
 import { type Command, canonical, Engine, type Fact, type Notice, type Refusal, type Step } from '@slotkeeper/engine';
-import { type Journal, replay, type StoredFact } from '@slotkeeper/journal';
+import { catchUp, type Journal, replay, type StoredFact } from '@slotkeeper/journal';
 import type { Clock, Timer } from '@slotkeeper/protocol';
 
 /** Facts between two snapshots: what a start has to replay at the most, about a tenth of a second. */
@@ -267,7 +267,7 @@ export class Replica {
     if (this.#batch.facts.length > 0 || engine.state.position === this.#snapshotAt) return;
     this.#snapshotAt = engine.state.position;
     try {
-      await journal.saveSnapshot(engine.state.position, canonical(engine.state));
+      await journal.saveSnapshot(engine.state.position, [canonical(engine.state)]);
       await journal.retain(this.nowMs - RETENTION_MS);
     } catch (error) {
       if (engine === this.#engine) this.#log('warn', `No snapshot was kept: ${(error as Error).message}`);
@@ -280,16 +280,18 @@ export class Replica {
     const journal = this.#openJournal();
     // From here on it is closed, whatever follows.
     this.#journal = journal;
-    const opened = await journal.open();
-    const state = await replay(opened);
+    const followed = await journal.follow();
+    const state = await replay(followed);
+    const led = await journal.lead();
+    await catchUp(state, journal, led.position);
     if (this.#stopped) return;
-    this.#epoch = opened.epoch;
-    this.#snapshotAt = opened.snapshot?.position ?? 0;
+    this.#epoch = led.epoch;
+    this.#snapshotAt = followed.snapshot?.position ?? 0;
     this.#batch = { facts: [], told: [] };
-    // Engine time goes on from the last fact; what the wall clock is ahead of it is added.
-    const nowMs = Math.max(state.atMs, this.#clock.wallMs());
+    // Engine time goes on from the last fact; what the journal's clock is ahead of it is added.
+    const nowMs = Math.max(state.atMs, led.nowMs);
     this.#timeOffsetMs = nowMs - this.#clock.monotonicMs();
-    this.#engine = new Engine(state, { epoch: opened.epoch, nowMs });
+    this.#engine = new Engine(state, { epoch: led.epoch, nowMs });
     this.submit({ type: 'tick' });
     if (!this.#engine) throw new Error('the engine fails at its first step');
   }

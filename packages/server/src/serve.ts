@@ -57,7 +57,7 @@ export interface RunningServer {
 export async function serve(options: ServeOptions): Promise<RunningServer> {
   const { host, port, data, apiKey, authString, v1LeaseSeconds, prefectVersion, log } = options;
   const tell = (level: 'info' | 'warn' | 'error', message: string): void => log[level](message);
-  const replica = await Replica.start(() => new SqliteJournal({ folder: data }), realClock);
+  const replica = await Replica.start(() => new SqliteJournal({ folder: data }, realClock), realClock);
   replica.on({ log: tell });
   const warn = (message: string): void => tell('warn', message);
   const events = await openEvents({

@@ -4,11 +4,11 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { canonical } from '@slotkeeper/engine';
 import {
+  type Followed,
   type Journal,
   JournalError,
   MemoryJournal,
   MemoryStore,
-  type Opened,
   replay,
   SqliteJournal,
 } from '@slotkeeper/journal';
@@ -58,7 +58,7 @@ async function start(
   store = new MemoryStore(),
   time = new VirtualTime(),
 ): Promise<{ replica: Replica; store: MemoryStore; time: VirtualTime }> {
-  const replica = await Replica.start(() => new FailingJournal(store), time);
+  const replica = await Replica.start(() => new FailingJournal(store, time), time);
   return { replica, store, time };
 }
 
@@ -69,7 +69,7 @@ function* silent(): Generator<never> {
 }
 
 async function stateIn(store: MemoryStore): Promise<string> {
-  return canonical(await replay(await new MemoryJournal(store).open()));
+  return canonical(await replay(await new MemoryJournal(store, new VirtualTime()).follow()));
 }
 
 describe('a replica', () => {
@@ -112,7 +112,7 @@ describe('a replica', () => {
     let broken = false;
     const replica = await Replica.start(() => {
       if (broken) throw new JournalError('IO', 'The disk is gone.');
-      return new FailingJournal(store);
+      return new FailingJournal(store, time);
     }, time);
     const log: string[] = [];
     replica.on({ log: (_level, message) => log.push(message) });
@@ -133,16 +133,16 @@ describe('a replica', () => {
     const folder = mkdtempSync(join(tmpdir(), 'slotkeeper-replica-'));
     let unreadable = 0;
     class OnceUnreadable extends SqliteJournal {
-      override async open(): Promise<Opened> {
-        const opened = await super.open();
-        if (unreadable === 0) return opened;
+      override async follow(): Promise<Followed> {
+        const followed = await super.follow();
+        if (unreadable === 0) return followed;
         unreadable -= 1;
-        return { ...opened, facts: silent() };
+        return { ...followed, facts: silent() };
       }
     }
     try {
       const time = new VirtualTime();
-      const replica = await Replica.start(() => new OnceUnreadable({ folder }), time);
+      const replica = await Replica.start(() => new OnceUnreadable({ folder }, time), time);
       const log: string[] = [];
       replica.on({ log: (_level, message) => log.push(message) });
       replica.submit(ensure('a'));
@@ -167,7 +167,7 @@ describe('a replica', () => {
     }
     const time = new VirtualTime();
     const store = new MemoryStore();
-    const replica = await Replica.start(() => new NoSnapshots(store), time);
+    const replica = await Replica.start(() => new NoSnapshots(store, time), time);
     const log: string[] = [];
     replica.on({ log: (_level, message) => log.push(message) });
     for (let i = 0; i < 50_000; i += 1) replica.submit(ensure(`l${i}`));
@@ -246,7 +246,7 @@ describe('a replica', () => {
     await time.pass(0);
     const state = canonical(replica.engine.state);
     await replica.stop();
-    expect(store.snapshot).toEqual({ position: 10, state });
+    expect(store.snapshot).toEqual({ position: 10, parts: [state] });
   });
 
   it('tells when a limit that drains is empty, or that it was resumed before', async () => {

@@ -30,7 +30,7 @@ export async function startWorld(
   options: { apiKey?: string; store?: MemoryStore; time?: VirtualTime } = {},
 ): Promise<World> {
   const { apiKey = null, store = new MemoryStore(), time = new VirtualTime() } = options;
-  const replica = await Replica.start(() => new MemoryJournal(store), time);
+  const replica = await Replica.start(() => new MemoryJournal(store, time), time);
   return { time, store, replica, face: new SessionFace({ replica, clock: time, version: 'test', apiKey }) };
 }
 

@@ -81,7 +81,8 @@ export class EventsServer {
       authString = null,
       upstream = null,
     } = options;
-    const journal = () => (folder === undefined ? new MemoryJournal(store) : new SqliteJournal({ folder }));
+    const journal = () =>
+      folder === undefined ? new MemoryJournal(store, clock) : new SqliteJournal({ folder }, clock);
     const replica = await Replica.start(journal, clock);
     const warnings: string[] = [];
     const warn = (message: string): void => void warnings.push(message);

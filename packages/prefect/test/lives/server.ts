@@ -18,7 +18,7 @@ export class Server {
 
   static async start(world: World): Promise<Server> {
     const process = new SimulatedProcess(world.time, world.random, { rate: 1, wallOffsetMs: 0 });
-    const replica = await Replica.start(() => new FailingJournal(world.store), process);
+    const replica = await Replica.start(() => new FailingJournal(world.store, process), process);
     return new Server(process, replica);
   }
 
