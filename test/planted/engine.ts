@@ -209,15 +209,15 @@ export const ENGINE: readonly PlantedBug[] = [
   {
     name: 'grants are told as they are decided',
     file: replica,
-    find: "      if (notice.type !== 'disconnect') this.#batch.told.push(",
+    find: "      if (notice.type !== 'disconnect') this.#batch.answers.push(",
     replace:
-      "      if (notice.type === 'granted') this.#sinks.get(notice.sessionId)?.(notice);\n      else if (notice.type !== 'disconnect') this.#batch.told.push(",
+      "      if (notice.type === 'granted') this.#sinks.get(notice.sessionId)?.(notice);\n      else if (notice.type !== 'disconnect') this.#batch.answers.push(",
   },
   {
     name: 'after a failed write it goes on with what it has in memory',
     file: replica,
     find: '      if (engine === this.#engine) this.#fail((error as Error).message);',
-    replace: '      void error;',
+    replace: '      void error;\n      this.#deliver(batch);',
   },
   {
     name: 'a snapshot is read without its last lease',
@@ -235,8 +235,9 @@ export const ENGINE: readonly PlantedBug[] = [
   {
     name: 'a frame is acknowledged as it is read',
     file: 'server/src/session.ts',
-    find: "      replica.submit({ type: 'session.heard', sessionId: session, connection }, done);",
-    replace: "      replica.submit({ type: 'session.heard', sessionId: session, connection });\n      done();",
+    find: "      replica.submit({ type: 'session.heard', sessionId: session, connection }, settled);",
+    replace:
+      "      replica.submit({ type: 'session.heard', sessionId: session, connection });\n      settled({ is: 'durable', refusal: undefined });",
   },
   {
     name: 'who waits as its client comes back is forgotten',

@@ -22,8 +22,8 @@ export const HOST_AND_ENGINE: readonly PlantedBug[] = [
   {
     name: 'a limit that was resumed counts as drained',
     file: replica,
-    find: 'this.tell(() => done(isEmpty))',
-    replace: 'this.tell(() => done(true))',
+    find: 'this.confirm(isEmpty ? settled :',
+    replace: 'this.confirm(true ? settled :',
     test,
   },
 ];

@@ -15,8 +15,8 @@ export const SESSION_AND_PLACE: readonly PlantedBug[] = [
   {
     name: 'a later connection is notified of what was decided for an earlier one',
     file: 'server/src/replica.ts',
-    find: 'else entry.sink?.(entry.notice);',
-    replace: 'else this.#sinks.get(entry.notice.sessionId)?.(entry.notice);',
+    find: 'else answer.sink?.(answer.notice);',
+    replace: 'else this.#sinks.get(answer.notice.sessionId)?.(answer.notice);',
     test,
   },
 ];

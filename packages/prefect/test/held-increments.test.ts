@@ -90,7 +90,7 @@ describe('an increment that is repeated', () => {
     await time.pass(0);
     release();
     let second: Asker | undefined;
-    replica.tell(() => {
+    replica.confirm(() => {
       second = ask('a');
     });
     await time.pass(0);
@@ -230,7 +230,7 @@ describe('a bare increment', () => {
     await time.pass(0);
     const waiting = askBare(1);
     // Granted and durable, and not told any more when the next batch fails.
-    replica.tell(() => {
+    replica.confirm(() => {
       FailingJournal.fails = true;
       replica.submit({ type: 'limit.set', name: 'tag:t', id: '', patch: { description: 'x' } });
     });

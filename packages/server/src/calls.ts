@@ -7,7 +7,6 @@ import {
   notFound,
   queueFull,
   type Refusal,
-  resumed,
   type WaiterView,
 } from '@slotkeeper/engine';
 import {
@@ -19,8 +18,9 @@ import {
   type Methods,
   type Page,
   type ServerMessage,
+  type WireError,
 } from '@slotkeeper/protocol';
-import type { Replica } from './replica.ts';
+import { type Outcome, type Replica, refusedIfDurable, type Settled } from './replica.ts';
 
 /** A page ends at the first of these, so that it fits in a frame. */
 const PAGE_ITEMS = 500;
@@ -29,14 +29,20 @@ const PAGE_LENGTH = MAX_FRAME_BYTES / 4;
 const WAITING_MAX = 1_000;
 
 type Call = Extract<ClientMessage, { readonly type: 'call' }>;
-type Say = (message: ServerMessage) => void;
-type Value<M extends Method> = Methods[M]['value'];
 
-/** `done` is called with the value, or with why there is none; not before it is durable. */
+export interface CallEvents {
+  /** The answer, which is durable. */
+  say(message: ServerMessage): void;
+  /** The replica has failed or stopped first: there is no answer. */
+  lost(): void;
+}
+
+/** Called once: with the value of what is durable, unless it was refused or is lost. */
+type Done<Value> = (outcome: Outcome, value?: Value) => void;
 type Handler<M extends Method> = (
   replica: Replica,
   params: Methods[M]['params'],
-  done: (refusal: Refusal | undefined, value?: Value<M>) => void,
+  done: Done<Methods[M]['value']>,
 ) => void;
 
 const LISTS: ReadonlySet<Method> = new Set<Method>(['limits.list', 'holders', 'waiters']);
@@ -47,27 +53,28 @@ const LISTS: ReadonlySet<Method> = new Set<Method>(['limits.list', 'holders', 'w
  */
 export class Calls {
   readonly #replica: Replica;
-  readonly #say: Say;
+  readonly #events: CallEvents;
   /** The first of them is under way. */
   readonly #lists: Call[] = [];
   #listIsAnswered = false;
   #waiting = 0;
 
-  constructor(replica: Replica, say: Say) {
+  constructor(replica: Replica, events: CallEvents) {
     this.#replica = replica;
-    this.#say = say;
+    this.#events = events;
   }
 
   answer(call: Call): void {
     const isList = LISTS.has(call.method);
     if (!isList && call.method !== 'limits.drain') {
-      answerCall(this.#replica, call, this.#say);
+      answerCall(this.#replica, call, this.#events);
     } else if (this.#waiting >= WAITING_MAX) {
       const error = queueFull('lists and drains of one client that wait for their answers', WAITING_MAX);
-      this.#replica.tell(() => this.#say({ type: 'failed', id: call.id, error }));
+      refuseCall(this.#replica, call.id, error, this.#events);
     } else {
       this.#waiting += 1;
-      if (!isList) answerCall(this.#replica, call, (answer) => this.#answered(answer));
+      const say = (answer: ServerMessage): void => this.#answered(answer);
+      if (!isList) answerCall(this.#replica, call, { ...this.#events, say });
       else if (this.#lists.push(call) === 1) this.#answerList(call);
     }
   }
@@ -82,29 +89,35 @@ export class Calls {
   }
 
   #answerList(call: Call): void {
-    answerCall(this.#replica, call, (answer) => {
+    const say = (answer: ServerMessage): void => {
       this.#listIsAnswered = true;
       this.#answered(answer);
-    });
+    };
+    answerCall(this.#replica, call, { ...this.#events, say });
   }
 
   #answered(answer: ServerMessage): void {
     this.#waiting -= 1;
-    this.#say(answer);
+    this.#events.say(answer);
   }
 }
 
-function answerCall(replica: Replica, { id, method, params }: Call, say: Say): void {
+function answerCall(replica: Replica, { id, method, params }: Call, events: CallEvents): void {
   const problem = checkCall(method, params);
   if (problem) {
-    replica.tell(() => say({ type: 'failed', id, error: invalidRequest(problem) }));
+    refuseCall(replica, id, invalidRequest(problem), events);
     return;
   }
   const handler = handlers[method] as Handler<Method>;
-  handler(replica, params as Methods[Method]['params'], (refusal, value) => {
-    if (refusal) say({ type: 'failed', id, error: refusal });
-    else say({ type: 'reply', id, value });
+  handler(replica, params as Methods[Method]['params'], (outcome, value) => {
+    if (outcome.is === 'lost') events.lost();
+    else if (outcome.refusal) events.say({ type: 'failed', id, error: outcome.refusal });
+    else events.say({ type: 'reply', id, value });
   });
+}
+
+function refuseCall(replica: Replica, id: number, error: WireError, { say, lost }: CallEvents): void {
+  replica.confirm(({ is }) => (is === 'lost' ? lost() : say({ type: 'failed', id, error })));
 }
 
 const handlers: { readonly [M in Method]: Handler<M> } = {
@@ -116,7 +129,8 @@ const handlers: { readonly [M in Method]: Handler<M> } = {
 
   'limits.get': (replica, { name }, done) => {
     const view = replica.engine.limitView(name, replica.nowMs);
-    replica.tell(() => (view ? done(undefined, view) : done(notFound([name]))));
+    if (view) replica.confirm((outcome) => done(outcome, view));
+    else refuse(replica, notFound([name]), done);
   },
 
   'limits.list': (replica, { prefix, after }, done) => {
@@ -125,27 +139,24 @@ const handlers: { readonly [M in Method]: Handler<M> } = {
     );
     const shown = names.sort().slice(0, PAGE_ITEMS + 1);
     const views = shown.map((name) => replica.engine.limitView(name, replica.nowMs) as LimitView);
-    replica.tell(() =>
-      done(
-        undefined,
-        page(views, (view) => view.name),
-      ),
-    );
+    confirmPage(replica, views, (view) => view.name, done);
   },
 
   'limits.delete': (replica, { name, force }, done) => {
-    replica.submit({ type: 'limit.delete', name, force }, (refusal) => done(refusal, null));
+    replica.submit({ type: 'limit.delete', name, force }, (outcome) => done(outcome, null));
   },
 
   'limits.pause': (replica, { name }, done) => setMode(replica, name, 'paused', done),
   'limits.resume': (replica, { name }, done) => setMode(replica, name, 'open', done),
   'limits.drain': (replica, { name }, done) =>
-    setMode(replica, name, 'draining', (refusal) => {
-      if (refusal) done(refusal);
+    setMode(replica, name, 'draining', (set) => {
+      if (hasFailed(set)) done(set);
       else
-        replica.whenDrained(name, (isEmpty) =>
-          isEmpty ? handlers['limits.get'](replica, { name }, done) : done(resumed(name)),
-        );
+        replica.whenDrained(name, (drained) => {
+          if (hasFailed(drained)) done(drained);
+          else if (replica.ready) handlers['limits.get'](replica, { name }, done);
+          else replica.confirm(done);
+        });
     }),
 
   holders: (replica, { limit, after }, done) => {
@@ -156,12 +167,7 @@ const handlers: { readonly [M in Method]: Handler<M> } = {
       if (view.token > from) views.push(view);
       if (views.length > PAGE_ITEMS) break;
     }
-    replica.tell(() =>
-      done(
-        undefined,
-        page(views, (view) => String(view.token)),
-      ),
-    );
+    confirmPage(replica, views, (view) => String(view.token), done);
   },
 
   waiters: (replica, { limit, after }, done) => {
@@ -171,40 +177,42 @@ const handlers: { readonly [M in Method]: Handler<M> } = {
       .waiters(limit)
       .filter(({ place }) => place.atMs > atMs || (place.atMs === atMs && place.number > number))
       .slice(0, PAGE_ITEMS + 1);
-    replica.tell(() =>
-      done(
-        undefined,
-        page(views, ({ place }: WaiterView) => `${place.atMs} ${place.number}`),
-      ),
-    );
+    confirmPage(replica, views, ({ place }: WaiterView) => `${place.atMs} ${place.number}`, done);
   },
 
   check: (replica, { leaseId: lease, token }, done) => {
     const valid = replica.engine.isValid(lease, token);
-    replica.tell(() => done(undefined, { valid }));
+    replica.confirm((outcome) => done(outcome, { valid }));
   },
 };
 
-function change(
-  replica: Replica,
-  command: Command,
-  name: string,
-  done: (refusal: Refusal | undefined, value?: LimitView) => void,
-): void {
+function change(replica: Replica, command: Command, name: string, done: Done<LimitView>): void {
   let view: LimitView | undefined;
-  replica.submit(command, (refusal) => done(refusal, view));
+  replica.submit(command, (outcome) => done(outcome, view));
   if (replica.ready) view = replica.engine.limitView(name, replica.nowMs);
 }
 
-function setMode(replica: Replica, name: string, mode: LimitView['mode'], done: Parameters<typeof change>[3]): void {
+function setMode(replica: Replica, name: string, mode: LimitView['mode'], done: Done<LimitView>): void {
   if (isMissing(replica, name, done)) return;
   change(replica, { type: 'limit.set', name, id: '', patch: { mode } }, name, done);
 }
 
-function isMissing(replica: Replica, name: string | null, done: (refusal: Refusal) => void): boolean {
+function isMissing(replica: Replica, name: string | null, done: Settled): boolean {
   if (name === null || replica.engine.state.limits.has(name)) return false;
-  replica.tell(() => done(notFound([name])));
+  refuse(replica, notFound([name]), done);
   return true;
+}
+
+function refuse(replica: Replica, refusal: Refusal, done: Settled): void {
+  replica.confirm((outcome) => done(refusedIfDurable(outcome, refusal)));
+}
+
+function hasFailed(outcome: Outcome): boolean {
+  return outcome.is === 'lost' || outcome.refusal !== undefined;
+}
+
+function confirmPage<T>(replica: Replica, items: readonly T[], cursor: (item: T) => string, done: Done<Page<T>>): void {
+  replica.confirm((outcome) => done(outcome, outcome.is === 'durable' ? page(items, cursor) : undefined));
 }
 
 /** `items` may be one more than a page holds: then there is another. */

@@ -1,11 +1,21 @@
 /**
- * A replica: one engine over one journal. Commands are decided at once; what they come to is told when the batch that was
+ * A replica: one engine over one journal. Commands are decided at once. Their answers are delivered when the batch that was
  * open as they were decided is durable, never before. All that comes in while one write is under way forms the next batch.
+ * Each command ends once: its asker learns that it is durable, or that it is lost.
  *
  * Who is right when parts disagree: the journal. A replica whose append fails, or whose engine finds an invariant broken,
  * drops its memory and everyone who is connected, and starts again from the journal.
  */
-import { type Command, canonical, Engine, type Fact, type Notice, type Refusal, type Step } from '@slotkeeper/engine';
+import {
+  type Command,
+  canonical,
+  Engine,
+  type Fact,
+  type Notice,
+  type Refusal,
+  resumed,
+  type Step,
+} from '@slotkeeper/engine';
 import { catchUp, type Journal, replay, type StoredFact } from '@slotkeeper/journal';
 import type { Clock, Timer } from '@slotkeeper/protocol';
 
@@ -21,10 +31,22 @@ const RECOVERY_PAUSE_MS = 1_000;
 
 export type Sink = (notice: Notice) => void;
 
+/**
+ * The end of what was submitted.
+ * - `durable`: it is in the journal, whatever fails from now on. With a refusal nothing has changed; what it was judged by is
+ *   durable.
+ * - `lost`: the replica failed or stopped first. The journal may have it or not; ask again.
+ */
+export type Outcome =
+  | { readonly is: 'durable'; readonly refusal: Refusal | undefined }
+  | { readonly is: 'lost'; readonly reason: string };
+
+export type Settled = (outcome: Outcome) => void;
+
 export interface ReplicaEvents {
   /** All answers of a batch have been handed to their sinks: the moment to write frames. */
   flushed(): void;
-  /** Memory was dropped: whatever was under way will never be answered. */
+  /** Memory was dropped, with all sessions and waiters in it. All that was under way has been told that it is lost. */
   failed(reason: string): void;
   /** Something an operator should know of. */
   log(level: 'info' | 'warn' | 'error', message: string): void;
@@ -38,9 +60,15 @@ interface ToSession {
 
 interface Batch {
   readonly facts: Fact[];
-  /** Notices and callbacks, in the order in which they are to be told. */
-  readonly told: (ToSession | (() => void))[];
+  /** Notices, and those who wait to learn that something is durable, in order. */
+  readonly answers: (ToSession | Settled)[];
 }
+
+const emptyBatch = (): Batch => ({ facts: [], answers: [] });
+
+/** One object for all: most commands end so. */
+const DURABLE: Outcome = { is: 'durable', refusal: undefined };
+const STOPPED = 'The server has stopped.';
 
 export class Replica {
   readonly #openJournal: () => Journal;
@@ -49,14 +77,20 @@ export class Replica {
   readonly #listeners: Partial<ReplicaEvents>[] = [];
   readonly #sinks = new Map<string, Sink>();
   /** Who waits for a limit to be empty, by its name. */
-  #drains = new Map<string, ((isEmpty: boolean) => void)[]>();
+  readonly #drains = new Map<string, Settled[]>();
   #journal: Journal | null = null;
   #engine: Engine | null = null;
   #epoch = 0;
   #snapshotAt = 0;
   /** Engine time at monotonic time 0. */
   #timeOffsetMs = 0;
-  #batch: Batch = { facts: [], told: [] };
+  #durablePosition = 0;
+  /** Open: what is decided joins it. */
+  #batch = emptyBatch();
+  /** Its write is under way. */
+  #written: Batch | null = null;
+  /** To be told that they have lost something, in a turn of their own. */
+  #lost: (() => void)[] = [];
   #flushing: Promise<void> | null = null;
   #flushIsDue = false;
   #timer: { readonly dueMs: number; readonly timer: Timer } | null = null;
@@ -105,30 +139,43 @@ export class Replica {
     return (this.#journal as Journal).description;
   }
 
-  /** The engine, for reading. What is read may be told only through `tell`. Throws unless `ready`. */
+  /** Facts up to it are durable. */
+  get durablePosition(): number {
+    return this.#durablePosition;
+  }
+
+  /** The engine, for reading. Reveal what is read only through `confirm`. Throws unless `ready`. */
   get engine(): Pick<Engine, 'state' | 'nowMs' | 'limitView' | 'activeSlots' | 'holders' | 'waiters' | 'isValid'> {
     return this.#running();
   }
 
   /**
-   * Decides now, and returns why it was refused, which is not to be told before `done` is called: once it is durable.
-   * If the replica fails before that, be it at this very command, `done` is never called, and listeners hear `failed`.
-   * `sink` is attached to the session that the command opens, unless it is refused. Throws unless `ready`.
+   * Decides at once and returns the refusal, if any. Do not reveal it before `settled` runs, which is when the decision is
+   * durable. `settled` is called exactly once, never before this returns: also if the replica fails at this very command, if
+   * it fails or stops later, and if it does not run. `sink` is attached to the session that the command opens, unless it is
+   * refused.
    */
-  submit(command: Command, done?: (refusal: Refusal | undefined) => void, sink?: Sink): Refusal | undefined {
-    const engine = this.#running();
-    this.#noticeStall(engine);
-    const step = engine === this.#engine ? this.#step(engine, command, sink) : undefined;
-    if (!step) return undefined;
-    if (done) this.#batch.told.push(() => done(step.refusal));
+  submit(command: Command, settled?: Settled, sink?: Sink): Refusal | undefined {
+    const engine = this.#stopped ? null : this.#engine;
+    if (engine) this.#noticeStall(engine);
+    const step = engine && engine === this.#engine ? this.#step(engine, command, sink) : undefined;
+    if (!step) {
+      if (settled) this.#lose([settled]);
+      return undefined;
+    }
+    const { refusal } = step;
+    if (settled) this.#batch.answers.push(refusal ? (outcome) => settled(refusedIfDurable(outcome, refusal)) : settled);
     this.#setTimer();
-    return step.refusal;
+    return refusal;
   }
 
-  /** Calls back once all that has been decided so far is durable. */
-  tell(callback: () => void): void {
-    this.#running();
-    this.#batch.told.push(callback);
+  /** Calls `settled` exactly once, never before this returns: once all that has been decided so far is durable, or lost. */
+  confirm(settled: Settled): void {
+    if (!this.ready) {
+      this.#lose([settled]);
+      return;
+    }
+    this.#batch.answers.push(settled);
     this.#flushSoon();
   }
 
@@ -138,9 +185,13 @@ export class Replica {
     return (this.#journal as Journal).read(after, limit);
   }
 
-  /** Calls back, as `tell` does, once nobody holds the limit that is draining; with false if it was resumed before. */
-  whenDrained(name: string, done: (isEmpty: boolean) => void): void {
-    this.#drains.set(name, [...(this.#drains.get(name) ?? []), done]);
+  /** As `confirm`, once nobody holds the limit that is draining; with a refusal if it was resumed before. */
+  whenDrained(name: string, settled: Settled): void {
+    if (!this.ready) {
+      this.#lose([settled]);
+      return;
+    }
+    this.#drains.set(name, [...(this.#drains.get(name) ?? []), settled]);
     this.#lookAtDrains(this.#running());
   }
 
@@ -154,7 +205,7 @@ export class Replica {
     if (this.#sinks.get(session) === sink) this.#sinks.delete(session);
   }
 
-  /** Makes durable what is under way, tells it, and closes the journal. */
+  /** Makes durable what has been decided, delivers it, and closes the journal. What is submitted meanwhile is lost. */
   async stop(): Promise<void> {
     if (this.#stopped) return;
     await this.#flushing;
@@ -162,6 +213,7 @@ export class Replica {
     await this.#flushing;
     this.#stopped = true;
     this.#timer?.timer.cancel();
+    this.#lose(this.#underWay(), STOPPED);
     this.#endPause();
     await this.#recovering;
     await this.#tidying;
@@ -186,7 +238,7 @@ export class Replica {
     }
     if (sink && command.type === 'session.open' && !step.refusal) this.attach(command.sessionId, sink);
     for (const notice of step.notices) {
-      if (notice.type !== 'disconnect') this.#batch.told.push({ notice, sink: this.#sinks.get(notice.sessionId) });
+      if (notice.type !== 'disconnect') this.#batch.answers.push({ notice, sink: this.#sinks.get(notice.sessionId) });
     }
     if (this.#drains.size > 0) this.#lookAtDrains(engine);
     this.#flushSoon();
@@ -221,36 +273,53 @@ export class Replica {
   #startFlush(): void {
     const engine = this.#running();
     const batch = this.#batch;
-    this.#batch = { facts: [], told: [] };
-    if (batch.facts.length === 0) this.#deliver(engine, batch.told);
+    this.#batch = emptyBatch();
+    if (batch.facts.length === 0) this.#deliver(batch);
     else this.#flushing = this.#flush(engine, this.#journal as Journal, batch);
   }
 
-  async #flush(engine: Engine, journal: Journal, { facts, told }: Batch): Promise<void> {
+  async #flush(engine: Engine, journal: Journal, batch: Batch): Promise<void> {
+    const { facts } = batch;
+    this.#written = batch;
     try {
       await journal.append(facts, { epoch: this.#epoch, after: engine.state.position - facts.length });
+      // An engine that has failed meanwhile has lost it.
+      if (this.#written === batch) {
+        this.#written = null;
+        this.#durablePosition += facts.length;
+        this.#deliver(batch);
+      }
     } catch (error) {
       if (engine === this.#engine) this.#fail((error as Error).message);
     }
-    this.#deliver(engine, told);
     this.#flushing = null;
-    if (this.ready && (this.#batch.facts.length > 0 || this.#batch.told.length > 0)) this.#flushSoon();
+    if (this.ready && (this.#batch.facts.length > 0 || this.#batch.answers.length > 0)) this.#flushSoon();
     const isDue = engine.state.position - this.#snapshotAt >= this.#snapshotEveryFacts;
     if (isDue && engine === this.#engine) this.#tidySoon(engine, journal);
   }
 
-  /** Nothing of an engine that has failed meanwhile. */
-  #deliver(engine: Engine, told: Batch['told']): void {
-    if (engine !== this.#engine) return;
-    try {
-      for (const entry of told) {
-        if (typeof entry === 'function') entry();
-        else entry.sink?.(entry.notice);
+  /**
+   * All of it, also if the replica fails meanwhile: it is durable. Whoever throws has missed something that nobody can say
+   * again, so the replica starts again.
+   */
+  #deliver({ answers }: Batch): void {
+    let failure: Error | undefined;
+    for (const answer of answers) {
+      try {
+        if (typeof answer === 'function') answer(DURABLE);
+        else answer.sink?.(answer.notice);
+      } catch (error) {
+        failure ??= error as Error;
       }
-      for (const listener of this.#listeners) listener.flushed?.();
-    } catch (error) {
-      this.#fail((error as Error).message);
     }
+    for (const listener of this.#listeners) {
+      try {
+        listener.flushed?.();
+      } catch (error) {
+        failure ??= error as Error;
+      }
+    }
+    if (failure && this.ready) this.#fail(`an answer could not be delivered: ${failure.stack}`);
   }
 
   #tidySoon(engine: Engine, journal: Journal): void {
@@ -264,10 +333,11 @@ export class Replica {
    * depends on it: what goes wrong is said, and tried again after as many facts.
    */
   async #tidy(engine: Engine, journal: Journal): Promise<void> {
-    if (this.#batch.facts.length > 0 || engine.state.position === this.#snapshotAt) return;
-    this.#snapshotAt = engine.state.position;
+    const { position } = engine.state;
+    if (position !== this.#durablePosition || position === this.#snapshotAt) return;
+    this.#snapshotAt = position;
     try {
-      await journal.saveSnapshot(engine.state.position, [canonical(engine.state)]);
+      await journal.saveSnapshot(position, [canonical(engine.state)]);
       await journal.retain(this.nowMs - RETENTION_MS);
     } catch (error) {
       if (engine === this.#engine) this.#log('warn', `No snapshot was kept: ${(error as Error).message}`);
@@ -287,7 +357,7 @@ export class Replica {
     if (this.#stopped) return;
     this.#epoch = led.epoch;
     this.#snapshotAt = followed.snapshot?.position ?? 0;
-    this.#batch = { facts: [], told: [] };
+    this.#durablePosition = state.position;
     // Engine time goes on from the last fact; what the journal's clock is ahead of it is added.
     const nowMs = Math.max(state.atMs, led.nowMs);
     this.#timeOffsetMs = nowMs - this.#clock.monotonicMs();
@@ -296,18 +366,56 @@ export class Replica {
     if (!this.#engine) throw new Error('the engine fails at its first step');
   }
 
+  /** From here on nothing is decided. Askers and listeners learn it in a turn of their own, before the replica runs again. */
   #fail(reason: string): void {
+    const lost = this.#underWay();
     this.#engine = null;
     this.#timer?.timer.cancel();
     this.#timer = null;
-    this.#batch = { facts: [], told: [] };
-    this.#drains.clear();
     this.#sinks.clear();
     this.#log('error', `Started again from the journal, since what was under way could not be kept: ${reason}`);
-    for (const listener of this.#listeners) listener.failed?.(reason);
-    this.#recovering ??= this.#recoverUntilItWorks().finally(() => {
+    this.#lose(lost, reason);
+    this.#recovering ??= this.#startAgain(reason).finally(() => {
       this.#recovering = null;
     });
+  }
+
+  async #startAgain(reason: string): Promise<void> {
+    await null;
+    this.#settleLost();
+    for (const listener of this.#listeners) this.#attempt(() => listener.failed?.(reason));
+    await this.#recoverUntilItWorks();
+  }
+
+  /** Takes all that has not been told how it ended. */
+  #underWay(): Settled[] {
+    const answers = [...(this.#written?.answers ?? []), ...this.#batch.answers];
+    const drains = [...this.#drains.values()].flat();
+    this.#written = null;
+    this.#batch = emptyBatch();
+    this.#drains.clear();
+    return [...answers.filter((answer) => typeof answer === 'function'), ...drains];
+  }
+
+  #lose(lost: readonly Settled[], reason = 'The server is starting again, or has stopped.'): void {
+    if (this.#lost.length === 0) queueMicrotask(() => this.#settleLost());
+    const outcome: Outcome = { is: 'lost', reason };
+    for (const settled of lost) this.#lost.push(() => settled(outcome));
+  }
+
+  #settleLost(): void {
+    const lost = this.#lost;
+    this.#lost = [];
+    for (const settle of lost) this.#attempt(settle);
+  }
+
+  /** For what is told of a failure: another one changes nothing, and must keep nobody from learning of it. */
+  #attempt(body: () => void): void {
+    try {
+      body();
+    } catch (error) {
+      this.#log('error', `A bug: ${(error as Error).stack}`);
+    }
   }
 
   async #recoverUntilItWorks(): Promise<void> {
@@ -380,7 +488,14 @@ export class Replica {
       const isEmpty = !limit || limit.leases.size === 0;
       if (!isEmpty && limit.settings.mode === 'draining') continue;
       this.#drains.delete(name);
-      for (const done of waiting) this.tell(() => done(isEmpty));
+      for (const settled of waiting) {
+        this.confirm(isEmpty ? settled : (outcome) => settled(refusedIfDurable(outcome, resumed(name))));
+      }
     }
   }
+}
+
+/** The outcome of what was refused. */
+export function refusedIfDurable(outcome: Outcome, refusal: Refusal): Outcome {
+  return outcome.is === 'durable' ? { is: 'durable', refusal } : outcome;
 }

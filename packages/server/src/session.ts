@@ -26,7 +26,7 @@ import {
   type WireError,
 } from '@slotkeeper/protocol';
 import { Calls } from './calls.ts';
-import type { Replica } from './replica.ts';
+import type { Outcome, Replica } from './replica.ts';
 import { acquireRequest } from './requests.ts';
 
 /** A connection that has not said hello and ready by then is closed. */
@@ -58,8 +58,7 @@ export class SessionFace {
     this.options = options;
     options.replica.on({
       flushed: () => this.#flush(),
-      failed: () =>
-        this.#farewell('The server has to start again from its journal. Nothing that was acknowledged is lost.'),
+      failed: () => this.#farewell(LOST),
     });
   }
 
@@ -99,9 +98,8 @@ export class SessionFace {
     }
   }
 
-  #farewell(message: string): void {
-    for (const connection of [...this.#connections])
-      connection.end({ code: 'SERVER_UNREACHABLE', message, details: {} }, true);
+  #farewell(error: WireError): void {
+    for (const connection of [...this.#connections]) connection.end(error, true);
   }
 }
 
@@ -124,7 +122,10 @@ class Connection implements ChannelEvents<ClientFrame> {
   constructor(face: SessionFace, open: (events: ChannelEvents<ClientFrame>) => Channel<ServerFrame>, local: boolean) {
     this.#face = face;
     this.#local = local;
-    this.#calls = new Calls(face.options.replica, (answer) => this.#say(answer));
+    this.#calls = new Calls(face.options.replica, {
+      say: (answer) => this.#say(answer),
+      lost: () => this.end(LOST, true),
+    });
     this.#channel = open(this);
     face.options.clock.setTimer(GREETING_MS, () => {
       if (this.#mode !== 'greeting' && this.#mode !== 'listing') return;
@@ -136,7 +137,7 @@ class Connection implements ChannelEvents<ClientFrame> {
   frame(frame: ClientFrame): void {
     if (this.#isOver) return;
     if (!this.#face.options.replica.ready) {
-      this.end({ code: 'SERVER_UNREACHABLE', message: 'The server is starting. Try again.', details: {} }, true);
+      this.end(STARTING, true);
       return;
     }
     try {
@@ -154,7 +155,7 @@ class Connection implements ChannelEvents<ClientFrame> {
   closed(): void {
     if (this.#mode === 'closed') return;
     const { replica } = this.#face.options;
-    if ((this.#mode === 'open' || this.#mode === 'leaving') && this.#hello && replica.ready) {
+    if ((this.#mode === 'open' || this.#mode === 'leaving') && this.#hello) {
       replica.submit({ type: 'session.lost', sessionId: this.#hello.sessionId, connection: this.#hello.connection });
     }
     this.#forget();
@@ -197,8 +198,8 @@ class Connection implements ChannelEvents<ClientFrame> {
       throw new ProtocolError('frame number', `must be ${this.#received + 1}, but was ${number}`);
     }
     for (const message of messages) {
-      // What comes after a goodbye, of either end, is not looked at.
-      if (this.#isOver) break;
+      // What comes after a goodbye, of either end, is not looked at; nor is what follows the message at which the replica failed.
+      if (this.#isOver || !this.#face.options.replica.ready) break;
       this.#carryOut(message);
     }
     if (isPart) return;
@@ -208,15 +209,16 @@ class Connection implements ChannelEvents<ClientFrame> {
 
   #acknowledge(number: number): void {
     const { replica } = this.#face.options;
-    const done = (): void => {
+    const settled = (outcome: Outcome): void => {
+      if (outcome.is === 'lost') this.end(LOST, true);
       this.#durable = number;
       this.#face.markDirty(this);
     };
     if (this.#mode === 'open' && this.#hello) {
       const { sessionId: session, connection } = this.#hello;
-      replica.submit({ type: 'session.heard', sessionId: session, connection }, done);
+      replica.submit({ type: 'session.heard', sessionId: session, connection }, settled);
     } else if (this.#mode !== 'closed') {
-      replica.tell(done);
+      replica.confirm(settled);
     }
   }
 
@@ -275,8 +277,10 @@ class Connection implements ChannelEvents<ClientFrame> {
     // A connection that this one displaces hears of it within this call, and leaves its place to ours.
     const refusal = replica.submit(
       { type: 'session.open', sessionId: session, connection, lifeline, ttlMs, leases, waits, origin: 'session' },
-      () => {
-        if (refusal) this.end(refusal, refusal.code === 'QUEUE_FULL');
+      (outcome) => {
+        // Its frame's acknowledgement is lost, too, and ends the connection.
+        if (outcome.is === 'lost') return;
+        if (outcome.refusal) this.end(outcome.refusal, outcome.refusal.code === 'QUEUE_FULL');
         else this.#outbox.unshift({ type: 'welcome', server: version, ttlMs });
         this.#face.markDirty(this);
       },
@@ -306,7 +310,8 @@ class Connection implements ChannelEvents<ClientFrame> {
         return;
       case 'bye':
         this.#mode = 'leaving';
-        replica.submit({ type: 'session.close', sessionId: session, connection }, () => {
+        replica.submit({ type: 'session.close', sessionId: session, connection }, ({ is }) => {
+          if (is === 'lost') return;
           this.#mode = 'closing';
           this.#face.markDirty(this);
         });
@@ -350,7 +355,11 @@ class Connection implements ChannelEvents<ClientFrame> {
   }
 }
 
-const CLOSING = 'The server is closing.';
+const unreachable = (message: string): WireError => ({ code: 'SERVER_UNREACHABLE', message, details: {} });
+
+const CLOSING = unreachable('The server is closing.');
+const STARTING = unreachable('The server is starting. Try again.');
+const LOST = unreachable('The server has to start again from its journal. Nothing that was acknowledged is lost.');
 
 const DISPLACED: WireError = {
   code: 'CONFLICT',
@@ -358,8 +367,4 @@ const DISPLACED: WireError = {
   details: {},
 };
 
-const LAPSED: WireError = {
-  code: 'SERVER_UNREACHABLE',
-  message: 'Nothing was heard of this client for its time to live.',
-  details: {},
-};
+const LAPSED = unreachable('Nothing was heard of this client for its time to live.');

@@ -14,7 +14,7 @@ import {
 } from '@slotkeeper/journal';
 import { describe, expect, it } from 'vitest';
 import { VirtualTime } from '../../../test/virtual-time.ts';
-import { Replica, type Sink } from '../src/replica.ts';
+import { type Outcome, Replica, type Sink } from '../src/replica.ts';
 
 /** A journal in memory whose next appends fail, before the write or after it. */
 class FailingJournal extends MemoryJournal {
@@ -62,6 +62,8 @@ async function start(
   return { replica, store, time };
 }
 
+const endOf = (outcome: Outcome): string => (outcome.is === 'durable' ? (outcome.refusal?.code ?? 'durable') : 'lost');
+
 /** A disk that does not answer. */
 function* silent(): Generator<never> {
   yield* [];
@@ -78,7 +80,7 @@ describe('a replica', () => {
     const told: number[] = [];
     replica.submit(ensure('a'), () => told.push(store.position));
     replica.submit(ensure('a'), () => told.push(store.position));
-    replica.tell(() => told.push(store.position));
+    replica.confirm(() => told.push(store.position));
     expect(told).toEqual([]);
     await time.pass(0);
     expect(told).toEqual([1, 1, 1]);
@@ -91,13 +93,11 @@ describe('a replica', () => {
       await time.pass(0);
       const failures: string[] = [];
       replica.on({ failed: (reason) => failures.push(reason) });
-      let told = false;
-      replica.submit(ensure('doubtful'), () => {
-        told = true;
-      });
+      const ended: Outcome[] = [];
+      replica.submit(ensure('doubtful'), (outcome) => ended.push(outcome));
       FailingJournal.failures = [failure];
       await time.pass(0);
-      expect(told).toBe(false);
+      expect(ended).toEqual([{ is: 'lost', reason: failures[0] }]);
       expect(failures).toHaveLength(1);
       expect(replica.ready).toBe(true);
       expect(replica.engine.limitView('acknowledged')).toBeDefined();
@@ -121,9 +121,12 @@ describe('a replica', () => {
     replica.submit(ensure('a'));
     await time.pass(2_500);
     expect(replica.ready).toBe(false);
-    expect(() => replica.submit(ensure('a'))).toThrow('not running');
+    const ended: string[] = [];
+    expect(replica.submit(ensure('a'), ({ is }) => ended.push(is))).toBeUndefined();
+    expect(ended).toEqual([]);
     broken = false;
     await time.pass(1_000);
+    expect(ended).toEqual(['lost']);
     expect(replica.ready).toBe(true);
     expect(log.filter((message) => message.includes('The disk is gone.'))).toHaveLength(3);
     expect(log.at(-1)).toBe('Running again.');
@@ -182,13 +185,19 @@ describe('a replica', () => {
     const { replica, time } = await start();
     replica.submit(ensure('a'));
     await time.pass(0);
-    replica.submit({
-      type: 'acquire',
-      sessionId: 'nobody',
-      request: { ...request, leaseId: 'a', amounts: [['a', 1]] },
-    });
-    expect(replica.ready).toBe(false);
+    const ended: string[] = [];
+    const end = (who: string) => (outcome: Outcome) => ended.push(`${who} ${endOf(outcome)}`);
+    replica.on({ failed: () => ended.push(`failed, ${replica.ready}`) });
+    replica.submit(ensure('b'), end('before it'));
+    replica.submit(
+      { type: 'acquire', sessionId: 'nobody', request: { ...request, leaseId: 'a', amounts: [['a', 1]] } },
+      end('at it'),
+    );
+    replica.submit(ensure('c'), end('after it'));
+    replica.confirm(end('read after it'));
+    expect([replica.ready, ended]).toEqual([false, []]);
     await time.pass(0);
+    expect(ended).toEqual(['before it lost', 'at it lost', 'after it lost', 'read after it lost', 'failed, false']);
     expect(replica.ready).toBe(true);
     expect(replica.engine.limitView('a')).toBeDefined();
   });
@@ -258,13 +267,13 @@ describe('a replica', () => {
     const told: string[] = [];
     for (const name of ['a', 'b', 'c']) {
       replica.submit(drain(name));
-      replica.whenDrained(name, (isEmpty) => told.push(`${name} ${isEmpty ? 'is empty' : 'was resumed'}`));
+      replica.whenDrained(name, (outcome) => told.push(`${name} ${endOf(outcome)}`));
     }
     await time.pass(0);
-    expect(told).toEqual(['a is empty']);
+    expect(told).toEqual(['a durable']);
     replica.submit({ type: 'limit.set', name: 'b', id: '', patch: { mode: 'open' } });
     replica.submit({ type: 'session.close', sessionId: 'one', connection: 1 });
     await time.pass(0);
-    expect(told).toEqual(['a is empty', 'b was resumed', 'c is empty']);
+    expect(told).toEqual(['a durable', 'b CONFLICT', 'c durable']);
   });
 });

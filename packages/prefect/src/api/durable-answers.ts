@@ -1,15 +1,13 @@
-/** Promises over a host: they resolve once what they tell is durable, and reject if the host fails before. */
+/** Promises over a host: they resolve once what they tell is durable, and reject if that is lost. */
 import type { Command, Refusal, State } from '@slotkeeper/engine';
 import type { Host } from '../host.ts';
 import { unavailable } from './answers.ts';
 
 export class DurableAnswers {
   readonly #host: Host;
-  readonly #underWay = new Set<(reason: Error) => void>();
 
   constructor(host: Host) {
     this.#host = host;
-    host.on({ failed: () => this.#failed() });
   }
 
   get isReady(): boolean {
@@ -29,32 +27,26 @@ export class DurableAnswers {
 
   /** Decides now; resolves to the refusal. */
   submit(command: Command): Promise<Refusal | undefined> {
-    return this.#promise((done) => this.#host.submit(command, done));
+    return new Promise((resolve, reject) => {
+      this.#host.submit(command, (outcome) => {
+        if (outcome.is === 'durable') resolve(outcome.refusal);
+        else reject(unavailable());
+      });
+    });
   }
 
   /** Resolves to `value`, as it is now. */
   once<T>(value: T): Promise<T> {
-    return this.#promise((done) => this.#host.tell(() => done(value)));
+    return new Promise((resolve, reject) => {
+      this.#host.confirm(({ is }) => {
+        if (is === 'durable') resolve(value);
+        else reject(unavailable());
+      });
+    });
   }
 
   /** Resolves when nothing that was under way is to be told any more. */
   async allTold(): Promise<void> {
-    if (this.#host.ready) await this.once(null).catch(() => undefined);
-  }
-
-  #failed(): void {
-    for (const reject of this.#underWay) reject(unavailable());
-    this.#underWay.clear();
-  }
-
-  #promise<T>(start: (done: (value: T) => void) => void): Promise<T> {
-    return new Promise((resolve, reject) => {
-      if (!this.#host.ready) throw unavailable();
-      this.#underWay.add(reject);
-      start((value) => {
-        this.#underWay.delete(reject);
-        resolve(value);
-      });
-    });
+    await this.once(null).catch(() => undefined);
   }
 }

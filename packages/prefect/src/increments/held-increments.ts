@@ -275,8 +275,9 @@ export class HeldIncrements {
     const waits = [{ ...acquire, place }];
     const origin = ORIGINS[kind];
     const open = { type: 'session.open', sessionId, connection, lifeline: 'renewal', ttlMs, origin } as const;
-    this.#options.host.submit({ ...open, leases: [], waits }, (refusal) => {
-      if (refusal && held.stage.is === 'held') this.#refuse(held, held.stage.requester, refusal);
+    this.#options.host.submit({ ...open, leases: [], waits }, (outcome) => {
+      if (outcome.is === 'lost') this.forgetAll();
+      else if (outcome.refusal && held.stage.is === 'held') this.#refuse(held, held.stage.requester, outcome.refusal);
     });
   }
 
@@ -291,7 +292,9 @@ export class HeldIncrements {
   #holdIsOver(held: Held, requester: Requester): void {
     held.stage = { is: 'leaving', requester };
     const { session, connection } = held;
-    this.#options.host.submit({ type: 'session.lost', sessionId: session, connection, keepMs: KEEP_MS }, () => {
+    const lost = { type: 'session.lost', sessionId: session, connection, keepMs: KEEP_MS } as const;
+    this.#options.host.submit(lost, ({ is }) => {
+      if (is === 'lost') this.forgetAll();
       if (held.stage.is !== 'leaving' || held.connection !== connection) return;
       const timer = this.#options.clock.setTimer(KEEP_MS, () => this.#forget(held));
       held.stage = { is: 'kept', timer };
@@ -328,7 +331,8 @@ export class HeldIncrements {
     this.#byKey.set(held.key, held);
     this.#byRequester.set(requester, held);
     this.#granted.set(held.acquire.leaseId, held);
-    this.#options.host.tell(() => {
+    this.#options.host.confirm(({ is }) => {
+      if (is === 'lost') this.forgetAll();
       if (held.stage !== stage) return;
       held.stage = { is: 'sent', requester, grant };
       this.#byKey.delete(held.key);
@@ -382,17 +386,15 @@ export class HeldIncrements {
   #settle(held: Held, { token }: Grant): void {
     this.#forget(held);
     const { host } = this.#options;
-    if (held.kind !== 'bare' || !host.ready) return;
-    host.submit({ type: 'release', leaseId: held.acquire.leaseId, token, how: 'left' });
+    if (held.kind === 'bare') host.submit({ type: 'release', leaseId: held.acquire.leaseId, token, how: 'left' });
   }
 
   /** Leaves the line, or gives back what has been granted. */
   #giveUp(held: Held): void {
     this.#forget(held);
     const { session, connection } = held;
-    const { host } = this.#options;
-    // One that starts again has forgotten it.
-    if (host.ready) host.submit({ type: 'session.close', sessionId: session, connection });
+    // A host that starts again has forgotten it.
+    this.#options.host.submit({ type: 'session.close', sessionId: session, connection });
   }
 
   #forget(held: Held): void {

@@ -1,6 +1,6 @@
 /** A server's life, from its start to its kill: what is behind Prefect's API, without HTTP. */
 import { SimulatedProcess } from '../../../../test/simulation/host.ts';
-import { Replica } from '../../../server/src/replica.ts';
+import { Replica, type Settled } from '../../../server/src/replica.ts';
 import { HeldIncrements } from '../../src/increments/held-increments.ts';
 import type { Outcome } from '../../src/increments/increment.ts';
 import { whatToRelease } from '../../src/tag-limits/decrement.ts';
@@ -13,8 +13,6 @@ export class Server {
   readonly process: SimulatedProcess;
   readonly replica: Replica;
   readonly increments: HeldIncrements;
-  /** What waits for durability: when the replica fails it is told that the server is not available. */
-  readonly #pending = new Set<(reply: Reply) => void>();
 
   static async start(world: World): Promise<Server> {
     const process = new SimulatedProcess(world.time, world.random, { rate: 1, wallOffsetMs: 0 });
@@ -26,64 +24,56 @@ export class Server {
     this.process = process;
     this.replica = replica;
     this.increments = new HeldIncrements({ host: replica, clock: process, holdMs: HOLD_MS });
-    replica.on({
-      failed: () => {
-        for (const reply of [...this.#pending]) reply('unavailable');
-      },
-    });
   }
 
   renew(lease: string, reply: (reply: Reply) => void): void {
     const { replica, increments } = this;
-    this.#durably(reply, (done) => {
-      increments.arrivedAs(lease);
-      if (!replica.engine.state.leases.has(lease)) replica.tell(() => done('gone'));
-      else
-        replica.submit({ type: 'renew', leaseId: lease, ttlMs: TTL_MS }, (refusal) =>
-          done(refusal === undefined ? 'done' : 'gone'),
-        );
-    });
+    if (!this.#isReady(reply)) return;
+    increments.arrivedAs(lease);
+    if (replica.engine.state.leases.has(lease))
+      replica.submit({ type: 'renew', leaseId: lease, ttlMs: TTL_MS }, ending(reply));
+    else replica.confirm(({ is }) => reply(is === 'lost' ? 'unavailable' : 'gone'));
   }
 
   release(lease: string, reply: (reply: Reply) => void): void {
     const { replica, increments } = this;
-    this.#durably(reply, (done) => {
-      increments.arrivedAs(lease);
-      const { token } = replica.engine.state.leases.get(lease) ?? {};
-      if (token !== undefined) replica.submit({ type: 'release', leaseId: lease, token });
-      replica.tell(() => done('done'));
-    });
+    if (!this.#isReady(reply)) return;
+    increments.arrivedAs(lease);
+    const { token } = replica.engine.state.leases.get(lease) ?? {};
+    if (token !== undefined) replica.submit({ type: 'release', leaseId: lease, token });
+    replica.confirm(ending(reply));
   }
 
   releaseTags(names: readonly Name[], taskRun: string, reply: (reply: Reply) => void): void {
     const { replica, increments } = this;
-    this.#durably(reply, (done) => {
-      const limits = names.map((name) => replica.engine.state.limits.get(name)!);
-      for (const release of whatToRelease(limits, taskRun)) {
-        increments.arrivedAs(release.leaseId);
-        replica.submit({ type: 'release', ...release });
-      }
-      replica.tell(() => done('done'));
-    });
+    if (!this.#isReady(reply)) return;
+    const limits = names.map((name) => replica.engine.state.limits.get(name)!);
+    for (const release of whatToRelease(limits, taskRun)) {
+      increments.arrivedAs(release.leaseId);
+      replica.submit({ type: 'release', ...release });
+    }
+    replica.confirm(ending(reply));
   }
 
   giveBack(names: readonly Name[], slots: number, reply: (reply: Reply) => void): void {
     const { replica, increments } = this;
-    this.#durably(reply, (done) => {
-      for (const name of names) increments.arrivedOn(replica.engine.state.limits.get(name)!, slots);
-      replica.submit({ type: 'return', amounts: names.map((name) => [name, slots]) }, () => done('done'));
-    });
+    if (!this.#isReady(reply)) return;
+    for (const name of names) increments.arrivedOn(replica.engine.state.limits.get(name)!, slots);
+    replica.submit({ type: 'return', amounts: names.map((name) => [name, slots]) }, ({ is }) =>
+      reply(is === 'lost' ? 'unavailable' : 'done'),
+    );
   }
 
-  #durably(reply: (reply: Reply) => void, act: (done: (reply: Reply) => void) => void): void {
-    if (!this.replica.ready) {
-      reply('unavailable');
-      return;
-    }
-    const done = (what: Reply): void => {
-      if (this.#pending.delete(done)) reply(what);
-    };
-    this.#pending.add(done);
-    act(done);
+  /** Answers that the server is not available if it is not. */
+  #isReady(reply: (reply: Reply) => void): boolean {
+    if (!this.replica.ready) reply('unavailable');
+    return this.replica.ready;
   }
+}
+
+function ending(reply: (reply: Reply) => void): Settled {
+  return (outcome) => {
+    if (outcome.is === 'lost') reply('unavailable');
+    else reply(outcome.refusal ? 'gone' : 'done');
+  };
 }

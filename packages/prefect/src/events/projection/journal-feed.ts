@@ -125,9 +125,8 @@ export class JournalFeed {
     }
   }
 
-  /** The journal has more, or will have. */
   #isBehind(): boolean {
-    return this.#host.ready && this.#host.engine.state.position > this.#position;
+    return this.#host.durablePosition > this.#position;
   }
 
   /** The event loop, since it was last asked. */
