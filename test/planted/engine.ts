@@ -350,7 +350,7 @@ export const ENGINE: readonly PlantedBug[] = [
   {
     name: 'after a start it is taken to be a minute later, and rates have more',
     file: replica,
-    find: 'const nowMs = Math.max(state.atMs, this.#clock.wallMs());',
-    replace: 'const nowMs = Math.max(state.atMs, this.#clock.wallMs() + 60_000);',
+    find: 'const nowMs = Math.max(state.atMs, led.nowMs);',
+    replace: 'const nowMs = Math.max(state.atMs, led.nowMs + 60_000);',
   },
 ];

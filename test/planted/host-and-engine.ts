@@ -8,8 +8,8 @@ export const HOST_AND_ENGINE: readonly PlantedBug[] = [
   {
     name: 'after a restart engine time is the wall clock, though that was set back',
     file: replica,
-    find: 'Math.max(state.atMs, this.#clock.wallMs())',
-    replace: 'this.#clock.wallMs()',
+    find: 'Math.max(state.atMs, led.nowMs)',
+    replace: 'led.nowMs',
     test,
   },
   {
