@@ -1,22 +1,23 @@
 /** `slotkeeper import prefect`: the limits of a running Prefect server are taken over into ours. */
 
+import type { GlobalLimit } from '@slotkeeper/protocol/prefect';
 import { CommandFailure, printable, table } from '@slotkeeper/terminal';
 import { Command, InvalidArgumentError, Option } from 'commander';
 import type { Keeper, Limit } from 'slotkeeper';
 import { notEmpty } from './arguments.ts';
 import { addClientOptions, type ClientOptions, printAnswer, withKeeper } from './client-call.ts';
-import { type PrefectLimit, readPrefectLimits } from './prefect-source.ts';
+import { readPrefectLimits } from './prefect-source.ts';
 
-/** What of a limit is taken over. */
+/** The settings that are taken over. */
 type Settings = Pick<Limit, 'slots' | 'slotDecayPerSecond' | 'active'>;
 
-/** What has become of a limit of theirs. */
+/** What became of one of their limits. */
 interface Imported extends Settings {
   readonly name: string;
   readonly outcome: 'created' | 'updated' | 'unchanged' | 'refused';
-  /** What ours was before; null unless updated. */
+  /** Our limit's settings before; null unless updated. */
   readonly before: Settings | null;
-  /** Why ours cannot be so; null unless refused. */
+  /** Why our limit cannot have these settings; null unless refused. */
   readonly reason: string | null;
   /** Slots in use there. They are not taken over. */
   readonly inUse: number;
@@ -44,7 +45,7 @@ function prefectCommand(): Command {
       new Option('--prefect-api-key <key>', 'its key, if it has one').env('PREFECT_API_KEY').argParser(notEmpty),
     );
   return addClientOptions(command).action(async (url: string, options: ImportOptions) => {
-    const theirs = await readPrefectLimits({ url, authString: options.authString, apiKey: options.prefectApiKey });
+    const theirs = await readPrefectLimits(url, { authString: options.authString, apiKey: options.prefectApiKey });
     const imported = await withKeeper(options, (keeper) => takeOver(keeper, theirs));
     printAnswer(options, imported, () => [...importTable(imported), ...summary(imported)]);
     const refused = imported.filter(({ outcome }) => outcome === 'refused').length;
@@ -52,7 +53,7 @@ function prefectCommand(): Command {
   });
 }
 
-/** Of a bare server, its API. Credentials have options of their own, and `fetch` takes none in an address. */
+/** The API's address; that of a bare server gets `/api`. Credentials have options of their own: `fetch` takes none in an address. */
 function apiAddress(text: string): string {
   const url = URL.parse(text);
   if (url === null || !/^https?:$/.test(url.protocol) || url.username !== '' || url.password !== '')
@@ -60,7 +61,7 @@ function apiAddress(text: string): string {
   return url.pathname === '/' ? `${url.origin}/api` : `${url.origin}${url.pathname.replace(/\/+$/, '')}`;
 }
 
-async function takeOver(keeper: Keeper, theirs: readonly PrefectLimit[]): Promise<Imported[]> {
+async function takeOver(keeper: Keeper, theirs: readonly GlobalLimit[]): Promise<Imported[]> {
   const ours = new Map<string, Limit>();
   for await (const limit of keeper.limits.list()) ours.set(limit.name, limit);
   const imported: Imported[] = [];
@@ -68,8 +69,8 @@ async function takeOver(keeper: Keeper, theirs: readonly PrefectLimit[]): Promis
   return imported;
 }
 
-/** Makes ours as theirs is, but for what Prefect's limits have not: a description, `maxWaiters`, … stay. */
-async function takeOverOne(keeper: Keeper, limit: PrefectLimit, ours: Limit | undefined): Promise<Imported> {
+/** Gives our limit their settings. Those that a Prefect limit does not have (a description, `maxWaiters`) stay as they are. */
+async function takeOverOne(keeper: Keeper, limit: GlobalLimit, ours: Limit | undefined): Promise<Imported> {
   const { name, active_slots: inUse } = limit;
   const settings = settingsOf(limit);
   const theirs = { name, ...settings, inUse, before: null, reason: null };
@@ -81,7 +82,7 @@ async function takeOverOne(keeper: Keeper, limit: PrefectLimit, ours: Limit | un
   return { ...theirs, outcome: 'updated', before: { slots, slotDecayPerSecond, active } };
 }
 
-function settingsOf({ limit, slot_decay_per_second: decay, active }: PrefectLimit): Settings {
+function settingsOf({ limit, slot_decay_per_second: decay, active }: GlobalLimit): Settings {
   return { slots: limit, slotDecayPerSecond: decay === 0 ? null : decay, active };
 }
 
@@ -89,7 +90,7 @@ function isAs(ours: Limit, { slots, slotDecayPerSecond, active }: Settings): boo
   return ours.slots === slots && ours.slotDecayPerSecond === slotDecayPerSecond && ours.active === active;
 }
 
-/** Why this limit cannot be; rejects if that is not the limit's fault. */
+/** Why this limit cannot be set; rejects if the reason is not the limit itself. */
 async function refusal(setting: Promise<Limit>): Promise<string | undefined> {
   const { SlotkeeperError } = await import('slotkeeper');
   try {

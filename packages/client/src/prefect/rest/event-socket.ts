@@ -1,8 +1,8 @@
 /** One connection to a Prefect server's `/events/in`. */
 import { once } from 'node:events';
 import type { Socket } from 'node:net';
+import { authorizationOf, type Credentials } from '@slotkeeper/protocol/prefect';
 import { WebSocket } from 'ws';
-import { authorizationOf, type Credentials } from './prefect-api.ts';
 
 /** How long the server may take for each step: the upgrade, the handshake, a pong. */
 const ANSWER_MS_MAX = 5_000;
@@ -41,9 +41,9 @@ export class EventSocket {
       webSocket.terminate();
     });
     try {
-      await heard(webSocket, 'open');
+      await received(webSocket, 'open');
       webSocket.send(JSON.stringify({ type: 'auth', token: credentials.authString ?? null }));
-      const answer = String(await heard(webSocket, 'message'));
+      const answer = String(await received(webSocket, 'message'));
       if (JSON.parse(answer).type !== 'auth_success') throw new EventsRefusedError(`not authenticated: ${answer}`);
       if (socket === undefined) throw new Error('a WebSocket opened without an upgrade');
       return new EventSocket(webSocket, socket);
@@ -61,7 +61,7 @@ export class EventSocket {
   async deliver(events: readonly unknown[]): Promise<void> {
     for (const event of events) this.#webSocket.send(JSON.stringify(event));
     this.#webSocket.ping();
-    await heard(this.#webSocket, 'pong');
+    await received(this.#webSocket, 'pong');
   }
 
   /** Whether this connection keeps the process alive. */
@@ -86,7 +86,7 @@ export class EventSocket {
 }
 
 /** The next event of that name, unless the connection ends before or nothing comes in time. */
-async function heard(webSocket: WebSocket, event: 'open' | 'message' | 'pong'): Promise<unknown> {
+async function received(webSocket: WebSocket, event: 'open' | 'message' | 'pong'): Promise<unknown> {
   const over = new AbortController();
   const timer = setTimeout(() => over.abort(new Error(`no ${event} within ${ANSWER_MS_MAX / 1000} s`)), ANSWER_MS_MAX);
   const options = { signal: over.signal };

@@ -1,14 +1,14 @@
 /** Events on their way to a Prefect server: in order, in the background, sent again until it has them. */
 import { setTimeout as delay } from 'node:timers/promises';
+import type { Credentials } from '@slotkeeper/protocol/prefect';
 import { EventSocket, EventsRefusedError } from './event-socket.ts';
 import type { LimitEvent } from './limit-event.ts';
-import type { Credentials } from './prefect-api.ts';
 
 const TRIES_MAX = 6;
-/** The first tries follow at once: a server or a proxy that ends idle connections is nothing to wait for. */
+/** The first tries follow at once: a connection that was ended because it was idle needs no wait. */
 const QUICK_TRIES = 3;
 const BACKOFF_MS = 1_000;
-/** Beyond it the oldest events are dropped: slots matter more than telling of them. */
+/** Above this number the oldest events are dropped: slots matter more than their events. */
 const UNDELIVERED_MAX = 10_000;
 
 export class EventStream {

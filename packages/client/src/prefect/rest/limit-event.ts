@@ -1,15 +1,9 @@
-/** The events that tell of a limit's slots, as Prefect's UI and automations know them. */
+/** The events that report a limit's slots, as Prefect's UI and automations know them. */
+import type { TakenLimit } from '@slotkeeper/protocol/prefect';
 import { uuid7 } from './uuid7.ts';
 
 /** Events further apart are not put in order by `follows`. */
 const FOLLOWS_WITHIN_MS = 5 * 60_000;
-
-/** A limit of which slots were taken, as a Prefect API tells it. */
-export interface TakenLimit {
-  readonly id: string;
-  readonly name: string;
-  readonly limit: number;
-}
 
 export interface LimitEvent {
   readonly id: string;
@@ -21,12 +15,14 @@ export interface LimitEvent {
   readonly follows: string | null;
 }
 
-export interface Happening {
-  /** The kind of limit: what event and resource begin with. */
-  readonly kind: 'prefect.concurrency-limit' | 'prefect.concurrency-limit.v1';
+/** What the names of event and resource begin with. */
+export type LimitKind = 'prefect.concurrency-limit' | 'prefect.concurrency-limit.v1';
+
+interface Happening {
+  readonly kind: LimitKind;
   readonly phase: 'acquired' | 'released';
   readonly limit: TakenLimit;
-  /** All limits of the call; the others are told as related. */
+  /** All limits of the call. The others are the event's related resources. */
   readonly limits: readonly TakenLimit[];
   /** What else the resource says. */
   readonly about: Readonly<Record<string, string>>;

@@ -1,7 +1,8 @@
-/** A call that asks for slots, and what it is told when it cannot have them. */
-import { Patience, type TimeoutErrorClass } from './patience.ts';
+/** A call that asks a server for slots, and the errors that it rejects with when it gets none. */
+import { Deadline, type TimeoutErrorClass } from './deadline.ts';
+import type { Servers, Service } from './servers.ts';
 
-export interface PatienceOptions {
+export interface WaitOptions {
   /** How long to wait for the slots, in seconds from the call: 0 or more. None: for ever; 0: at once or not at all. */
   readonly timeoutSeconds?: number | undefined;
   /** Gives up the wait. */
@@ -19,19 +20,20 @@ export interface AcquisitionErrors {
  *
  * @throws the signal's reason once that aborts, a timeout error, or the error of the failure
  */
-export async function acquiring<T>(
-  { timeoutSeconds, signal }: PatienceOptions,
+export async function acquiring<S extends Service, T>(
+  servers: Servers<S>,
+  { timeoutSeconds, signal }: WaitOptions,
   { Timeout, failure }: AcquisitionErrors,
-  ask: (patience: Patience) => Promise<T>,
+  ask: (service: S, deadline: Deadline) => Promise<T>,
 ): Promise<T> {
   signal?.throwIfAborted();
-  const patience = new Patience(timeoutSeconds, signal, Timeout);
+  const deadline = new Deadline(timeoutSeconds, signal, Timeout);
   try {
-    return await ask(patience);
+    return await ask(await deadline.race(servers.service()), deadline);
   } catch (error) {
     signal?.throwIfAborted();
     throw error instanceof Timeout ? error : failure(error);
   } finally {
-    patience.end();
+    deadline.end();
   }
 }

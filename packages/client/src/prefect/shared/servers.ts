@@ -1,21 +1,24 @@
-/** Which server is meant, and by which of the transports it is reached. One service an address, opened at first use. */
+/** Finds the server that the environment names, and how to reach it. Opens one service an address, at its first use. */
+import { NoAnswerError } from '@slotkeeper/protocol/prefect';
 import { DEFAULT_URL, readAddress } from '../../address.ts';
 import { connect } from '../../connect.ts';
 import type { Keeper } from '../../keeper.ts';
 import { recognise } from '../../recognise.ts';
 import type { Status } from '../../session.ts';
-import { noAnswer } from '../rest/no-answer.ts';
 
-/** What a server is asked through. */
+/** What to do where nobody answers. */
+export const NO_ANSWER_ADVICE = 'Start a server there, or name another in SLOTKEEPER_URL or PREFECT_API_URL.';
+
+/** One server, as a system's calls ask it. */
 export interface Service {
-  /** Finishes what is under way, events included, and lets go of its connections. */
+  /** Finishes what is under way, events included, and closes its connections. */
   close(): Promise<void>;
 }
 
 export interface Transports<S extends Service> {
-  /** By our own protocol: a Slotkeeper server, or the engine in this process. */
+  /** Over our own protocol: a Slotkeeper server, or the engine in this process. */
   readonly session: (keeper: Keeper) => S;
-  /** By Prefect's REST API, of which this is the URL. */
+  /** Over Prefect's REST API at this URL. */
   readonly rest: (url: string) => S;
 }
 
@@ -54,7 +57,7 @@ export class Servers<S extends Service> {
     );
   }
 
-  /** `ended`: called if it ends for good by itself, so that the next call opens another. */
+  /** `ended` is called if the service ends for good by itself, so that the next call opens another. */
   async #open(url: string, ended: () => void): Promise<S> {
     const onStatus = (status: Status): void => {
       if (status === 'closed') ended();
@@ -62,7 +65,7 @@ export class Servers<S extends Service> {
     const address = readAddress(url);
     const isPrefects = address.type === 'server' && address.isApi && !(await isSlotkeeperAt(address.origin));
     if (isPrefects) return this.#transports.rest(url);
-    // That a name has no limit is as it should be, or told in Prefect's words.
+    // In both systems a name without a limit is normal, or warned of in Prefect's words.
     const onWarning = (): void => undefined;
     return this.#transports.session(await connect(url, { onStatus, onWarning }));
   }
@@ -72,6 +75,6 @@ async function isSlotkeeperAt(origin: string): Promise<boolean> {
   try {
     return (await recognise(origin)) === 'slotkeeper';
   } catch (error) {
-    throw noAnswer(origin, error, false);
+    throw NoAnswerError.from(origin, error, NO_ANSWER_ADVICE);
   }
 }

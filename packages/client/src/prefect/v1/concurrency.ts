@@ -1,17 +1,17 @@
 /** The seed's `concurrency`: take slots, run the body, give them back, whatever happens. */
-
 import { checkFunction, checkOptions, checkSignal, checkTimeoutSeconds, refuse } from '../../refuse.ts';
-import { acquiring, type PatienceOptions } from '../shared/acquiring.ts';
+import { acquiring, type WaitOptions } from '../shared/acquiring.ts';
 import { checkNames, type Names, namesOf } from '../shared/names.ts';
 import { pythonList } from '../shared/python-text.ts';
+import { HeldScope } from '../shared/scope.ts';
 import { checkUuid } from '../shared/uuid.ts';
 import { ConcurrencyContext } from './context.ts';
 import { AcquireConcurrencySlotTimeoutError, ConcurrencySlotAcquisitionError } from './errors.ts';
-import { slotService } from './services.ts';
+import { servers } from './services.ts';
 import type { Hold } from './slot-service.ts';
 
-export interface ConcurrencyOptions extends PatienceOptions {
-  /** Gives up the wait. In a `ConcurrencyContext` it also cancels the release, which its exit then makes up for. */
+export interface ConcurrencyOptions extends WaitOptions {
+  /** Gives up the wait. In a `ConcurrencyContext` it also cancels the release; the context's exit makes up for it. */
   readonly signal?: AbortSignal | undefined;
 }
 
@@ -19,14 +19,18 @@ export interface ConcurrencyOptions extends PatienceOptions {
  * Holds one slot of each of these limits while the body runs; without a body, until the scope it resolves to is
  * disposed of.
  *
- * @param names tags, all or nothing; a tag without a limit limits nothing. None at all: nothing is asked
- * @param taskRunId who holds them, a UUID
- * @param body what to do meanwhile; its own way of being cancelled is its own affair
+ * @param names tags, all or nothing; a tag without a limit limits nothing. Without names no server is asked
+ * @param taskRunId the holder, a UUID
+ * @param body runs while the slots are held
  * @returns what the body resolves to; rejects with what it throws. The slots are given back by then
  * @throws {InvalidRequestError} if an argument is not what it must be; the message names it, and nothing was asked
  * @throws {AcquireConcurrencySlotTimeoutError} if they were not free within `timeoutSeconds`
  * @throws {ConcurrencySlotAcquisitionError} if they cannot be taken; `cause` says why
  * @throws the signal's reason, if that aborts while it waits
+ *
+ * @example
+ * const model = await concurrency(['gpu', 'db'], taskRunId, { timeoutSeconds: 30 }, () => train());
+ * // `model` is what `train()` resolved to; it ran with a slot of each tag, and both are free again
  */
 export async function concurrency(
   names: Names,
@@ -52,27 +56,17 @@ export async function concurrency<T>(
       (body === undefined ? undefined : checkFunction(body, 'body')),
   );
   const scope = await Scope.enter(namesOf(names), taskRunId, options);
-  if (body === undefined) return scope;
-  let value: T;
-  try {
-    value = await body();
-  } catch (error) {
-    await scope.exit().catch((failure: unknown) => scope.warn(failure));
-    throw error;
-  }
-  await scope.exit();
-  return value;
+  return body === undefined ? scope : scope.run(body);
 }
 
 const checkConcurrencyOptions = checkOptions({ timeoutSeconds: checkTimeoutSeconds, signal: checkSignal });
 
-class Scope implements AsyncDisposable {
+class Scope extends HeldScope {
   readonly #names: readonly string[];
   readonly #taskRunId: string;
   readonly #signal: AbortSignal | undefined;
   readonly #hold: Hold | undefined;
   readonly #sinceMs = performance.now();
-  #exited: Promise<void> | undefined;
 
   private constructor(
     names: readonly string[],
@@ -80,6 +74,7 @@ class Scope implements AsyncDisposable {
     signal: AbortSignal | undefined,
     hold: Hold | undefined,
   ) {
+    super();
     this.#names = names;
     this.#taskRunId = taskRunId;
     this.#signal = signal;
@@ -91,29 +86,20 @@ class Scope implements AsyncDisposable {
     return new Scope(names, taskRunId, options.signal, hold);
   }
 
-  [Symbol.asyncDispose](): Promise<void> {
-    return this.exit();
+  run<T>(body: () => T | PromiseLike<T>): Promise<T> {
+    return this.holdDuring(body);
   }
 
-  /** Gives the slots back, once however often it is called. */
-  exit(): Promise<void> {
-    this.#exited ??= this.#release();
-    return this.#exited;
+  protected override get releaseFailed(): string {
+    return `Failed to release concurrency slots ${pythonList(this.#names)} for task run ${this.#taskRunId}`;
   }
 
-  warn(failure: unknown): void {
-    console.warn(
-      `Failed to release concurrency slots ${pythonList(this.#names)} for task run ${this.#taskRunId}`,
-      failure,
-    );
-  }
-
-  async #release(): Promise<void> {
+  protected override async release(): Promise<void> {
     const hold = this.#hold;
     if (hold === undefined) return;
     const occupancySeconds = (performance.now() - this.#sinceMs) / 1000;
     const context = ConcurrencyContext.current();
-    // Where no context would make up for it, the release is not cancelled: the slots would be lost.
+    // Without a context nothing would make up for a cancelled release: the slots would be lost.
     if (context === undefined) return hold.release(occupancySeconds);
     await context.releaseOrKeep([[...this.#names], occupancySeconds, this.#taskRunId], this.#signal, (cancelled) =>
       hold.release(occupancySeconds, cancelled),
@@ -123,9 +109,8 @@ class Scope implements AsyncDisposable {
 
 function acquire(names: readonly string[], taskRunId: string, options: ConcurrencyOptions): Promise<Hold> {
   const failure = (cause: unknown): Error => new ConcurrencySlotAcquisitionError(names, { cause });
-  return acquiring(options, { Timeout: AcquireConcurrencySlotTimeoutError, failure }, async (patience) => {
-    const service = await patience.race(slotService());
+  return acquiring(servers, options, { Timeout: AcquireConcurrencySlotTimeoutError, failure }, (service, deadline) =>
     // A stock server never grants a tag that is asked for twice.
-    return service.acquire([...new Set(names)], taskRunId, patience);
-  });
+    service.acquire([...new Set(names)], taskRunId, deadline),
+  );
 }

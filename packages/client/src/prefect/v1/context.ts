@@ -1,48 +1,30 @@
-/** Where releases go that were cancelled: slots are given back at the latest as the context exits. */
-import { ContextStack } from '../shared/context-stack.ts';
+/** Slots whose release was cancelled are given back at the latest when the context exits. */
+import { CleanupContext } from '../shared/context.ts';
 import { pythonList } from '../shared/python-text.ts';
-import { slotService } from './services.ts';
+import { servers } from './services.ts';
 
-/** What was not given back: the limits, for how many seconds they were held, by which task run. */
+/** Slots that were not given back: the limits, for how many seconds they were held, by which task run. */
 export type CleanupSlots = [names: string[], occupancySeconds: number, taskRunId: string];
 
-const contexts = new ContextStack<ConcurrencyContext>();
-
-export class ConcurrencyContext {
+/**
+ * Where cancelled releases are made up for.
+ *
+ * @example
+ * await ConcurrencyContext.run(async (context) => {
+ *   await concurrency('gpu', taskRunId, { signal }, train); // `signal` aborts while the slot is given back
+ *   context.cleanupSlots; // [[['gpu'], 12.5, taskRunId]]
+ * }); // the slot is given back here
+ */
+export class ConcurrencyContext extends CleanupContext {
   /** Slots whose release was cancelled. They are given back as the context exits. */
   readonly cleanupSlots: CleanupSlots[] = [];
   readonly #exit = new AbortController();
 
-  /** Runs `body` in a context of its own. */
-  static run<T>(body: (context: ConcurrencyContext) => T | PromiseLike<T>): Promise<T> {
-    return new ConcurrencyContext().run(body);
-  }
-
-  /** The innermost context around the caller that has not exited; undefined if there is none. */
-  static current(): ConcurrencyContext | undefined {
-    return contexts.current();
-  }
-
   /**
-   * Runs `body` in this context, then exits it: releases that are still under way are cancelled, and all of
-   * `cleanupSlots` are given back. A failure to do so is warned of and does not stop the others.
+   * Carries out `release`. When `signal` or the context's exit cancels it, `slots` go on `cleanupSlots` in the same turn, and
+   * it counts as done.
    *
-   * @returns what `body` resolves to, or rejects with what it throws, after the exit
-   */
-  run<T>(body: (context: ConcurrencyContext) => T | PromiseLike<T>): Promise<T> {
-    return contexts.run(
-      this,
-      () => body(this),
-      async () => {
-        this.#exit.abort();
-        for (const slots of this.cleanupSlots) await giveBack(slots);
-      },
-    );
-  }
-
-  /**
-   * Carries out `release`. When `signal` or the exit cancels it, `slots` go on `cleanupSlots` in the same turn, and it
-   * counts as done.
+   * @internal
    */
   async releaseOrKeep(
     slots: CleanupSlots,
@@ -61,11 +43,17 @@ export class ConcurrencyContext {
       cancelled.removeEventListener('abort', keep);
     }
   }
+
+  /** Cancels the releases that are still under way, then gives back all of `cleanupSlots`. */
+  protected override async cleanUp(): Promise<void> {
+    this.#exit.abort();
+    for (const slots of this.cleanupSlots) await giveBack(slots);
+  }
 }
 
 async function giveBack([names, occupancySeconds, taskRunId]: CleanupSlots): Promise<void> {
   try {
-    const service = await slotService();
+    const service = await servers.service();
     await service.release(names, taskRunId, occupancySeconds);
   } catch (error) {
     console.warn(

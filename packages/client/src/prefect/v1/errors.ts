@@ -1,12 +1,11 @@
 /** The errors of the seed system, name for name. */
+import { SlotTimeoutError } from '../shared/errors.ts';
 import { pythonList } from '../shared/python-text.ts';
 
-/** The slots were not free in time. `name` is `TimeoutError`, since the seed's is one. */
-export class AcquireConcurrencySlotTimeoutError extends Error {
-  override readonly name = 'TimeoutError';
-
+/** The slots were not free in time. */
+export class AcquireConcurrencySlotTimeoutError extends SlotTimeoutError {
   constructor(timeoutSeconds: number, options?: ErrorOptions) {
-    super(`Attempt to acquire concurrency limits timed out after ${timeoutSeconds} second(s)`, options);
+    super('limits', timeoutSeconds, options);
   }
 }
 
@@ -19,7 +18,7 @@ export class ConcurrencySlotAcquisitionError extends Error {
   }
 }
 
-/** A server says that waiting is of no use: a limit of 0, say. It comes as the `cause` of the error above. */
+/** A server says that waiting is of no use: a limit of 0, say. It is the `cause` of the error above. */
 export class ConcurrencySlotAcquisitionServiceError extends Error {
   override readonly name = 'ConcurrencySlotAcquisitionServiceError';
 }

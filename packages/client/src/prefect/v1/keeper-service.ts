@@ -1,27 +1,33 @@
-/** Slots by our own protocol: a Slotkeeper server, or the engine in this process. The tag T is the limit named `tag:T`. */
-import { SlotkeeperError } from '../../errors.ts';
+/**
+ * Slots over our own protocol: a Slotkeeper server, or the engine in this process. The tag T is the limit named `tag:T`.
+ * The server's journal records who held what and when, so no events are sent.
+ */
 import type { Keeper } from '../../keeper.ts';
 import type { Lease } from '../../lease.ts';
-import { type Patience, unlessAborted } from '../shared/patience.ts';
+import { type Deadline, unlessAborted } from '../shared/deadline.ts';
+import { acquireLease } from '../shared/keeper-lease.ts';
 import type { Hold, SlotService } from './slot-service.ts';
 
-interface Held {
+interface HeldLease {
   readonly lease: Lease;
   readonly names: ReadonlySet<string>;
   readonly taskRunId: string;
 }
 
-/** The server's journal tells who held what and when, so no events are sent. */
 export class KeeperService implements SlotService {
   readonly #keeper: Keeper;
-  readonly #held = new Set<Held>();
+  readonly #held = new Set<HeldLease>();
 
   constructor(keeper: Keeper) {
     this.#keeper = keeper;
   }
 
-  async acquire(names: readonly string[], taskRunId: string, patience: Patience): Promise<Hold> {
-    const held = { lease: await this.#lease(names, taskRunId, patience), names: new Set(names), taskRunId };
+  async acquire(names: readonly string[], taskRunId: string, deadline: Deadline): Promise<Hold> {
+    const tags = names.map((name) => `tag:${name}`);
+    // The seed's bodies have no signal that could end them. They count for as long as the server allows.
+    const terms = { holder: { type: 'task_run', id: taskRunId }, onLost: 'continue' } as const;
+    const lease = await acquireLease(this.#keeper, tags, terms, deadline);
+    const held = { lease, names: new Set(names), taskRunId };
     this.#held.add(held);
     return {
       release: async (_occupancySeconds, signal) => {
@@ -44,25 +50,7 @@ export class KeeperService implements SlotService {
     return this.#keeper.close();
   }
 
-  async #lease(names: readonly string[], taskRunId: string, patience: Patience): Promise<Lease> {
-    const limits = names.map((name) => `tag:${name}`);
-    try {
-      return await this.#keeper.acquire(limits, {
-        timeoutSeconds: patience.secondsLeft,
-        signal: patience.callersSignal,
-        holder: { type: 'task_run', id: taskRunId },
-        onMissing: 'allow',
-        // What Prefect's leases take of a rate is given back at their end.
-        refunds: true,
-        // The seed's bodies have no signal to heed: whoever runs on is to be counted as long as the server allows.
-        onLost: 'continue',
-      });
-    } catch (error) {
-      throw SlotkeeperError.is(error, 'ACQUIRE_TIMEOUT') ? patience.timeoutError({ cause: error }) : error;
-    }
-  }
-
-  async #giveBack(held: Held): Promise<void> {
+  async #giveBack(held: HeldLease): Promise<void> {
     await held.lease.release();
     this.#held.delete(held);
   }

@@ -1,52 +1,50 @@
 /**
- * Slots by Prefect's REST API.
+ * Slots over Prefect's REST API.
  *
- * A stock server does not know a repeated increment from a new one: it would take a second slot. So whenever an
- * increment may have been carried out and its answer is lost, a decrement for the same task run goes first, before it
- * is tried again as well as when we give up. A stock decrement gives back everything that the task run holds of these
- * limits. Where this process holds some of it on purpose, nothing is given back: the release of that does it.
+ * A stock server takes a repeated increment for a new one, and takes a second slot:
+ *
+ * 1. An increment is carried out, and its answer is lost.
+ * 2. Before it is repeated, or when it is given up, a decrement for the same task run goes first.
+ * 3. A stock decrement gives back everything that the task run holds of these limits. So where this process holds some of
+ *    it on purpose, nothing is given back now: the release of those slots gives back all.
  */
-
-import { EventStream } from '../rest/event-stream.ts';
-import { GivenUp } from '../rest/given-up.ts';
-import type { TakenLimit } from '../rest/limit-event.ts';
-import { NoAnswerError } from '../rest/no-answer.ts';
 import {
+  type Answer,
   type Change,
-  credentialsOfEnvironment,
   detailOf,
-  jsonOf,
-  PrefectApi,
+  NoAnswerError,
   PrefectApiError,
-  type Reply,
-} from '../rest/prefect-api.ts';
-import { untilUnlocked } from '../rest/until-unlocked.ts';
-import type { Patience } from '../shared/patience.ts';
+  readTakenLimits,
+  type TakenLimit,
+} from '@slotkeeper/protocol/prefect';
+import { PrefectServer, releasing } from '../rest/prefect-server.ts';
+import type { Deadline } from '../shared/deadline.ts';
 import { ConcurrencySlotAcquisitionServiceError } from './errors.ts';
-import { slotEvent } from './slot-event.ts';
 import type { Hold, SlotService } from './slot-service.ts';
 
-interface Held {
+interface HeldSlots {
   readonly names: readonly string[];
   readonly taskRunId: string;
 }
 
+type Taken = readonly TakenLimit[];
+
 export class PrefectService implements SlotService {
-  readonly #api: PrefectApi;
-  readonly #events: EventStream;
-  readonly #held = new Set<Held>();
-  readonly #givenUp = new GivenUp();
+  readonly #server: PrefectServer;
+  readonly #held = new Set<HeldSlots>();
 
   constructor(url: string) {
-    const credentials = credentialsOfEnvironment();
-    this.#api = new PrefectApi(url, credentials);
-    this.#events = new EventStream(url, credentials);
+    this.#server = new PrefectServer(url);
   }
 
-  async acquire(names: readonly string[], taskRunId: string, patience: Patience): Promise<Hold> {
-    const reply = await untilUnlocked(() => this.#increment(names, taskRunId, patience), patience);
-    if (reply.status === 200) return this.#hold({ names, taskRunId }, takenLimits(reply));
-    throw reply.status === 423 ? locked(reply) : new PrefectApiError(incrementOf(names, taskRunId), reply);
+  async acquire(names: readonly string[], taskRunId: string, deadline: Deadline): Promise<Hold> {
+    const increment = incrementOf(names, taskRunId);
+    const answer = await this.#server.take(increment, deadline, {
+      undo: () => (this.#isHeld(names, taskRunId) ? undefined : decrementOf(names, taskRunId, 0)),
+      abandon: (asked) => this.#undo(asked, names, taskRunId),
+    });
+    if (answer.value !== undefined) return this.#hold({ names, taskRunId }, answer.value);
+    throw answer.status === 423 ? locked(answer) : new PrefectApiError(increment.path, answer);
   }
 
   async release(
@@ -55,29 +53,20 @@ export class PrefectService implements SlotService {
     occupancySeconds: number,
     signal?: AbortSignal,
   ): Promise<void> {
-    const change = decrementOf(names, taskRunId, occupancySeconds);
-    const reply = await this.#api.change(change, { signal });
-    if (reply.status !== 200) throw new PrefectApiError(change, reply);
+    await this.#server.change(decrementOf(names, taskRunId, occupancySeconds), 200, { signal });
   }
 
-  async close(): Promise<void> {
-    await this.#givenUp.settled();
-    await this.#events.close();
+  close(): Promise<void> {
+    return this.#server.close();
   }
 
-  #increment(names: readonly string[], taskRunId: string, patience: Patience): Promise<Reply> {
-    const undo = () => (this.#isHeld(names, taskRunId) ? undefined : decrementOf(names, taskRunId, 0));
-    const reply = this.#api.change(incrementOf(names, taskRunId), { unwanted: patience.over, undo });
-    return this.#givenUp.orUndo(reply, patience, () => this.#undo(reply, names, taskRunId));
-  }
-
-  /** Gives back what an increment has taken, or may have. */
-  async #undo(increment: Promise<Reply>, names: readonly string[], taskRunId: string): Promise<void> {
-    const taken = await increment.then(
+  /** Gives back what an increment has taken, or may have taken. */
+  async #undo(increment: Promise<Answer<Taken>>, names: readonly string[], taskRunId: string): Promise<void> {
+    const mayHaveTaken = await increment.then(
       ({ status }) => status === 200,
-      (error: unknown) => error instanceof NoAnswerError && error.undecided,
+      (error: unknown) => error instanceof NoAnswerError && error.isUndecided,
     );
-    if (!taken || this.#isHeld(names, taskRunId)) return;
+    if (!mayHaveTaken || this.#isHeld(names, taskRunId)) return;
     await this.release(names, taskRunId, 0).catch((error: unknown) =>
       console.warn(`Slots may be left to task run ${taskRunId}, whose increment was given up`, error),
     );
@@ -89,46 +78,33 @@ export class PrefectService implements SlotService {
     );
   }
 
-  #hold(held: Held, limits: readonly TakenLimit[]): Hold {
+  #hold(held: HeldSlots, limits: Taken): Hold {
     this.#held.add(held);
-    const acquired = limits.map((limit) => this.#events.send(slotEvent('acquired', limit, limits, held.taskRunId)));
-    const tellReleased = () => {
-      for (const [index, limit] of limits.entries()) {
-        this.#events.send(slotEvent('released', limit, limits, held.taskRunId, acquired[index]));
-      }
-    };
+    const { names, taskRunId } = held;
+    const reportReleased = this.#server.reportAcquired('prefect.concurrency-limit.v1', limits, {
+      task_run_id: taskRunId,
+    });
     return {
-      release: async (occupancySeconds, signal) => {
+      release: (occupancySeconds, signal) => {
         this.#held.delete(held);
-        try {
-          await this.release(held.names, held.taskRunId, occupancySeconds, signal);
-        } catch (error) {
-          // Once cancelled, the context's exit gives them back; as in Prefect the event is told now.
-          if (signal?.aborted) tellReleased();
-          throw error;
-        }
-        tellReleased();
+        return releasing(() => this.release(names, taskRunId, occupancySeconds, signal), signal, reportReleased);
       },
     };
   }
 }
 
-function incrementOf(names: readonly string[], taskRunId: string): Change {
-  return { path: '/concurrency_limits/increment', body: { names, task_run_id: taskRunId } };
+function incrementOf(names: readonly string[], taskRunId: string): Change<Taken> {
+  const body = { names, task_run_id: taskRunId };
+  return { path: '/concurrency_limits/increment', body, read: readTakenLimits };
 }
 
-function decrementOf(names: readonly string[], taskRunId: string, occupancySeconds: number): Change {
+function decrementOf(names: readonly string[], taskRunId: string, occupancySeconds: number): Change<Taken> {
   const body = { names, task_run_id: taskRunId, occupancy_seconds: occupancySeconds };
-  return { path: '/concurrency_limits/decrement', body };
+  return { path: '/concurrency_limits/decrement', body, read: readTakenLimits };
 }
 
-function takenLimits(reply: Reply): readonly TakenLimit[] {
-  const limits = jsonOf(reply);
-  return Array.isArray(limits) ? limits : [];
-}
-
-function locked(reply: Reply): ConcurrencySlotAcquisitionServiceError {
+function locked(answer: Answer<Taken>): ConcurrencySlotAcquisitionServiceError {
   return new ConcurrencySlotAcquisitionServiceError(
-    detailOf(reply) ?? 'The concurrency limit is locked; the server did not say why.',
+    detailOf(answer) ?? 'The concurrency limit is locked; the server did not say why.',
   );
 }

@@ -1,16 +1,16 @@
-/** What takes slots and gives them back: a Prefect server by its REST API, or a keeper of our own. */
-import type { Patience } from '../shared/patience.ts';
+/** A server that slots are taken from: a Prefect server over its REST API, or a keeper of our own. */
+import type { Deadline } from '../shared/deadline.ts';
 import type { Service } from '../shared/servers.ts';
 
 export interface SlotService extends Service {
   /**
-   * Takes one slot of each limit, all or nothing, waiting for them as long as `patience` lasts. Names without a limit
-   * limit nothing. Leaks nothing when it rejects.
+   * Takes one slot of each limit, all or nothing, and waits for them until the deadline. Names without a limit limit
+   * nothing. Leaks nothing when it rejects.
    *
    * @param names distinct, at least one
-   * @throws the reason of `patience.over` once that aborts, or why the slots cannot be taken
+   * @throws the deadline's error once that is over, or why the slots cannot be taken
    */
-  acquire(names: readonly string[], taskRunId: string, patience: Patience): Promise<Hold>;
+  acquire(names: readonly string[], taskRunId: string, deadline: Deadline): Promise<Hold>;
 
   /** Gives back what the task run holds of these limits; changes nothing where it holds none. */
   release(names: readonly string[], taskRunId: string, occupancySeconds: number): Promise<void>;

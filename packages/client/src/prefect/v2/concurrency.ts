@@ -1,29 +1,29 @@
 /** Prefect's v2 `concurrency`: take slots, run the body, give them back, whatever happens. */
 import { type Check, checkBoolean, checkFields, checkNumber, checkSlots, seen } from '@slotkeeper/protocol';
 import { checkFunction, checkOptions, checkSignal, checkTimeoutSeconds, refuse } from '../../refuse.ts';
-import { acquiring, type PatienceOptions } from '../shared/acquiring.ts';
+import { acquiring, type WaitOptions } from '../shared/acquiring.ts';
 import { checkNames, type Names, namesOf } from '../shared/names.ts';
 import { checkUuid } from '../shared/uuid.ts';
 import { AcquireConcurrencySlotTimeoutError, limitsMissing, unableToAcquire, warnOfMissing } from './errors.ts';
 import { type ConcurrencyScope, Scope } from './scope.ts';
-import { slotService } from './services.ts';
+import { servers } from './services.ts';
 import type { ConcurrencyLeaseHolder, Hold } from './slot-service.ts';
 
-export interface ConcurrencyOptions extends PatienceOptions {
-  /** Gives up the wait. In a `ConcurrencyContext` it also cancels the release, which its exit then makes up for. */
+export interface ConcurrencyOptions extends WaitOptions {
+  /** Gives up the wait. In a `ConcurrencyContext` it also cancels the release; the context's exit makes up for it. */
   readonly signal?: AbortSignal | undefined;
   /** How many slots of each limit; 1 unless told. */
   readonly occupy?: number | undefined;
   /**
-   * How often to ask again where the slots are taken; none: as often as it takes. Over a session nothing is asked again:
-   * each stands for two seconds in line, 0 for at once or not at all.
+   * How often to ask again while the slots are taken; none: without end. Over a session nothing is asked again: each retry
+   * is worth two seconds in the wait queue, and 0 retries mean at once or not at all.
    */
   readonly maxRetries?: number | undefined;
-  /** For how many seconds slots stay taken after they were last renewed, 60 … 86,400; 300 unless told. Over a session 15 s, the keeper's time to live. */
+  /** For how many seconds the slots stay taken after the last renewal, 60 … 86,400; 300 unless told. Over a session it is 15 s, the keeper's time to live. */
   readonly leaseDuration?: number | undefined;
-  /** Whether it is an error that there are none of these limits, and a lost lease ends the body; false unless told. */
+  /** Whether it is an error that none of these limits exists, and a lost lease ends the body; false unless told. */
   readonly strict?: boolean | undefined;
-  /** Whether a lost lease ends the body, which is warned of otherwise; as `strict` unless told. */
+  /** Whether a lost lease ends the body; if not, it is only warned of. As `strict` unless told. */
   readonly raiseOnLeaseRenewalFailure?: boolean | undefined;
   /** Who the slots belong to, for people. */
   readonly holder?: ConcurrencyLeaseHolder | undefined;
@@ -35,14 +35,18 @@ const LEASE_SECONDS = 300;
  * Holds slots of each of these limits while the body runs; without a body, until the scope it resolves to is disposed of.
  * The lease is renewed meanwhile.
  *
- * @param names global limits, all or nothing; a name without a limit limits nothing. None at all: nothing is asked
- * @param body what to do meanwhile; `scope.signal` tells it that it is to end
+ * @param names global limits, all or nothing; a name without a limit limits nothing. Without names no server is asked
+ * @param body runs while the slots are held; it should end when `scope.signal` aborts
  * @returns what the body resolves to; rejects with what it throws. The slots are given back by then
  * @throws {InvalidRequestError} if an argument is not what it must be; the message names it, and nothing was asked
  * @throws {AcquireConcurrencySlotTimeoutError} if they were not free within `timeoutSeconds`
  * @throws {ConcurrencySlotAcquisitionError} if they cannot be taken (`cause` says why), or a strict call finds no limits
- * @throws {LeaseLostError} if a strict call's lease cannot be renewed; nobody waits for a body that does not heed the signal
+ * @throws {LeaseLostError} if a strict call's lease cannot be renewed; the call does not wait for the body then
  * @throws the signal's reason, if that aborts while it waits
+ *
+ * @example
+ * const rows = await concurrency('db', { occupy: 2, strict: true }, ({ signal }) => query('select …', { signal }));
+ * // `rows` is what `query()` resolved to; two slots of `db` were its own meanwhile, and are free again
  */
 export async function concurrency(names: Names, options?: ConcurrencyOptions): Promise<ConcurrencyScope>;
 export async function concurrency<T>(
@@ -79,12 +83,10 @@ async function acquire(
     strict,
     holder,
   } = options;
-  const wanted = { names: [...new Set(names)], slots, leaseDurationSeconds, maxRetries, holder, stopsWhenUnsure };
+  const request = { names: [...new Set(names)], slots, leaseDurationSeconds, maxRetries, holder, stopsWhenUnsure };
   const failure = (cause: unknown): Error => unableToAcquire(names, cause);
-  const hold = await acquiring(options, { Timeout: AcquireConcurrencySlotTimeoutError, failure }, async (patience) => {
-    const service = await patience.race(slotService());
-    return service.acquire(wanted, patience);
-  });
+  const errors = { Timeout: AcquireConcurrencySlotTimeoutError, failure };
+  const hold = await acquiring(servers, options, errors, (service, deadline) => service.acquire(request, deadline));
   if (hold === undefined) {
     if (strict) throw limitsMissing(names);
     warnOfMissing(names);

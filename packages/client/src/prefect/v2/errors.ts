@@ -1,27 +1,25 @@
 /** The errors of Prefect's v2 module, name for name and word for word. */
+import { PrefectApiError, statusLine } from '@slotkeeper/protocol/prefect';
 import { LeaseLostError, SlotkeeperError } from '../../errors.ts';
-import { PrefectApiError } from '../rest/prefect-api.ts';
-import { statusLine } from '../rest/status-line.ts';
+import { SlotTimeoutError } from '../shared/errors.ts';
 import { pythonList } from '../shared/python-text.ts';
 
-/** The slots were not free in time. `name` is `TimeoutError`, since Prefect's is one. */
-export class AcquireConcurrencySlotTimeoutError extends Error {
-  override readonly name = 'TimeoutError';
-
+/** The slots were not free in time. */
+export class AcquireConcurrencySlotTimeoutError extends SlotTimeoutError {
   constructor(timeoutSeconds: number, options?: ErrorOptions) {
-    super(`Attempt to acquire concurrency slots timed out after ${timeoutSeconds} second(s)`, options);
+    super('slots', timeoutSeconds, options);
   }
 }
 
-/** The slots could not be taken for any reason but time. `cause` says which, but for limits that a strict call misses. */
+/** The slots could not be taken for any reason but time. `cause` says which; it is left out where a strict call finds no limits. */
 export class ConcurrencySlotAcquisitionError extends Error {
   override readonly name = 'ConcurrencySlotAcquisitionError';
 }
 
-/** What a server said is told in the message, as Prefect does; why there is no answer, in the cause alone. */
+/** As in Prefect, the message has the server's reason. Why there was no answer is in the cause alone. */
 export function unableToAcquire(names: readonly string[], cause: unknown): ConcurrencySlotAcquisitionError {
-  const told = refusalOf(cause);
-  const text = `Unable to acquire concurrency slots on ${pythonList(names)}${told === undefined ? '' : `: ${told}`}`;
+  const reason = refusalOf(cause);
+  const text = `Unable to acquire concurrency slots on ${pythonList(names)}${reason === undefined ? '' : `: ${reason}`}`;
   return new ConcurrencySlotAcquisitionError(text, { cause });
 }
 
@@ -37,12 +35,12 @@ export function limitsMissing(names: readonly string[]): ConcurrencySlotAcquisit
   );
 }
 
-/** What the calls that are not strict are told instead. */
+/** What a call that is not strict says instead. */
 export function warnOfMissing(names: readonly string[]): void {
   console.warn(`Concurrency limits ${pythonList(names)} do not exist - skipping acquisition.`);
 }
 
-/** Prefect cancels the task there and has no error for it; it logs this text. */
+/** Prefect cancels the task and has no error for it; it logs this text. */
 export function terminated(leaseId: string, cause: unknown): LeaseLostError {
   const consequence = 'Terminating execution to prevent over-allocation.';
   return new LeaseLostError(renewalFailed(leaseId, consequence, cause), { lease: leaseId }, { cause });

@@ -10,7 +10,7 @@
  * told as the lease ends; the tries go on, since a server may not have given the slots to anybody else yet.
  */
 import type { Clock, Timer } from '@slotkeeper/protocol';
-import { PrefectApiError } from '../rest/prefect-api.ts';
+import { PrefectApiError } from '@slotkeeper/protocol/prefect';
 
 const RENEWED_AFTER = 0.75;
 const TRIES_MAX = 3;

@@ -1,5 +1,6 @@
-/** Slots while they are held: kept alive, given back once, and what happens when they are lost meanwhile. */
-import { unlessAborted } from '../shared/patience.ts';
+/** A lease while it is held: kept alive, given back once, and what happens when it is lost meanwhile. */
+import { unlessAborted } from '../shared/deadline.ts';
+import { HeldScope } from '../shared/scope.ts';
 import { ConcurrencyContext } from './context.ts';
 import { terminated, warnOfLoss } from './errors.ts';
 import type { Hold } from './slot-service.ts';
@@ -7,7 +8,7 @@ import type { Hold } from './slot-service.ts';
 export interface ConcurrencyScope extends AsyncDisposable {
   /**
    * Aborts, with a `LeaseLostError`, when the slots are no longer reserved and the call is strict (or
-   * `raiseOnLeaseRenewalFailure`); else it never does.
+   * `raiseOnLeaseRenewalFailure`). Otherwise it never aborts.
    */
   readonly signal: AbortSignal;
 }
@@ -18,15 +19,15 @@ export interface ScopeOptions {
   readonly endsWhenLost: boolean;
 }
 
-export class Scope implements ConcurrencyScope {
+export class Scope extends HeldScope implements ConcurrencyScope {
   readonly #hold: Hold | undefined;
   readonly #options: ScopeOptions;
   readonly #context: ConcurrencyContext | undefined;
   readonly #ended = new AbortController();
-  #exited: Promise<void> | undefined;
 
   /** @param hold undefined: nothing is held */
   constructor(hold: Hold | undefined, options: ScopeOptions) {
+    super();
     this.#hold = hold;
     this.#options = options;
     if (hold === undefined) return;
@@ -42,43 +43,21 @@ export class Scope implements ConcurrencyScope {
   }
 
   /**
-   * Holds the slots while the body runs. Where their loss ends it, the call does not wait for a body that does not heed
-   * the signal: as Prefect cancels its task.
+   * Holds the slots while the body runs. When their loss ends it, the call does not wait for a body that ignores the
+   * signal: Prefect cancels its task there.
    */
-  async run<T>(body: (scope: ConcurrencyScope) => T | PromiseLike<T>): Promise<T> {
-    let value: T;
-    try {
-      value = await unlessAborted((async () => body(this))(), this.signal);
-    } catch (error) {
-      await this.exit().catch((failure: unknown) =>
-        console.warn(`Failed to release concurrency lease ${this.#hold?.leaseId}`, failure),
-      );
-      throw error;
-    }
-    await this.exit();
-    return value;
+  run<T>(body: (scope: ConcurrencyScope) => T | PromiseLike<T>): Promise<T> {
+    return this.holdDuring(() => unlessAborted((async () => body(this))(), this.signal));
   }
 
-  /** Gives the slots back, once however often it is called. */
-  exit(): Promise<void> {
-    this.#exited ??= this.#release();
-    return this.#exited;
+  protected override get releaseFailed(): string {
+    return `Failed to release concurrency lease ${this.#hold?.leaseId}`;
   }
 
-  [Symbol.asyncDispose](): Promise<void> {
-    return this.exit();
-  }
-
-  #lost({ leaseId, lost }: Hold): void {
-    if (this.#exited !== undefined) return;
-    if (this.#options.endsWhenLost) this.#ended.abort(terminated(leaseId, lost.reason));
-    else warnOfLoss(leaseId, lost.reason);
-  }
-
-  async #release(): Promise<void> {
+  protected override async release(): Promise<void> {
     const hold = this.#hold;
     if (hold === undefined) return;
-    // Where no context would make up for it, the release is not cancelled: the slots would be lost until the lease ends.
+    // Without a context nothing would make up for a cancelled release: the slots would be lost until the lease ends.
     const cancelled = this.#context?.isOpen ? this.#options.signal : undefined;
     try {
       await hold.release(cancelled);
@@ -87,5 +66,11 @@ export class Scope implements ConcurrencyScope {
       throw error;
     }
     this.#context?.discard(hold.leaseId);
+  }
+
+  #lost({ leaseId, lost }: Hold): void {
+    if (this.hasExited) return;
+    if (this.#options.endsWhenLost) this.#ended.abort(terminated(leaseId, lost.reason));
+    else warnOfLoss(leaseId, lost.reason);
   }
 }

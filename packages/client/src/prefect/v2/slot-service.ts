@@ -1,5 +1,5 @@
-/** What takes slots and gives them back: a Prefect server by its REST API, or a keeper of our own. */
-import type { Patience } from '../shared/patience.ts';
+/** A server that slots are taken from: a Prefect server over its REST API, or a keeper of our own. */
+import type { Deadline } from '../shared/deadline.ts';
 import type { Service } from '../shared/servers.ts';
 
 /** Who the slots belong to, for people. */
@@ -10,36 +10,36 @@ export interface ConcurrencyLeaseHolder {
 }
 
 /** The same of each limit, all or nothing. */
-export interface Wanted {
+export interface SlotRequest {
   /** Distinct, at least one. */
   readonly names: readonly string[];
   readonly slots: number;
 }
 
-export interface WantedLease extends Wanted {
+export interface LeaseRequest extends SlotRequest {
   readonly leaseDurationSeconds: number;
-  /** None: as many as `patience` lasts for. */
+  /** None: as many as there is time for until the deadline. */
   readonly maxRetries: number | undefined;
   readonly holder: ConcurrencyLeaseHolder | undefined;
-  /** Whether the holder stops as the slots may no longer be its own; else it goes on for as long as they may be. */
+  /** Whether the holder stops once it may have lost the slots. If not, it goes on until they are lost for certain. */
   readonly stopsWhenUnsure: boolean;
 }
 
 export interface SlotService extends Service {
   /**
-   * Takes a lease, waiting for the slots as long as `patience` lasts. Leaks nothing when it rejects.
+   * Takes a lease, and waits for the slots until the deadline. Leaks nothing when it rejects.
    *
    * @returns undefined if there are no limits of these names
-   * @throws the reason of `patience.over` once that aborts, or why the slots cannot be taken
+   * @throws the deadline's error once that is over, or why the slots cannot be taken
    */
-  acquire(wanted: WantedLease, patience: Patience): Promise<Hold | undefined>;
+  acquire(request: LeaseRequest, deadline: Deadline): Promise<Hold | undefined>;
 
   /**
    * Takes from rates, as `acquire` does; there is nothing to give back.
    *
    * @returns false if there are no limits of these names
    */
-  spend(wanted: Wanted, patience: Patience): Promise<boolean>;
+  spend(request: SlotRequest, deadline: Deadline): Promise<boolean>;
 
   /** Gives back what the lease holds; changes nothing where it holds nothing any more. */
   release(leaseId: string): Promise<void>;

@@ -165,6 +165,24 @@ describe('refusals', () => {
     expect(failure.cause).toMatchObject({ name: 'PrefectApiError', status: 401 });
   });
 
+  test('a page that a proxy sends in place of an answer is no grant, and what it may hide is given back', async () => {
+    prefect.scripts.increment.push((usual) => {
+      usual();
+      return { status: 200, body: '<html>Sign in</html>' };
+    });
+    const failure = await concurrency('db', RUN, {}, () => 'the body ran').catch((error) => error);
+    expect(failure).toBeInstanceOf(ConcurrencySlotAcquisitionError);
+    expect(failure.cause).toMatchObject({ name: 'NoAnswerError', message: expect.stringContaining(prefect.url) });
+    await close();
+    expect(prefect.paths()).toEqual(['increment', 'decrement']);
+    expect(prefect.holders.get('db')).toEqual([]);
+  });
+
+  test('a page in place of the answer to a release is no release', async () => {
+    prefect.scripts.decrement.push(() => ({ status: 200, body: '<html>Sign in</html>' }));
+    await expect(concurrency('db', RUN, {}, () => undefined)).rejects.toThrow('/decrement was answered with 200');
+  });
+
   test('nobody at the address is an error that names it and what to do', async () => {
     vi.stubEnv('SLOTKEEPER_URL', 'http://127.0.0.1:9/api');
     const failure = await concurrency('db', RUN).catch((error) => error);

@@ -1,7 +1,7 @@
 /** When a lease of a Prefect API is renewed, and when it is given up, on a clock that the test moves. */
+import { PrefectApiError } from '@slotkeeper/protocol/prefect';
 import { beforeEach, expect, test } from 'vitest';
 import { VirtualTime } from '../../../../../test/virtual-time.ts';
-import { PrefectApiError } from '../../../src/prefect/rest/prefect-api.ts';
 import { LeaseRenewal } from '../../../src/prefect/v2/lease-renewal.ts';
 
 const LEASE_MS = 60_000;
@@ -36,8 +36,8 @@ function start(): LeaseRenewal {
 }
 
 function refused(status: number): PrefectApiError {
-  const reply = { status, statusText: '', headers: new Headers(), text: '{"detail":"no"}' };
-  return new PrefectApiError({ path: '/renew', body: {} }, reply);
+  const reply = { status, statusText: '', headers: new Headers(), text: '{"detail":"no"}', json: { detail: 'no' } };
+  return new PrefectApiError('/renew', reply);
 }
 
 test('a lease is renewed at once, and again after each three quarters of it', async () => {

@@ -147,6 +147,18 @@ describe('waiting', () => {
 });
 
 describe('refusals', () => {
+  test('a page that a proxy sends in place of an answer is no grant, and no release', async () => {
+    const page = (): Answer => ({ status: 200, body: '<html>Sign in</html>' });
+    prefect.scripts['increment-with-lease'].push(page);
+    const failure = await concurrency('db', {}, () => 'the body ran').catch((error) => error);
+    expect(failure).toBeInstanceOf(ConcurrencySlotAcquisitionError);
+    expect(failure.cause).toMatchObject({ name: 'NoAnswerError' });
+    prefect.scripts.increment.push(page);
+    await expect(rateLimit('db')).rejects.toBeInstanceOf(ConcurrencySlotAcquisitionError);
+    prefect.scripts['decrement-with-lease'].push(page);
+    await expect(concurrency('db', {}, () => undefined)).rejects.toThrow('/decrement-with-lease was answered with 200');
+  });
+
   test('what the server says is told with its status, by the field', async () => {
     const refusals: [Answer, string][] = [
       [

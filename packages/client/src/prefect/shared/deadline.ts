@@ -1,4 +1,5 @@
-/** How long a caller is willing to wait, counted from its call: until a timeout, or until its signal. */
+/** How long a call waits for its slots: until its timeout, which counts from the call, or until its caller's signal. */
+import { setTimeout as delay } from 'node:timers/promises';
 
 /** The error of a timeout. */
 export type TimeoutErrorClass = new (timeoutSeconds: number, options?: ErrorOptions) => Error;
@@ -6,9 +7,9 @@ export type TimeoutErrorClass = new (timeoutSeconds: number, options?: ErrorOpti
 /** The longest delay a timer of Node takes, 25 days. A timeout beyond it is none. */
 const TIMER_MS_MAX = 2 ** 31 - 1;
 
-export class Patience {
-  /** Aborts as the patience ends, with what the caller is to be told. */
-  readonly over: AbortSignal;
+export class Deadline {
+  /** Aborts at the deadline. Its reason is what the call rejects with. */
+  readonly signal: AbortSignal;
   /** What the caller gave; 0: at once or not at all. */
   readonly timeoutSeconds: number | undefined;
   readonly callersSignal: AbortSignal | undefined;
@@ -25,9 +26,10 @@ export class Patience {
     if (delayMs > 0 && delayMs <= TIMER_MS_MAX) {
       this.#timer = setTimeout(() => timeout.abort(this.timeoutError()), delayMs);
     }
-    this.over = AbortSignal.any(signal === undefined ? [timeout.signal] : [timeout.signal, signal]);
+    this.signal = AbortSignal.any(signal === undefined ? [timeout.signal] : [timeout.signal, signal]);
   }
 
+  /** Undefined: for ever. */
   get secondsLeft(): number | undefined {
     if (this.timeoutSeconds === undefined) return undefined;
     return Math.max(0, this.timeoutSeconds - (performance.now() - this.#startedMs) / 1000);
@@ -37,15 +39,16 @@ export class Patience {
     return new this.#TimeoutError(this.timeoutSeconds ?? 0, options);
   }
 
-  /** Settles as `work` does, unless the patience ends before; `work` goes on by itself then. */
+  /** Settles as `work` does, unless the deadline comes first. `work` goes on by itself then. */
   race<T>(work: Promise<T>): Promise<T> {
-    return unlessAborted(work, this.over);
+    return unlessAborted(work, this.signal);
   }
 
-  /** Waits for the next try. Whoever wants it at once or not at all has no next try. */
+  /** Waits for the next try. A timeout of 0 allows one try only. */
   async pause(seconds: number): Promise<void> {
     if (this.timeoutSeconds === 0) throw this.timeoutError();
-    await abortableDelay(seconds * 1000, this.over);
+    await delay(Math.min(seconds * 1000, TIMER_MS_MAX), undefined, { signal: this.signal }).catch(() => undefined);
+    this.signal.throwIfAborted();
   }
 
   end(): void {
@@ -53,7 +56,7 @@ export class Patience {
   }
 }
 
-/** Settles as `work` does, or rejects with the signal's reason once that aborts. Nobody needs to look after `work` then. */
+/** Settles as `work` does, or rejects with the signal's reason once that aborts. A later rejection of `work` is handled. */
 export async function unlessAborted<T>(work: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
   if (signal === undefined) return work;
   const aborted = Promise.withResolvers<never>();
@@ -65,27 +68,4 @@ export async function unlessAborted<T>(work: Promise<T>, signal: AbortSignal | u
   } finally {
     signal.removeEventListener('abort', onAbort);
   }
-}
-
-/** Waits, or rejects with the signal's reason once that aborts. */
-export function abortableDelay(delayMs: number, signal: AbortSignal): Promise<void> {
-  return new Promise((resolve, reject) => {
-    signal.throwIfAborted();
-    const done = () => {
-      clearTimeout(timer);
-      signal.removeEventListener('abort', onAbort);
-    };
-    const onAbort = () => {
-      done();
-      reject(signal.reason);
-    };
-    const timer = setTimeout(
-      () => {
-        done();
-        resolve();
-      },
-      Math.min(delayMs, TIMER_MS_MAX),
-    );
-    signal.addEventListener('abort', onAbort, { once: true });
-  });
 }
