@@ -1,14 +1,19 @@
 /** What clients and probes ask around the work. */
+import { PREFECT_API_VERSION } from '@slotkeeper/protocol/prefect';
 import type { Host } from '../host.ts';
 import { invalidRequest, missing } from '../input/validation.ts';
 import { PrefectError, sendJson } from './answers.ts';
 import type { Route } from './routes.ts';
-import { API_VERSION } from './versions.ts';
 
 export function serverRoutes(host: Host, prefectVersion: string): readonly Route[] {
   return [
     { method: 'GET', path: '/health', anyVersion: true, handle: ({ reply }) => sendJson(reply, 200, true) },
-    { method: 'GET', path: '/version', anyVersion: true, handle: ({ reply }) => sendJson(reply, 200, API_VERSION) },
+    {
+      method: 'GET',
+      path: '/version',
+      anyVersion: true,
+      handle: ({ reply }) => sendJson(reply, 200, PREFECT_API_VERSION),
+    },
     { method: 'GET', path: '/hello', handle: ({ reply }) => sendJson(reply, 200, '👋') },
     { method: 'GET', path: '/admin/version', handle: ({ reply }) => sendJson(reply, 200, prefectVersion) },
     {

@@ -3,7 +3,6 @@ import { PrefectError } from './answers.ts';
 
 /** Told to clients, which compare its major version with their own. */
 export const PREFECT_VERSION = '3.8.8';
-export const API_VERSION = '0.8.4';
 const OLDEST_API_VERSION = [0, 8, 0] as const;
 
 // A component is what Python's int() takes: the check of a stock server, to the letter.

@@ -16,7 +16,10 @@ class Upstream {
   /** The requests that brought events, refused ones among them. */
   readonly asked: Asked[] = [];
   /** A request for a CSRF token; 422 says that none is needed. */
-  csrf: (asked: Asked) => { status: number; body?: object } = () => ({ status: 422 });
+  csrf: (asked: Asked) => { status: number; body?: object } = () => ({
+    status: 422,
+    body: { detail: 'CSRF protection is disabled.' },
+  });
   status: (asked: Asked, events: readonly ToldEvent[]) => number = () => 204;
   readonly #server = createServer((request, response) => {
     let text = '';
@@ -60,7 +63,7 @@ class Upstream {
     const events = JSON.parse(text) as ToldEvent[];
     const status = this.status(asked, events);
     if (status === 204) this.events.push(...events);
-    return { status };
+    return status === 403 ? { status, body: { detail: 'Invalid CSRF token or client identifier.' } } : { status };
   }
 }
 
@@ -116,7 +119,9 @@ describe('events on their way upstream', () => {
     server.limit('gpu');
     await upstream.until(() => upstream.events.length >= 2);
     expect(upstream.events.map(told)).toEqual(['created db', 'created gpu']);
-    expect(server.warnings).toEqual([`Events about slots wait for ${upstream.address.origin}/api: it answers 503 .`]);
+    expect(server.warnings).toEqual([
+      `Events about slots wait for ${upstream.address.origin}/api: it answers 503 Service Unavailable.`,
+    ]);
   });
 
   it('come in smaller parts to an upstream for which they are too many at once', async () => {
@@ -130,9 +135,12 @@ describe('events on their way upstream', () => {
     expect(server.warnings).toEqual([]);
   });
 
-  it.each([422, 500])(
+  it.each([
+    [422, '422 Unprocessable Entity'],
+    [500, '500 Internal Server Error'],
+  ])(
     'arrive though one of them is answered with %i each time, which is said',
-    async (status) => {
+    async (status, line) => {
       const upstream = await Upstream.start();
       upstream.status = (_asked, events) => (events.some((event) => told(event) === 'created bad') ? status : 204);
       const server = await start(upstream);
@@ -141,8 +149,8 @@ describe('events on their way upstream', () => {
       expect(upstream.events.map(told)).toEqual(['created db', 'created gpu']);
       const url = `${upstream.address.origin}/api`;
       expect(server.warnings).toEqual([
-        `Events about slots wait for ${url}: it answers ${status} .`,
-        expect.stringMatching(`^An event is left out, since ${url} does not take it: it answers ${status} : {.*"bad"`),
+        `Events about slots wait for ${url}: it answers ${line}.`,
+        expect.stringMatching(`^An event is left out, since ${url} does not take it: it answers ${line}: {.*"bad"`),
       ]);
     },
     20_000,
@@ -154,7 +162,9 @@ describe('events on their way upstream', () => {
     const server = await start(upstream);
     server.limit('db');
     await upstream.until(() => upstream.events.length >= 1);
-    expect(server.warnings).toEqual([`Events about slots wait for ${upstream.address.origin}/api: it answers 302 .`]);
+    expect(server.warnings).toEqual([
+      `Events about slots wait for ${upstream.address.origin}/api: it answers 302 Found.`,
+    ]);
   });
 
   it('go on after a restart where they were', async () => {
