@@ -5,7 +5,8 @@ import { MemoryStore } from '@slotkeeper/journal';
 import { describe, expect, it } from 'vitest';
 import { VirtualTime } from '../../../test/virtual-time.ts';
 import { Replica } from '../../server/src/replica.ts';
-import { HeldIncrements, type Requester } from '../src/increments/held-increments.ts';
+import type { Requester } from '../src/increments/held-increment.ts';
+import { HeldIncrements } from '../src/increments/held-increments.ts';
 import type { Increment, Outcome } from '../src/increments/increment.ts';
 import { FailingJournal } from './failing-journal.ts';
 
@@ -89,6 +90,8 @@ describe('an increment that is repeated', () => {
     const first = ask('a');
     await time.pass(0);
     release();
+    // What the answer lists has changed, so that it waits.
+    replica.submit({ type: 'limit.set', name: 'tag:t', id: '', patch: { slots: 2 } });
     let second: Asker | undefined;
     replica.confirm(() => {
       second = ask('a');
@@ -228,12 +231,12 @@ describe('a bare increment', () => {
   it('that was told to ask again since the journal failed is not left taken', async () => {
     const { time, replica, askBare, limit } = await start();
     await time.pass(0);
-    const waiting = askBare(1);
-    // Granted and durable, and not told any more when the next batch fails.
+    // Its grant is durable; what the answer lists has changed in the next batch, which fails.
     replica.confirm(() => {
       FailingJournal.fails = true;
-      replica.submit({ type: 'limit.set', name: 'tag:t', id: '', patch: { description: 'x' } });
+      replica.submit({ type: 'limit.set', name: 'tag:t', id: '', patch: { slots: 2 } });
     });
+    const waiting = askBare(1);
     await time.pass(0);
     expect([waiting.heard, replica.ready]).toEqual([['unavailable'], true]);
     // The limit, the grant, and that it went back.

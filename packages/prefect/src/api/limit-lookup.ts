@@ -11,7 +11,7 @@ export function limitsNamed(state: State, names: readonly string[]): Limit[] {
   return names.map((name) => state.limits.get(name)).filter((limit) => limit !== undefined);
 }
 
-export function byName(limits: Iterable<Limit>): Limit[] {
+export function byName<T extends { readonly name: string }>(limits: Iterable<T>): T[] {
   return [...limits].sort((a, b) => (a.name < b.name ? -1 : 1));
 }
 

@@ -2,6 +2,7 @@
 import type { Limit } from '@slotkeeper/engine';
 import { rfc3339 } from '../api/timestamps.ts';
 import type { Host } from '../host.ts';
+import type { ListedLimit } from '../increments/listing.ts';
 
 /** A limit in full. */
 export interface GlobalLimit {
@@ -37,6 +38,6 @@ export function globalLimit({ engine, nowMs }: Host, limit: Limit): GlobalLimit 
   };
 }
 
-export function takenLimit({ id, name, settings }: Limit): TakenLimit {
-  return { id, name, limit: settings.slots };
+export function takenLimit({ id, name, slots }: ListedLimit): TakenLimit {
+  return { id, name, limit: slots };
 }

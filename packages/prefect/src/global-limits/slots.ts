@@ -1,7 +1,6 @@
 /** Slots of global limits: taken and given back, with a lease or without. */
-import type { Lease, Limit, Refusal } from '@slotkeeper/engine';
+import { type Lease, type Limit, type Refusal, slotsIn } from '@slotkeeper/engine';
 import { leaseGone, locked, PrefectError, sendError, sendJson, sendNothing } from '../api/answers.ts';
-import type { DurableAnswers } from '../api/durable-answers.ts';
 import { activeOf, byName, limitsNamed } from '../api/limit-lookup.ts';
 import type { Call } from '../api/routes.ts';
 import { holdOpen } from '../increments/held-request.ts';
@@ -12,6 +11,7 @@ import {
   QUEUE_FULL_RETRY_SECONDS,
   RETRY_AFTER_SECONDS,
 } from '../increments/increment.ts';
+import { type ListedLimit, listing } from '../increments/listing.ts';
 import { uuid } from '../input/uuid.ts';
 import { orInvalid, together } from '../input/validation.ts';
 import { readDecrement, readIncrement, readLeaseDecrement, readLeaseIncrement, readRenew } from './bodies.ts';
@@ -26,8 +26,8 @@ export async function increment(v2: V2, call: Call) {
   const { answers } = v2;
   const { reply } = call;
   const limits = limitsNamed(answers.state, names);
-  if (activeOf(limits).length === 0) return sendJson(reply, 200, await answers.once(listed(limits)));
-  return take(v2, call, asked, (granted) => sendJson(reply, 200, takenBy(answers, names, granted)));
+  if (activeOf(limits).length === 0) return sendJson(reply, 200, await answers.once(listed(listing(limits))));
+  return take(v2, call, asked, (granted) => sendJson(reply, 200, takenBy(granted)));
 }
 
 /** Where there is no limit, a lease on nothing is granted. */
@@ -37,7 +37,7 @@ export async function incrementWithLease(v2: V2, call: Call) {
   const ttlMs = Math.round(leaseSeconds * 1_000);
   const asked = { kind: 'leased', names, slots, ratesOnly: mode === 'rate_limit', holder, ttlMs } as const;
   return take(v2, call, asked, (granted) =>
-    sendJson(call.reply, 200, { lease_id: granted.lease, limits: takenBy(v2.answers, names, granted) }),
+    sendJson(call.reply, 200, { lease_id: granted.leaseId, limits: takenBy(granted) }),
   );
 }
 
@@ -66,12 +66,11 @@ async function take(
 }
 
 /** What was granted, and what limits nothing since it is inactive. */
-function takenBy(answers: DurableAnswers, names: readonly string[], { amounts }: Granted) {
-  const taken = new Set(amounts.map(([name]) => name));
-  return listed(limitsNamed(answers.state, names).filter(({ name, settings }) => taken.has(name) || !settings.active));
+function takenBy({ amounts, limits }: Granted) {
+  return listed(limits.filter(({ name, active }) => !active || slotsIn(amounts, name) !== undefined));
 }
 
-function listed(limits: readonly Limit[]) {
+function listed(limits: readonly ListedLimit[]) {
   return byName(limits).map(takenLimit);
 }
 
@@ -80,8 +79,10 @@ export async function decrement({ answers, increments }: V2, { body, reply }: Ca
   const { names, slots } = orInvalid(readDecrement(body), body);
   const limits = limitsNamed(answers.state, names);
   for (const limit of limits) increments.arrivedOn(limit, slots);
-  await answers.submit({ type: 'return', amounts: limits.map(({ name }) => [name, slots]) });
-  return sendJson(reply, 200, await answers.once(listed(limits)));
+  const returned = answers.submit({ type: 'return', amounts: limits.map(({ name }) => [name, slots]) });
+  const shown = listed(listing(limits));
+  await returned;
+  return sendJson(reply, 200, shown);
 }
 
 export async function releaseLease(v2: V2, { body, reply }: Call) {

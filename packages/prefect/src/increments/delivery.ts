@@ -4,7 +4,9 @@
  */
 import type { ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
-import type { Ending } from './held-increments.ts';
+
+/** How a connection ended: before the answer was written to it, or after: in order, or reset by a peer that had not read all. */
+export type Ending = 'unwritten' | 'in order' | 'reset';
 
 export interface DeliveryEvents {
   /** The answer has been handed to the operating system. */

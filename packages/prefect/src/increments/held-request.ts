@@ -2,7 +2,8 @@
 import type { FastifyReply } from 'fastify';
 import { sendError, unavailable } from '../api/answers.ts';
 import { connectionOf, watchDelivery } from './delivery.ts';
-import type { HeldIncrements, Requester } from './held-increments.ts';
+import type { Requester } from './held-increment.ts';
+import type { HeldIncrements } from './held-increments.ts';
 import type { Increment, Outcome } from './increment.ts';
 
 export type Answer = (outcome: Exclude<Outcome, { is: 'unavailable' }>) => void;

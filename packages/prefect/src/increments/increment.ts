@@ -1,6 +1,7 @@
 /** What an increment asks for, and what it is answered, whichever of Prefect's calls it came by. */
 import { randomUUID } from 'node:crypto';
 import type { AcquireRequest, Amounts, Holder, Lease, Origin, Refusal } from '@slotkeeper/engine';
+import type { ListedLimit } from './listing.ts';
 
 /**
  * What becomes of the slots:
@@ -32,7 +33,14 @@ export interface Increment {
 }
 
 export type Outcome =
-  | { readonly is: 'granted'; readonly lease: string; readonly amounts: Amounts }
+  | {
+      readonly is: 'granted';
+      readonly leaseId: string;
+      /** What was taken. */
+      readonly amounts: Amounts;
+      /** Those of the limits asked for that there are. */
+      readonly limits: readonly ListedLimit[];
+    }
   /** It will never be granted. */
   | { readonly is: 'refused'; readonly refusal: Refusal }
   /** Not yet: ask again. */

@@ -1,7 +1,7 @@
 /** `/concurrency_limits`: Prefect's v1 API of tag limits. */
 import { randomUUID } from 'node:crypto';
-import type { Limit, Refusal } from '@slotkeeper/engine';
-import { locked, PrefectError, sendError, sendJson, unknownTagLimit } from '../api/answers.ts';
+import { type Limit, type Refusal, slotsIn } from '@slotkeeper/engine';
+import { locked, PrefectError, sendError, sendJson, unavailable, unknownTagLimit } from '../api/answers.ts';
 import type { DurableAnswers } from '../api/durable-answers.ts';
 import { activeOf } from '../api/limit-lookup.ts';
 import { readPage } from '../api/pages.ts';
@@ -9,6 +9,7 @@ import type { Call, Route } from '../api/routes.ts';
 import type { HeldIncrements } from '../increments/held-increments.ts';
 import { holdOpen } from '../increments/held-request.ts';
 import { type Outcome, QUEUE_FULL_RETRY_SECONDS, RETRY_AFTER_SECONDS } from '../increments/increment.ts';
+import { listing } from '../increments/listing.ts';
 import { readTag } from '../input/names.ts';
 import { canonical } from '../input/uuid.ts';
 import { orInvalid } from '../input/validation.ts';
@@ -99,7 +100,7 @@ async function decrement({ answers, increments }: V1, { body, reply }: Call) {
     increments.arrivedAs(release.leaseId);
     return answers.submit({ type: 'release', ...release });
   });
-  const listed = answers.once(activeOf(limits).map(takenTag));
+  const listed = answers.once(listing(activeOf(limits)).map(takenTag));
   await Promise.all([listed, ...released]);
   return sendJson(reply, 200, await listed);
 }
@@ -129,18 +130,29 @@ function answerIncrement(
 ) {
   switch (outcome.is) {
     case 'granted': {
-      const taken = new Set(outcome.amounts.map(([name]) => name));
-      const limits = limitsOn(answers.state, tags).filter(({ name }) => taken.has(name));
-      return sendJson(reply, 200, limits.map(takenTag));
+      const taken = outcome.limits.filter((limit) => slotsIn(outcome.amounts, limit.name) !== undefined);
+      // A repeat may name the tags in another order than the increment whose grant it gets.
+      const inOrder = tags.flatMap((tag) => taken.filter(({ name }) => name === limitName(tag)));
+      return sendJson(reply, 200, inOrder.map(takenTag));
     }
     case 'full':
-      return sendError(reply, notNow(answers, tags));
+      void sendNotNow(answers, tags, reply);
+      return;
     case 'refused':
       return sendError(reply, refused(outcome.refusal));
   }
 }
 
 // Refusals
+
+/** Which limit is full is of this moment, and so told only once it is durable. */
+async function sendNotNow(answers: DurableAnswers, tags: readonly string[], reply: Call['reply']): Promise<void> {
+  try {
+    sendError(reply, await answers.once(notNow(answers, tags)));
+  } catch {
+    sendError(reply, unavailable());
+  }
+}
 
 function neverFits(name: string): PrefectError {
   return locked(`The concurrency limit on tag "${tagOf(name)}" is 0 and will deadlock if the task tries to run again.`);

@@ -3,6 +3,7 @@ import type { Limit, State } from '@slotkeeper/engine';
 import { byName, limitById, limitsNamed } from '../api/limit-lookup.ts';
 import { rfc3339 } from '../api/timestamps.ts';
 import type { Host } from '../host.ts';
+import type { ListedLimit } from '../increments/listing.ts';
 import { taskRunsOn } from './task-runs.ts';
 
 const PREFIX = 'tag:';
@@ -40,8 +41,8 @@ export function tagLimit(host: Host, limit: Limit): TagLimit {
   };
 }
 
-export function takenTag({ id, name, settings }: Limit): TakenTag {
-  return { id, name: tagOf(name), limit: settings.slots };
+export function takenTag({ id, name, slots }: ListedLimit): TakenTag {
+  return { id, name: tagOf(name), limit: slots };
 }
 
 export function tagLimitById(state: State, id: string): Limit | undefined {

@@ -1,5 +1,5 @@
 /** A connection between a client and a server: one request at a time, and whatever may be lost. */
-import type { Requester } from '../../src/increments/held-increments.ts';
+import type { Requester } from '../../src/increments/held-increment.ts';
 import type { Increment, Outcome } from '../../src/increments/increment.ts';
 import type { Reply, Server } from './server.ts';
 import type { World } from './world.ts';
@@ -32,7 +32,7 @@ export class Connection {
     this.#world.cutSometimes(this, hear);
     this.#request(hear, () => {
       const exchange: Exchange = new Exchange(
-        (outcome) => this.#answer(outcome.is, outcome.is === 'granted' ? outcome.lease : undefined, exchange),
+        (outcome) => this.#answer(outcome.is, outcome.is === 'granted' ? outcome.leaseId : undefined, exchange),
         this.#world,
       );
       this.#exchange = exchange;
