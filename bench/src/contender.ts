@@ -1,4 +1,5 @@
 import type { ServerProcess } from './server-process.ts';
+import type { Version } from './slotkeeper.ts';
 
 /** What a caller has been granted. */
 export interface Held {
@@ -44,6 +45,8 @@ export interface Contender {
   readonly server: ContenderServer;
   /** Whether a grant is on the disk before its caller hears of it; of some only how many slots are taken is. */
   readonly durable: 'yes' | 'no' | 'the count';
+  /** Which checkout of ours it is; absent where it is somebody else's. */
+  readonly version?: Version;
   /** Which of Prefect's APIs it is asked by; absent where there is none. */
   readonly prefectApi?: 'v1' | 'v2';
   /** `count` callers, each with a limit of its own that has room for it. */

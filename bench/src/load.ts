@@ -1,17 +1,23 @@
 /** A load process: connects to one contender's server, measures one thing, reports it to its parent and ends. */
-import { type Caller, type Held, NotDone, type Rival } from './contender.ts';
+import { type Caller, type Contender, type Held, NotDone, type Rival } from './contender.ts';
 import { cpuMs } from './machine.ts';
+import type { Version } from './slotkeeper.ts';
 import { Samples } from './statistics.ts';
-import { contenderNamed } from './suites.ts';
+import { contenderNamed, ofVersion } from './suites.ts';
 
 /** What to measure, as the process's argument. */
 export type Order = {
   readonly contender: string;
+  /** Of a contender of ours, which checkout it is. */
+  readonly version: Version | undefined;
   readonly server: { readonly pid: number; readonly url: string };
 } & (
-  | { readonly measure: 'pairs'; readonly callers: number; readonly warmUpMs: number; readonly durationMs: number }
+  | { readonly measure: 'pairs'; readonly callers: number; readonly warmUp: Span; readonly span: Span }
   | { readonly measure: 'hand-over'; readonly warmUp: number; readonly count: number }
 );
+
+/** How long callers go on: for a time, or until all of them together have made so many pairs. */
+export type Span = { readonly ms: number } | { readonly pairs: number };
 
 export interface PairsResult {
   readonly pairsPerSecond: number;
@@ -27,6 +33,8 @@ export interface PairsResult {
 export interface HandOverResult {
   readonly p50Us: number;
   readonly p99Us: number;
+  readonly serverCpuUs: number | null;
+  readonly clientCpuUs: number;
 }
 
 const SAMPLES_MAX = 1 << 21;
@@ -38,9 +46,10 @@ interface Taken {
 }
 
 /** Each caller takes and gives back, again and again; what a server has not done it asks again, at once. */
-async function takeAndGiveBack(callers: readonly Caller[], durationMs: number, latencies: Samples): Promise<Taken> {
+async function takeAndGiveBack(callers: readonly Caller[], span: Span, latencies: Samples): Promise<Taken> {
   const startMs = performance.now();
-  const endMs = startMs + durationMs;
+  const endMs = 'ms' in span ? startMs + span.ms : Number.POSITIVE_INFINITY;
+  const pairsMax = 'pairs' in span ? span.pairs : Number.POSITIVE_INFINITY;
   let pairs = 0;
   let notDone = 0;
   const untilDone = async <T>(ask: () => Promise<T>): Promise<T> => {
@@ -55,7 +64,9 @@ async function takeAndGiveBack(callers: readonly Caller[], durationMs: number, l
   };
   await Promise.all(
     callers.map(async (caller) => {
-      for (let askedAtMs = performance.now(); askedAtMs < endMs; askedAtMs = performance.now()) {
+      for (;;) {
+        const askedAtMs = performance.now();
+        if (askedAtMs >= endMs || pairs >= pairsMax) return;
         const held = await untilDone(() => caller.acquire());
         latencies.add(performance.now() - askedAtMs);
         await untilDone(() => held.release());
@@ -66,16 +77,18 @@ async function takeAndGiveBack(callers: readonly Caller[], durationMs: number, l
   return { pairs, notDone, elapsedMs: performance.now() - startMs };
 }
 
+function contenderOf({ contender, version }: Order): Contender {
+  return version ? ofVersion(version, contender) : contenderNamed(contender);
+}
+
 async function measurePairs(order: Order & { measure: 'pairs' }): Promise<PairsResult> {
-  const { callers, close } = await contenderNamed(order.contender).separate(order.server.url, order.callers);
-  await takeAndGiveBack(callers, order.warmUpMs, new Samples(0));
+  const { callers, close } = await contenderOf(order).separate(order.server.url, order.callers);
+  await takeAndGiveBack(callers, order.warmUp, new Samples(0));
 
   const latencies = new Samples(SAMPLES_MAX);
-  const serverBeforeMs = cpuMs(order.server.pid);
-  const clientBefore = process.cpuUsage();
-  const { pairs, notDone, elapsedMs } = await takeAndGiveBack(callers, order.durationMs, latencies);
-  const clientUsed = process.cpuUsage(clientBefore);
-  const serverAfterMs = cpuMs(order.server.pid);
+  const cpu = startCpu(order.server.pid);
+  const { pairs, notDone, elapsedMs } = await takeAndGiveBack(callers, order.span, latencies);
+  const used = cpu(pairs);
 
   await close();
   const { p50, p99 } = latencies.summary();
@@ -84,9 +97,22 @@ async function measurePairs(order: Order & { measure: 'pairs' }): Promise<PairsR
     acquireP50Us: p50 * 1000,
     acquireP99Us: p99 * 1000,
     notDone: notDone / (2 * pairs + notDone),
-    serverCpuUs:
-      serverBeforeMs === null || serverAfterMs === null ? null : ((serverAfterMs - serverBeforeMs) / pairs) * 1000,
-    clientCpuUs: (clientUsed.user + clientUsed.system) / pairs,
+    ...used,
+  };
+}
+
+/** From now on; returns what tells the CPU time of each end by piece of work. */
+function startCpu(serverPid: number): (pieces: number) => Pick<PairsResult, 'serverCpuUs' | 'clientCpuUs'> {
+  const serverBeforeMs = cpuMs(serverPid);
+  const clientBefore = process.cpuUsage();
+  return (pieces) => {
+    const { user, system } = process.cpuUsage(clientBefore);
+    const serverAfterMs = cpuMs(serverPid);
+    return {
+      serverCpuUs:
+        serverBeforeMs === null || serverAfterMs === null ? null : ((serverAfterMs - serverBeforeMs) / pieces) * 1000,
+      clientCpuUs: (user + system) / pieces,
+    };
   };
 }
 
@@ -109,15 +135,17 @@ async function handOver(rivals: readonly Rival[], count: number, latencies: Samp
 }
 
 async function measureHandOver(order: Order & { measure: 'hand-over' }): Promise<HandOverResult> {
-  const contender = contenderNamed(order.contender);
+  const contender = contenderOf(order);
   if (!contender.rivals) throw new Error(`${contender.name} has no queue, so there is no hand-over to measure.`);
   const { callers, close } = await contender.rivals(order.server.url);
   await handOver(callers, order.warmUp, new Samples(0));
   const latencies = new Samples(order.count);
+  const cpu = startCpu(order.server.pid);
   await handOver(callers, order.count, latencies);
+  const used = cpu(order.count);
   await close();
   const { p50, p99 } = latencies.summary();
-  return { p50Us: p50 * 1000, p99Us: p99 * 1000 };
+  return { p50Us: p50 * 1000, p99Us: p99 * 1000, ...used };
 }
 
 /** Without its parent it would go on asking a server that is gone. */

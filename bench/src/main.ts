@@ -1,8 +1,9 @@
 /** `npm run bench -- [--small] [--only CONTENDER]… [--json] [--write]` */
-import { chmodSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
+import { dataFolder } from './data-folder.ts';
 import { describeMachine } from './machine.ts';
 import { asJson, asMarkdown, type Report, type Result } from './report.ts';
 import { type Field, runRounds, type Size } from './rounds.ts';
@@ -11,8 +12,8 @@ import { contenderNamed, suites } from './suites.ts';
 
 const FULL: Size = {
   rounds: 3,
-  warmUpMs: 500,
-  durationMs: 2000,
+  warmUp: () => ({ ms: 500 }),
+  span: () => ({ ms: 2000 }),
   handOvers: 1000,
   caseRounds: 1,
   caseSeconds: 30,
@@ -20,15 +21,13 @@ const FULL: Size = {
 /** Too short for figures; long enough to show that everything still runs. */
 const SMALL: Size = {
   rounds: 1,
-  warmUpMs: 100,
-  durationMs: 400,
+  warmUp: () => ({ ms: 100 }),
+  span: () => ({ ms: 400 }),
   handOvers: 200,
   caseRounds: 1,
   caseSeconds: 2,
 };
 
-/** In the checkout, since a system's folder for temporary files may be memory, where nothing is durable. */
-const CACHE = fileURLToPath(new URL('../../node_modules/.cache/', import.meta.url));
 const RESULTS = fileURLToPath(new URL('../RESULTS.md', import.meta.url));
 
 const { values: options } = parseArgs({
@@ -86,12 +85,6 @@ function takingPart(): { fields: Field[]; skipped: Skipped[] } {
   return { fields: fields.filter(({ contenders }) => contenders.length > 0), skipped };
 }
 
-for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => process.exit(1));
-mkdirSync(CACHE, { recursive: true });
-const folder = mkdtempSync(join(CACHE, 'slotkeeper-bench-'));
-chmodSync(folder, 0o755);
-process.on('exit', () => rmSync(folder, { recursive: true, force: true, maxRetries: 5 }));
-
-const report = await bench(folder);
+const report = await bench(dataFolder());
 if (options.write) writeFileSync(RESULTS, asMarkdown(report));
 console.log(options.json ? asJson(report) : asMarkdown(report));

@@ -2,6 +2,7 @@ import type { Machine } from './machine.ts';
 import type { Field, Rows, Size } from './rounds.ts';
 import { median } from './statistics.ts';
 import type { Case, Suite } from './suite.ts';
+import { counted, figure, percent, row, spread } from './table.ts';
 
 export interface Report {
   readonly date: string;
@@ -133,27 +134,4 @@ function caseTable(each: Case, rows: readonly Rows[], { caseSeconds }: Size): st
 
 function pairsOf(rows: readonly Rows[], name: string): Rows['pairs'] | undefined {
   return rows.find(({ contender }) => contender.name === name)?.pairs;
-}
-
-function row(...cells: string[]): string {
-  return `| ${cells.join(' | ')} |`;
-}
-
-function counted(count: number, what: string): string {
-  return `${count.toLocaleString('en')} ${what}${count === 1 ? '' : 's'}`;
-}
-
-/** Median (least–greatest). */
-function spread(values: readonly number[]): string {
-  if (values.length === 1) return figure(values[0]!);
-  return `${figure(median(values))} (${figure(Math.min(...values))}–${figure(Math.max(...values))})`;
-}
-
-function percent(part: number): string {
-  return part === 0 ? '0' : `${figure(part * 100, 2)} %`;
-}
-
-/** Three significant digits unless told: the machine's noise is greater than the fourth. */
-function figure(value: number, digits = 3): string {
-  return Number(value.toPrecision(digits)).toLocaleString('en', { maximumSignificantDigits: digits });
 }

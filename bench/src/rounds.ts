@@ -3,14 +3,15 @@ import { chmodSync, mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { Contender, ContenderServer } from './contender.ts';
-import type { HandOverResult, Order, PairsResult } from './load.ts';
+import type { HandOverResult, Order, PairsResult, Span } from './load.ts';
 import type { ServerProcess } from './server-process.ts';
 import { type Case, type Suite, serversOf } from './suite.ts';
 
 export interface Size {
   readonly rounds: number;
-  readonly warmUpMs: number;
-  readonly durationMs: number;
+  /** By the number of callers. */
+  readonly warmUp: (callers: number) => Span;
+  readonly span: (callers: number) => Span;
   readonly handOvers: number;
   /** The cases have rounds of their own: one takes as long as all pairs together. */
   readonly caseRounds: number;
@@ -36,7 +37,8 @@ export interface Field {
 type Servers = ReadonlyMap<ContenderServer, ServerProcess>;
 
 const LOAD = fileURLToPath(new URL('./load.ts', import.meta.url));
-const LOAD_GRACE_MS = 60_000;
+/** No load takes a tenth of it; one that hangs ends. */
+const LOAD_MAX_MS = 300_000;
 
 /**
  * Measures the contenders in turn, round after round, so that each figure of one has a neighbour in time of each other.
@@ -85,22 +87,28 @@ async function runRound(
   rows: readonly Rows[],
   servers: Servers,
   counts: readonly number[],
-  { warmUpMs, durationMs, handOvers }: Size,
+  { warmUp, span, handOvers }: Size,
 ): Promise<void> {
   const target = (contender: Contender) => {
     const { pid, url } = servers.get(contender.server)!;
-    return { contender: contender.name, server: { pid, url } };
+    return { contender: contender.name, version: contender.version, server: { pid, url } };
   };
   for (const callers of counts) {
     for (const { contender, pairs } of rows) {
-      const order: Order = { ...target(contender), measure: 'pairs', callers, warmUpMs, durationMs };
-      pairs.get(callers)!.push((await runLoad(order, warmUpMs + durationMs)) as PairsResult);
+      const order: Order = {
+        ...target(contender),
+        measure: 'pairs',
+        callers,
+        warmUp: warmUp(callers),
+        span: span(callers),
+      };
+      pairs.get(callers)!.push((await runLoad(order)) as PairsResult);
     }
   }
   for (const { contender, handOver } of rows) {
     if (!contender.rivals) continue;
     const order: Order = { ...target(contender), measure: 'hand-over', warmUp: handOvers / 10, count: handOvers };
-    handOver.push((await runLoad(order, 0)) as HandOverResult);
+    handOver.push((await runLoad(order)) as HandOverResult);
   }
 }
 
@@ -124,9 +132,9 @@ async function runCases(
 }
 
 /** One load process from its start to its end. */
-function runLoad(order: Order, expectedMs: number): Promise<unknown> {
+function runLoad(order: Order): Promise<unknown> {
   return new Promise((resolve, reject) => {
-    const child = fork(LOAD, [JSON.stringify(order)], { timeout: expectedMs + LOAD_GRACE_MS, killSignal: 'SIGKILL' });
+    const child = fork(LOAD, [JSON.stringify(order)], { timeout: LOAD_MAX_MS, killSignal: 'SIGKILL' });
     let result: unknown;
     child.on('message', (message) => {
       result = message;

@@ -1,13 +1,14 @@
-import type { Contender } from './contender.ts';
+import type { Contender, ContenderServer } from './contender.ts';
 import { prefectCallers } from './prefect-api.ts';
-import { slotkeeperServer } from './slotkeeper.ts';
+import type { Version } from './slotkeeper.ts';
 
 /** Ours, asked as a Prefect server is. */
-export function slotkeeperPrefect(api: 'v1' | 'v2'): Contender {
+export function slotkeeperPrefect(api: 'v1' | 'v2', version: Version, server: ContenderServer): Contender {
   return {
-    name: `slotkeeper-${api}`,
+    name: `${version.name}-${api}`,
     durable: 'yes',
-    server: slotkeeperServer,
+    server,
+    version,
     prefectApi: api,
     separate: (url, count) => prefectCallers(api, `${url}/api`, count),
   };
