@@ -1,0 +1,65 @@
+/** How many slots of which limits: pairs of a name and its slots, as the engine's `Amounts`. */
+import { list, pair } from './composites.ts';
+import type { Field } from './field.ts';
+import { shortText, TEXT_MAX } from './holder.ts';
+import { seen } from './problem.ts';
+import { integer } from './scalars.ts';
+
+export const SLOTS_MAX = 2 ** 31 - 1;
+/** Of one acquire. */
+export const LIMITS_MAX = 64;
+
+// A name is also a name of Prefect's and a piece of a URL's path.
+const NAME_BANS = /[\0/%&><]/;
+
+/** Of a limit. */
+export const limitName: Field<string> = {
+  ...shortText,
+  check: (name, field) => {
+    const problem = shortText.check(name, field);
+    if (problem) return problem;
+    if (name === '') return { field, reason: 'must not be empty' };
+    const banned = NAME_BANS.exec(name as string);
+    return banned ? { field, reason: `must have none of / % & > <, but was ${seen(name)}` } : undefined;
+  },
+  schema: { type: 'string', minLength: 1, maxLength: TEXT_MAX, pattern: '^[^\\u0000/%&><]+$' },
+};
+
+/** To take of one limit. */
+export const slotsToTake = integer(1, SLOTS_MAX);
+
+const pairs = list(pair(limitName, slotsToTake));
+
+/** All or nothing, of distinct limits. */
+export const amounts: Field<readonly (readonly [string, number])[]> = {
+  ...pairs,
+  check: (value, field) => {
+    if (!isPairs(value)) return pairs.check(value, field);
+    if (value.length < 1 || value.length > LIMITS_MAX)
+      return { field, reason: `must name 1 to ${LIMITS_MAX} limits, but names ${value.length}` };
+    const twice = value.length > 1 ? namedTwice(value) : undefined;
+    if (twice !== undefined) return { field, reason: `must name each limit once, but names ${seen(twice)} twice` };
+    for (const [name, slots] of value) {
+      // No text is made but of what is wrong: each acquire comes by here.
+      const wrongName = limitName.check(name, '');
+      if (wrongName) return { ...wrongName, field: `${field}: a limit's name` };
+      const wrongSlots = slotsToTake.check(slots, '');
+      if (wrongSlots) return { ...wrongSlots, field: `${field}: slots of '${name}'` };
+    }
+    return undefined;
+  },
+  schema: { ...pairs.schema, minItems: 1, maxItems: LIMITS_MAX },
+};
+
+function isPairs(value: unknown): value is readonly (readonly [string, number])[] {
+  return Array.isArray(value) && value.every((pair) => Array.isArray(pair) && pair.length === 2);
+}
+
+function namedTwice(pairs: readonly (readonly [string, number])[]): string | undefined {
+  const names = new Set<string>();
+  for (const [name] of pairs) {
+    if (names.has(name)) return name;
+    names.add(name);
+  }
+  return undefined;
+}

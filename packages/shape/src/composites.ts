@@ -1,0 +1,100 @@
+/** Fields made of fields. */
+import type { Field } from './field.ts';
+import { Malformed, type Problem, seen } from './problem.ts';
+
+export function nullable<T>({ read, write, check, schema, isPlain = false, readsAll }: Field<T>): Field<T | null> {
+  return {
+    isPlain,
+    readsAll,
+    isNullable: true,
+    read: (value) => (value === null ? null : read(value)),
+    write: write && ((value) => (value === null ? null : write(value))),
+    check: (value, field) => (value === null ? undefined : check(value, field)),
+    schema: { anyOf: [schema, { type: 'null' }] },
+  };
+}
+
+/** Any number of them. */
+export function list<T>(item: Field<T>): Field<readonly T[]> {
+  const { read, write, check, schema, isPlain = false } = item;
+  return {
+    isPlain,
+    read: (value) => {
+      const items = readList(value);
+      if (!isPlain) return items.map((item) => read(item));
+      for (let i = 0; i < items.length; i += 1) read(items[i]);
+      return items as readonly T[];
+    },
+    write: write && ((items) => items.map(write)),
+    check: (value, field) => {
+      if (!Array.isArray(value)) return notAList(value, field);
+      for (const [i, item] of value.entries()) {
+        const problem = check(item, `${field}[${i}]`);
+        if (problem) return problem;
+      }
+      return undefined;
+    },
+    schema: { type: 'array', items: schema },
+  };
+}
+
+export function pair<A, B>(a: Field<A>, b: Field<B>): Field<readonly [A, B]> {
+  const readA = a.read;
+  const readB = b.read;
+  const isPair = (value: unknown): value is readonly [unknown, unknown] => Array.isArray(value) && value.length === 2;
+  const reason = (value: unknown): string => `must be a list of 2, but was ${seen(value)}`;
+  const isPlain = a.isPlain === true && b.isPlain === true;
+  return {
+    isPlain,
+    read: (value) => {
+      if (!isPair(value)) throw new Malformed('', reason(value));
+      const first = readA(value[0]);
+      const second = readB(value[1]);
+      return isPlain ? (value as readonly [A, B]) : [first, second];
+    },
+    write:
+      a.write || b.write
+        ? ([first, second]) => [a.write ? a.write(first) : first, b.write ? b.write(second) : second]
+        : undefined,
+    check: (value, field) =>
+      isPair(value)
+        ? (a.check(value[0], `${field}[0]`) ?? b.check(value[1], `${field}[1]`))
+        : { field, reason: reason(value) },
+    schema: { type: 'array', prefixItems: [a.schema, b.schema], minItems: 2, maxItems: 2 },
+  };
+}
+
+/** One of some words, or what another field says. */
+export function wordOr<const W extends string, T>(words: readonly W[], other: Field<T>, kind: string): Field<W | T> {
+  const isWord = (value: unknown): value is W => words.includes(value as W);
+  return {
+    read: (value) => (isWord(value) ? value : other.read(value)),
+    write: other.write && ((value) => (isWord(value) ? value : other.write!(value))),
+    check: (value, field) => {
+      if (isWord(value)) return undefined;
+      if (typeof value === 'object') return other.check(value, field);
+      const all = words.map((word) => `'${word}'`).join(', ');
+      return { field, reason: `must be ${all} or ${kind}, but was ${seen(value)}` };
+    },
+    schema: { anyOf: [{ enum: words }, other.schema] },
+  };
+}
+
+/** A row that ends before this field has `value` there. Such fields are the last ones of their shape. */
+export function orDefault<T>(field: Field<T>, value: T): Field<T> {
+  return { ...field, missing: { value } };
+}
+
+/** An object may be without it. */
+export function optional<T>(field: Field<T>): Field<T> {
+  return { ...field, isOptional: true };
+}
+
+function readList(value: unknown): readonly unknown[] {
+  if (Array.isArray(value)) return value;
+  throw new Malformed('', `must be a list, but was ${seen(value)}`);
+}
+
+function notAList(value: unknown, field: string): Problem {
+  return { field, reason: `must be a list, but was ${seen(value)}` };
+}
