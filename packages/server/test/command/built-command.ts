@@ -1,4 +1,4 @@
-/** The command as its users have it: built, and run as a process of its own. What a test starts ends with the test. */
+/** The command as its users have it: built, and run as a process of its own. */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync } from 'node:fs';
@@ -6,8 +6,8 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import type { Keeper } from 'slotkeeper';
-import { onTestFinished } from 'vitest';
+import { connect, type Keeper } from 'slotkeeper';
+import { afterAll, beforeAll, beforeEach, onTestFinished } from 'vitest';
 
 /** The command from its sources, as it runs in a checkout that was never built. */
 const UNBUILT = ['--conditions=slotkeeper:source', fileURLToPath(new URL('../../src/main.ts', import.meta.url))];
@@ -35,10 +35,11 @@ export class Run {
       this.#stderr += text;
     });
     this.ended = once(this.child, 'close').then(([code]) => ({ code, stdout: this.#stdout, stderr: this.#stderr }));
-    onTestFinished(async () => {
-      this.child.kill('SIGKILL');
-      await this.ended;
-    });
+  }
+
+  async kill(): Promise<void> {
+    this.child.kill('SIGKILL');
+    await this.ended;
   }
 
   /** The first match in what it has printed on stdout so far, or does next. Rejects if it ends without. */
@@ -52,17 +53,57 @@ export class Run {
   }
 }
 
+/** Starts the command. It ends with the test at the latest. */
 export function start(args: readonly string[], env: Readonly<Record<string, string>> = {}): Run {
+  return untilTestFinished(built(args, env));
+}
+
+export function startUnbuilt(args: readonly string[], env: Readonly<Record<string, string>> = {}): Run {
+  return untilTestFinished(new Run(args, env, UNBUILT));
+}
+
+function built(args: readonly string[], env: Readonly<Record<string, string>> = {}): Run {
   if (!existsSync(MAIN)) throw new Error(`${MAIN} is missing: run 'npm run build' first`);
   return new Run(args, env, [MAIN]);
 }
 
-export function startUnbuilt(args: readonly string[], env: Readonly<Record<string, string>> = {}): Run {
-  return new Run(args, env, UNBUILT);
+function untilTestFinished(run: Run): Run {
+  onTestFinished(() => run.kill());
+  return run;
 }
 
 export async function slotkeeper(...args: string[]): Promise<Ending> {
   return await start(args).ended;
+}
+
+export interface SharedServer {
+  readonly url: string;
+  /** A client of the server. */
+  readonly keeper: Keeper;
+}
+
+/** One server for all tests of a file. Each test begins without limits. */
+export function sharedServer(): SharedServer {
+  const shared = {} as { -readonly [K in keyof SharedServer]: SharedServer[K] };
+  let run: Run;
+  let folder: string;
+  beforeAll(async () => {
+    folder = await mkdtemp(join(tmpdir(), 'slotkeeper-test-'));
+    run = built(['serve', '--port', '0', '--data', folder]);
+    const [, url] = await run.printed(/ready on (\S+)/);
+    shared.url = url!;
+    shared.keeper = await connect(url!);
+  });
+  beforeEach(async () => {
+    const { limits } = shared.keeper;
+    for await (const { name } of limits.list()) await limits.delete(name, { force: true });
+  });
+  afterAll(async () => {
+    await shared.keeper?.close();
+    await run.kill();
+    await rm(folder, { recursive: true, force: true });
+  });
+  return shared;
 }
 
 /** A server on a free port and a folder of its own; resolves when it is ready. */

@@ -2,11 +2,13 @@ import { once } from 'node:events';
 import { type AddressInfo, createServer } from 'node:net';
 import { connect } from 'slotkeeper';
 import { expect, onTestFinished, test } from 'vitest';
-import { slotkeeper, startServer, untilSomeoneWaits } from './built-command.ts';
+import { sharedServer, slotkeeper, untilSomeoneWaits } from './built-command.ts';
+
+const server = sharedServer();
 
 /** One that holds two slots of `db`, and one that waits for one. */
 async function heldAndWaitedFor() {
-  const { url } = await startServer();
+  const { url } = server;
   const keeper = await connect(url, { label: 'night shift' });
   onTestFinished(() => keeper.close());
   await keeper.limits.ensure('db', { slots: 2 });

@@ -2,9 +2,11 @@ import { once } from 'node:events';
 import { createServer, type IncomingMessage } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { json } from 'node:stream/consumers';
-import { connect, type Keeper } from 'slotkeeper';
+import { connect } from 'slotkeeper';
 import { expect, onTestFinished, test } from 'vitest';
-import { type Ending, slotkeeper, start, startServer } from './built-command.ts';
+import { type Ending, sharedServer, slotkeeper, start, startServer } from './built-command.ts';
+
+const ours = sharedServer();
 
 interface TheirLimit {
   readonly name: string;
@@ -43,15 +45,12 @@ async function prefectWith(limits: readonly TheirLimit[], first: Answer = () => 
   return `http://127.0.0.1:${(server.address() as AddressInfo).port}/api`;
 }
 
-async function ourServer(): Promise<{ keeper: Keeper; take: (source: string, ...more: string[]) => Promise<Ending> }> {
-  const { url } = await startServer();
-  const keeper = await connect(url);
-  onTestFinished(() => keeper.close());
-  return { keeper, take: (source, ...more) => slotkeeper('import', 'prefect', source, '--url', url, ...more) };
+function take(source: string, ...more: string[]): Promise<Ending> {
+  return slotkeeper('import', 'prefect', source, '--url', ours.url, ...more);
 }
 
 test('limits of either kind, of tags, and inactive ones are taken over; a second time nothing is left to do', async () => {
-  const { keeper, take } = await ourServer();
+  const { keeper } = ours;
   const source = await prefectWith([
     { name: 'db', limit: 4 },
     { name: 'emails', limit: 20, slot_decay_per_second: 0.016, active_slots: 3 },
@@ -72,7 +71,7 @@ test('limits of either kind, of tags, and inactive ones are taken over; a second
 });
 
 test('a limit that differs becomes as theirs, and keeps what only ours has; what was there is told', async () => {
-  const { keeper, take } = await ourServer();
+  const { keeper } = ours;
   await keeper.limits.set('db', { slots: 9, rate: '3/second', maxWaiters: 7, description: 'ours' });
   await keeper.limits.set('of ours alone', { slots: 1 });
   const source = await prefectWith([{ name: 'db', limit: 4, active: false }]);
@@ -85,7 +84,7 @@ test('a limit that differs becomes as theirs, and keeps what only ours has; what
 });
 
 test('what ours cannot have is left out with the reason, the rest is taken over, and the exit code is 1', async () => {
-  const { keeper, take } = await ourServer();
+  const { keeper } = ours;
   const source = await prefectWith([
     { name: 'a'.repeat(256), limit: 1 },
     { name: 'below zero', limit: -1 },
@@ -111,14 +110,13 @@ test('what ours cannot have is left out with the reason, the rest is taken over,
 });
 
 test('all pages are read', async () => {
-  const { take } = await ourServer();
   const limits = Array.from({ length: 400 }, (_, i) => ({ name: `limit ${String(i).padStart(3, '0')}`, limit: i }));
   const { stdout } = await take(await prefectWith(limits));
   expect(stdout).toContain('400 limits there: 400 created, 0 updated, 0 unchanged, 0 left out.');
 });
 
 test('slots in use there are named, and free here', async () => {
-  const { keeper, take } = await ourServer();
+  const { keeper } = ours;
   const source = await prefectWith([
     { name: 'busy', limit: 4, active_slots: 3 },
     { name: 'idle', limit: 4 },
@@ -129,21 +127,18 @@ test('slots in use there are named, and free here', async () => {
 });
 
 test('a server without limits is no failure', async () => {
-  const { take } = await ourServer();
   const source = await prefectWith([]);
   expect(await take(source)).toMatchObject({ code: 0, stdout: expect.stringMatching(/^There are no limits\./) });
   expect(JSON.parse((await take(source, '--json')).stdout)).toEqual([]);
 });
 
 test('a server that is busy is asked again', async () => {
-  const { take } = await ourServer();
   let busy = 2;
   const source = await prefectWith([{ name: 'db', limit: 4 }], () => (busy-- > 0 ? { status: 503 } : undefined));
   expect(await take(source)).toMatchObject({ code: 0, stdout: expect.stringContaining('1 created') });
 });
 
 test('a Slotkeeper server can be the source, too: its key is given as that of a Prefect server', async () => {
-  const { take } = await ourServer();
   const { url: source } = await startServer(['--api-key', 'theirs']);
   const there = await connect(source, { apiKey: 'theirs' });
   onTestFinished(() => there.close());
@@ -154,7 +149,7 @@ test('a Slotkeeper server can be the source, too: its key is given as that of a 
 });
 
 test('credentials are found where programs of Prefect have them, and the auth string goes first', async () => {
-  const { url } = await startServer();
+  const { url } = ours;
   const shown: (string | undefined)[] = [];
   const source = await prefectWith([], ({ headers }) => {
     shown.push(headers.authorization);

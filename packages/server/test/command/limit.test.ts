@@ -1,8 +1,9 @@
 import { spawnSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
-import { connect } from 'slotkeeper';
-import { expect, onTestFinished, test } from 'vitest';
-import { MAIN, slotkeeper, startServer } from './built-command.ts';
+import { expect, test } from 'vitest';
+import { MAIN, sharedServer, slotkeeper } from './built-command.ts';
+
+const server = sharedServer();
 
 async function json(...args: string[]): Promise<unknown> {
   const { code, stdout, stderr } = await slotkeeper(...args, '--json');
@@ -11,7 +12,7 @@ async function json(...args: string[]): Promise<unknown> {
 }
 
 test('a limit is set, changed, read, listed and deleted', async () => {
-  const { url } = await startServer();
+  const { url } = server;
   const at = ['--url', url];
   expect(await json('limit', 'set', 'db', '--slots', '4', '--description', 'connections', ...at)).toMatchObject({
     name: 'db',
@@ -34,7 +35,7 @@ test('a limit is set, changed, read, listed and deleted', async () => {
 });
 
 test('for people there are aligned tables and sentences', async () => {
-  const { url } = await startServer();
+  const { url } = server;
   const say = async (...args: string[]) => (await slotkeeper(...args, '--url', url)).stdout;
   expect(await say('limit', 'ls')).toMatch(/^There are no limits yet/);
   expect(await say('limit', 'set', 'db', '--slots', '4', '--max-waiters', '100')).toBe(
@@ -61,7 +62,7 @@ test('for people there are aligned tables and sentences', async () => {
 });
 
 test('a limit that is not there is one sentence that names it', async () => {
-  const { url } = await startServer();
+  const { url } = server;
   for (const verb of ['get', 'pause', 'drain', 'resume', 'delete']) {
     const { code, stdout, stderr } = await slotkeeper('limit', verb, 'nothing', '--url', url);
     expect({ verb, code, stdout }).toEqual({ verb, code: 1, stdout: '' });
@@ -70,14 +71,14 @@ test('a limit that is not there is one sentence that names it', async () => {
 });
 
 test('a new limit without slots is refused with what is lacking', async () => {
-  const { url } = await startServer();
+  const { url } = server;
   const { code, stderr } = await slotkeeper('limit', 'set', 'db', '--active', '--url', url);
   expect(code).toBe(2);
   expect(stderr).toContain('--slots');
 });
 
 test.each(['a/b', ''])('a name that cannot be is wrong usage: %j', async (name) => {
-  const { url } = await startServer();
+  const { url } = server;
   const { code, stdout, stderr } = await slotkeeper('limit', 'set', name, '--slots', '1', '--url', url);
   expect({ code, stdout }).toEqual({ code: 2, stdout: '' });
   expect(stderr).toMatch(/^name must [^\n]+\n$/);
@@ -90,7 +91,7 @@ test('nobody at the address is one sentence that says what to type', async () =>
 });
 
 test.runIf(existsSync('/dev/full'))('an answer that cannot be written is one sentence', async () => {
-  const { url } = await startServer();
+  const { url } = server;
   const args = ['-c', '"$@" > /dev/full', 'sh', process.execPath, MAIN, 'limit', 'ls', '--url', url];
   const { status, stderr } = spawnSync('sh', args, { encoding: 'utf8' });
   expect(status).toBe(1);
@@ -98,9 +99,7 @@ test.runIf(existsSync('/dev/full'))('an answer that cannot be written is one sen
 });
 
 test('a held limit is deleted only by force', async () => {
-  const { url } = await startServer();
-  const keeper = await connect(url);
-  onTestFinished(() => keeper.close());
+  const { url, keeper } = server;
   await keeper.limits.ensure('db', { slots: 1 });
   const lease = await keeper.acquire('db');
   const lost = new Promise((resolve) => lease.signal.addEventListener('abort', resolve));
@@ -115,10 +114,8 @@ test('a held limit is deleted only by force', async () => {
 });
 
 test('a limit is paused and resumed; drain ends when nobody holds it any more', async () => {
-  const { url } = await startServer();
+  const { url, keeper } = server;
   const at = ['--url', url];
-  const keeper = await connect(url);
-  onTestFinished(() => keeper.close());
   await keeper.limits.ensure('db', { slots: 1 });
   expect((await slotkeeper('limit', 'pause', 'db', ...at)).stdout).toContain('paused');
   expect((await slotkeeper('limit', 'resume', 'db', ...at)).stdout).toContain('open');
