@@ -1,4 +1,8 @@
-/** What a Prefect server's answers say. A field that is missing or of another type makes the answer unreadable; others are ignored. */
+/**
+ * What a Prefect server's answers say. A field that is missing or of another type makes the answer unreadable. Fields that are
+ * not named here are ignored: another version of Prefect may have more.
+ */
+import { anyText, anything, boolean, number, type Shape, shape } from '@slotkeeper/shape';
 
 /** A limit of which slots were taken. */
 export interface TakenLimit {
@@ -22,34 +26,42 @@ export interface GlobalLimit {
   readonly slot_decay_per_second: number;
 }
 
-const TAKEN_LIMIT = { id: 'string', name: 'string', limit: 'number' } as const;
-const GLOBAL_LIMIT = {
-  name: 'string',
-  limit: 'number',
-  active: 'boolean',
-  active_slots: 'number',
-  slot_decay_per_second: 'number',
-} as const;
+const anyNumber = number(-Number.MAX_VALUE, Number.MAX_VALUE);
+
+const takenLimit = shape<TakenLimit>({ id: anyText, name: anyText, limit: anyNumber });
+
+const grant = shape<{ readonly lease_id: string; readonly limits: unknown }>({ lease_id: anyText, limits: anything });
+
+const globalLimit = shape<GlobalLimit>({
+  name: anyText,
+  limit: anyNumber,
+  active: boolean,
+  active_slots: anyNumber,
+  slot_decay_per_second: anyNumber,
+});
 
 export function readTakenLimits(json: unknown): readonly TakenLimit[] | undefined {
-  return listOf<TakenLimit>(json, TAKEN_LIMIT);
+  return readList(takenLimit, json);
 }
 
 export function readLeaseGrant(json: unknown): LeaseGrant | undefined {
-  return has<LeaseGrant>(json, { lease_id: 'string' }) && readTakenLimits(json.limits) ? json : undefined;
+  const read = readObject(grant, json);
+  const limits = readTakenLimits(read?.limits);
+  return read && limits && { lease_id: read.lease_id, limits };
 }
 
 export function readGlobalLimits(json: unknown): readonly GlobalLimit[] | undefined {
-  return listOf<GlobalLimit>(json, GLOBAL_LIMIT);
+  return readList(globalLimit, json);
 }
 
-type Types = Readonly<Record<string, 'string' | 'number' | 'boolean'>>;
-
-function listOf<T>(json: unknown, types: Types): readonly T[] | undefined {
-  return Array.isArray(json) && json.every((item) => has<T>(item, types)) ? json : undefined;
+function readList<T>(item: Shape<T>, json: unknown): readonly T[] | undefined {
+  if (!Array.isArray(json)) return undefined;
+  const read = json.map((each) => readObject(item, each));
+  return read.every((each) => each !== undefined) ? read : undefined;
 }
 
-function has<T>(json: unknown, types: Types): json is T {
-  if (typeof json !== 'object' || json === null) return false;
-  return Object.entries(types).every(([field, type]) => typeof Reflect.get(json, field) === type);
+function readObject<T>({ fields, check }: Shape<T>, json: unknown): T | undefined {
+  if (typeof json !== 'object' || json === null) return undefined;
+  const known = Object.fromEntries(Object.keys(fields).map((field) => [field, Reflect.get(json, field)]));
+  return check(known, '') === undefined ? (known as T) : undefined;
 }
