@@ -1,6 +1,6 @@
 /**
  * `slotkeeper demo`: the main job on real processes. Twelve workers share three slots; one is killed while it holds, then
- * the server is; the sum at the end tells what was promised and what was seen.
+ * the server is. The sum at the end compares what was promised with what was seen.
  */
 import { EventEmitter, once } from 'node:events';
 import { existsSync } from 'node:fs';

@@ -81,22 +81,22 @@ function legend(paint: Paint): string {
 
 function workerLines({ story, workers }: Scene, columns: readonly number[], paint: Paint): string[] {
   const nowMs = columns.at(-1)!;
-  const line = story.those('waits', workers, nowMs).map(({ worker }) => worker);
+  const queue = story.those('waits', workers, nowMs).map(({ worker }) => worker);
   return Array.from({ length: workers }, (_, i) => i + 1).map((worker) => {
     const strip = runs(columns.map((atMs) => story.activity(worker, atMs).state))
       .map(([activity, length]) => stroke(activity, length, paint))
       .join('');
     const turn = story.activity(worker, nowMs);
-    const place = line.indexOf(worker) + 1;
-    return `${`worker ${worker}`.padEnd(LEFT)}${strip}  ${doing(turn.state, nowMs - turn.atMs, place, paint)}`.trimEnd();
+    const position = queue.indexOf(worker) + 1;
+    return `${`worker ${worker}`.padEnd(LEFT)}${strip}  ${doing(turn.state, nowMs - turn.atMs, position, paint)}`.trimEnd();
   });
 }
 
-function doing(activity: Activity, forMs: number, place: number, paint: Paint): string {
+function doing(activity: Activity, forMs: number, position: number, paint: Paint): string {
   if (activity === 'holds') return paint('green', `holds ${duration(forMs)}`);
   if (activity === 'killed') return paint('red', 'killed');
   if (activity === 'absent') return paint('dim', 'starts');
-  return activity === 'waits' ? paint('dim', `${ordinal(place)} in line`) : '';
+  return activity === 'waits' ? paint('dim', `${ordinal(position)} in line`) : '';
 }
 
 function ordinal(n: number): string {
@@ -153,7 +153,7 @@ export function stateText({ story, workers, slots }: Scene, nowMs: number): stri
   const names = (activity: Activity) => story.those(activity, workers, nowMs).map(({ worker }) => worker);
   const holders = names('holds');
   const waiting = names('waits');
-  return `${holders.length} of ${slots} slots held: ${list(holders)}; in line: ${list(waiting)}`;
+  return `${holders.length} of ${slots} slots held: ${list(holders)}; waiting: ${list(waiting)}`;
 }
 
 function list(workers: readonly number[]): string {

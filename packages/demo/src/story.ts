@@ -1,4 +1,4 @@
-/** What has happened in the demo, and what follows from it. Pure: the picture and the sum are drawn from these events alone. */
+/** What happened in the demo, and what follows from it. Pure: the picture and the sum come from these events alone. */
 
 /** Times are milliseconds of a clock that all processes of a machine share. */
 export type StoryEvent =
@@ -120,7 +120,7 @@ export function sumOf(events: readonly StoryEvent[], slots: number, workers: num
   };
 }
 
-/** Whoever comes to hold as the one that makes the slots full again without the killed holder has got its slot. */
+/** The killed holder's slot is granted on with the grant that fills all slots again, without it. */
 function regrantedAfterMs(events: readonly StoryEvent[], slots: number): number | null {
   const holding = new Set<number>();
   let killedAtMs: number | undefined;
@@ -133,7 +133,7 @@ function regrantedAfterMs(events: readonly StoryEvent[], slots: number): number 
   return null;
 }
 
-/** A grant that was on its way as the server was killed may be heard of after that, so only those after its return count. */
+/** A worker may report a grant from before the kill after it. So only grants after the server's return count. */
 function serverReadyAgain(
   events: readonly StoryEvent[],
 ): { readonly awayMs: number; readonly firstGrantAfterMs: number | null } | undefined {

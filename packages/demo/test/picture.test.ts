@@ -63,6 +63,6 @@ test('a terminal that is too small or too narrow gets no picture', () => {
 });
 
 test('where no picture can be drawn a line says who holds and who waits', () => {
-  expect(stateText(scene(), 2000)).toBe('2 of 2 slots held: 1 2; in line: 3');
-  expect(stateText(scene(), 1000)).toBe('0 of 2 slots held: nobody; in line: nobody');
+  expect(stateText(scene(), 2000)).toBe('2 of 2 slots held: 1 2; waiting: 3');
+  expect(stateText(scene(), 1000)).toBe('0 of 2 slots held: nobody; waiting: nobody');
 });

@@ -1,4 +1,4 @@
-/** What all commands that ask a server have in common: where it is, with which key, and in which form its answer is printed. */
+/** How every command that asks a server finds it, shows its key, and prints the answer. */
 
 import { EXIT } from '@slotkeeper/terminal';
 import { type Command, Option } from 'commander';
@@ -23,7 +23,7 @@ export function addClientOptions(command: Command): Command {
     .option('--json', 'print JSON');
 }
 
-/** Connects, lets `body` ask, and goes away in order. Rejects with a `CommandFailure` if the client says no. */
+/** Connects, lets `body` ask, and disconnects. Rejects with a `CommandFailure` where the client rejects. */
 export async function withKeeper<T>(options: ClientOptions, body: (keeper: Keeper) => Promise<T>): Promise<T> {
   const { connect, SlotkeeperError } = await import('slotkeeper');
   try {
@@ -38,13 +38,13 @@ export async function withKeeper<T>(options: ClientOptions, body: (keeper: Keepe
   }
 }
 
-/** Prints `value` as JSON, or the lines that say it to people. */
+/** Prints `value` as JSON, or `lines` for people. */
 export function printAnswer(options: ClientOptions, value: unknown, lines: () => readonly string[]): void {
   process.stdout.on('error', endOfOutput);
   process.stdout.write(`${options.json ? JSON.stringify(value, null, 2) : lines().join('\n')}\n`);
 }
 
-/** `slotkeeper holders | head -1`: whoever read has enough, which is no failure. A full disk is one. */
+/** A reader that has enough (`slotkeeper holders | head -1`) is no failure. A full disk is one. */
 function endOfOutput(error: NodeJS.ErrnoException): void {
   if (error.code === 'EPIPE') process.exit(EXIT.done);
   process.stderr.write(`The answer could not be written to stdout: ${error.message}.\n`);

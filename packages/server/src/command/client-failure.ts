@@ -1,26 +1,41 @@
-/** What the client says, in the words of the command: its errors tell programs what to call, and here nobody writes one. */
-
+/** The client's errors as the command says them. The client tells a programmer what to call; the command tells its user what to type. */
 import { CommandFailure, EXIT, shellWord } from '@slotkeeper/terminal';
 import type { ErrorDetails, SlotkeeperError } from 'slotkeeper';
 
-/** Something that is never allowed is wrong usage, though only the client or the server has noticed. */
+/** A request that is never allowed is wrong usage, also where only the client or the server has noticed. */
 export function commandFailure(error: SlotkeeperError): CommandFailure {
   const exitCode = error.code === 'INVALID_REQUEST' ? EXIT.usage : EXIT.failed;
-  return new CommandFailure(words(error), { cause: error, exitCode });
+  return new CommandFailure(WORDS[error.code]?.(error.details) ?? error.message, { cause: error, exitCode });
 }
 
-function words({ code, message, details }: SlotkeeperError): string {
-  const { name, names, holders, address, reason } = details;
-  if (code === 'LIMIT_NOT_FOUND' && Array.isArray(names))
-    return `There is no limit named ${names.map((each) => `'${each}'`).join(', ')}. Those there are: slotkeeper limit ls. A new one: slotkeeper limit set NAME --slots N.`;
-  if (code === 'CONFLICT' && holders !== undefined)
-    return `Limit '${name}' is held (holders: ${holders}). Wait for them (slotkeeper limit drain ${shellWord(String(name))}), or delete it with --force: they lose their slots and are told so.`;
-  if (code === 'SERVER_UNREACHABLE' && reason !== undefined)
-    return `The Slotkeeper server at ${address} cannot be reached: ${reason}. Name another with --url (SLOTKEEPER_URL), or start one (slotkeeper serve).`;
-  if (code === 'AUTH' && reason !== undefined)
-    return `The Slotkeeper server at ${address} does not let us in: ${reason}. Give its key with --api-key (SLOTKEEPER_API_KEY).`;
-  return code === 'INVALID_REQUEST' ? refused(message, details) : message;
-}
+/** What a command can meet: the facts, and what to type. Undefined: these details are of another case. */
+const WORDS: { readonly [C in SlotkeeperError['code']]?: (details: ErrorDetails) => string | undefined } = {
+  LIMIT_NOT_FOUND: ({ names }) =>
+    Array.isArray(names)
+      ? `There is no limit named ${names.map((name) => `'${name}'`).join(', ')}. Those there are: slotkeeper limit ls. A new one: slotkeeper limit set NAME --slots N.`
+      : undefined,
+  CONFLICT: ({ name, holders, mode }) => {
+    const drain = `slotkeeper limit drain ${shellWord(String(name))}`;
+    if (holders !== undefined)
+      return `Limit '${name}' is held (holders: ${holders}). Wait for them (${drain}), or delete it with --force: they lose their slots and are told so.`;
+    if (mode === 'open')
+      return `Limit '${name}' was resumed before its last holder had left. Drain it again to wait for that: ${drain}.`;
+    return undefined;
+  },
+  SERVER_UNREACHABLE: ({ address, reason }) =>
+    reason === undefined
+      ? undefined
+      : `The Slotkeeper server at ${address} cannot be reached: ${reason}. Name another with --url (SLOTKEEPER_URL), or start one (slotkeeper serve).`,
+  AUTH: ({ address, reason }) =>
+    reason === undefined
+      ? undefined
+      : `The Slotkeeper server at ${address} does not let us in: ${reason}. Give its key with --api-key (SLOTKEEPER_API_KEY).`,
+  INVALID_REQUEST: ({ name, field, reason }) => {
+    if (field === 'slots' && name !== undefined)
+      return `Limit '${name}' does not exist yet. Give its slots to create it: slotkeeper limit set ${shellWord(String(name))} --slots N.`;
+    return typeof field === 'string' && reason !== undefined ? `${OPTIONS[field] ?? field} ${reason}.` : undefined;
+  },
+};
 
 /** Fields that have an option's name here. */
 const OPTIONS: Readonly<Record<string, string>> = {
@@ -28,9 +43,3 @@ const OPTIONS: Readonly<Record<string, string>> = {
   apiKey: '--api-key',
   'spec.description': '--description',
 };
-
-function refused(message: string, { name, field, reason }: ErrorDetails): string {
-  if (field === 'slots' && name !== undefined)
-    return `Limit '${name}' does not exist yet: to create it, give its slots (--slots N).`;
-  return typeof field === 'string' && reason !== undefined ? `${OPTIONS[field] ?? field} ${reason}.` : message;
-}

@@ -17,7 +17,7 @@ export function holdersCommand(): Command {
 
 export function waitersCommand(): Command {
   const command = new Command('waiters')
-    .description('who waits for slots, the first in the wait queue first')
+    .description('who waits for slots, in the order of the wait queue')
     .argument('[name]', 'only of this limit');
   return addClientOptions(command).action(async (name: string | undefined, options: ClientOptions) => {
     const waiters = await withKeeper(options, (keeper) => keeper.waiters(name));

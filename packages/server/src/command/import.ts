@@ -97,7 +97,6 @@ async function refusal(setting: Promise<Limit>): Promise<string | undefined> {
     await setting;
     return undefined;
   } catch (error) {
-    if (SlotkeeperError.is(error, 'CONFLICT')) return error.message;
     if (!SlotkeeperError.is(error, 'INVALID_REQUEST')) throw error;
     const { field, reason } = error.details;
     return typeof field === 'string' ? `${field.replace(/^spec\./, '')} ${reason}` : error.message;

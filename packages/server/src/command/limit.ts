@@ -1,12 +1,11 @@
-/** `slotkeeper limit …`: limits set, read, deleted, and held up by hand. */
+/** `slotkeeper limit …`: sets, reads and deletes limits, and pauses or drains them. */
 
+import { SLOTS_MAX } from '@slotkeeper/protocol';
 import { printable, table } from '@slotkeeper/terminal';
 import { Command, Option } from 'commander';
 import type { Keeper, Limit, LimitSpec } from 'slotkeeper';
 import { decay, wholeNumber } from './arguments.ts';
 import { addClientOptions, type ClientOptions, printAnswer, withKeeper } from './client-call.ts';
-
-const SLOTS_MAX = 2 ** 31 - 1;
 
 export function limitCommand(): Command {
   const limit = new Command('limit').description('limits: set, read, delete, pause, resume, drain');
@@ -15,7 +14,7 @@ export function limitCommand(): Command {
   limit.addCommand(listCommand());
   limit.addCommand(deleteCommand());
   limit.addCommand(
-    onOne('pause', 'hold it up: holders keep their slots, new ones wait', (keeper, name) => keeper.limits.pause(name)),
+    onOne('pause', 'holders keep their slots, all others wait', (keeper, name) => keeper.limits.pause(name)),
   );
   limit.addCommand(onOne('resume', 'go on after pause or drain', (keeper, name) => keeper.limits.resume(name)));
   limit.addCommand(
@@ -49,24 +48,26 @@ interface SetOptions extends ClientOptions {
 
 function setCommand(): Command {
   const command = new Command('set')
-    .description('create a limit, or change what is given of one that is there')
+    .description('create a limit, or change the given settings of one that exists')
     .argument('<name>', 'the limit')
     .addOption(
       new Option('--slots <n>', 'how many may hold it at once; needed for a new limit').argParser(
         wholeNumber(0, SLOTS_MAX),
       ),
     )
-    .addOption(new Option('--rate <n/unit>', "what is taken comes back so fast: '100/minute'").conflicts('decay'))
-    .addOption(new Option('--decay <n>', 'the same as slots a second; 0: no rate').argParser(decay))
-    .addOption(new Option('--active', 'switch it on').conflicts('inactive'))
-    .addOption(new Option('--inactive', 'switch it off: it limits nothing, and goes on counting'))
     .addOption(
-      new Option('--max-waiters <n>', 'refuse whoever would be one more to wait').argParser(wholeNumber(0, SLOTS_MAX)),
+      new Option('--rate <n/unit>', "how fast its slots come back by themselves: '100/minute'").conflicts('decay'),
+    )
+    .addOption(new Option('--decay <n>', 'the same, as slots a second; 0: no rate').argParser(decay))
+    .addOption(new Option('--active', 'switch it on').conflicts('inactive'))
+    .addOption(new Option('--inactive', 'switch it off: it limits nothing, but goes on counting'))
+    .addOption(
+      new Option('--max-waiters <n>', 'how many may wait; any more are refused').argParser(wholeNumber(0, SLOTS_MAX)),
     )
     .addOption(
       new Option(
         '--overtakes <n>',
-        'after so many grants to others the first in line has its slots reserved',
+        'after so many grants to others the first in the wait queue has its slots reserved',
       ).argParser(wholeNumber(0, SLOTS_MAX)),
     )
     .option('--description <text>', 'what it is for');
@@ -89,7 +90,7 @@ function specOf(options: SetOptions): Partial<LimitSpec> {
 function listCommand(): Command {
   const command = new Command('ls')
     .description('list the limits')
-    .option('--prefix <text>', 'only those whose name begins so', '');
+    .option('--prefix <text>', 'only those whose names begin with this', '');
   return addClientOptions(command).action(async (options: ClientOptions & { readonly prefix: string }) => {
     const limits = await withKeeper(options, (keeper) => all(keeper.limits.list({ prefix: options.prefix })));
     printAnswer(options, limits, () => (limits.length === 0 ? [noLimits(options.prefix)] : limitTable(limits)));
@@ -106,7 +107,7 @@ function deleteCommand(): Command {
   const command = new Command('delete')
     .description('delete a limit')
     .argument('<name>', 'the limit')
-    .option('--force', 'also while it is held: its holders lose their slots and are told so', false);
+    .option('--force', 'delete it although it is held: its holders lose their slots and are told so', false);
   return addClientOptions(command).action(
     async (name: string, options: ClientOptions & { readonly force: boolean }) => {
       await withKeeper(options, (keeper) => keeper.limits.delete(name, { force: options.force }));

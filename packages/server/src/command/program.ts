@@ -1,4 +1,4 @@
-/** The `slotkeeper` command as a whole: its subcommands, and what their endings come to as an exit code. */
+/** The `slotkeeper` command as a whole: its subcommands, and its exit codes. */
 
 import { CommandFailure, EXIT, Interrupted, sentence } from '@slotkeeper/terminal';
 import { Command, CommanderError } from 'commander';
@@ -8,7 +8,7 @@ import { importCommand } from './import.ts';
 import { limitCommand } from './limit.ts';
 import { serveCommand } from './serve.ts';
 
-/** Runs one command line, as in `process.argv`; resolves to the exit code, with everything said that is to be said. */
+/** Runs one command line, as in `process.argv`. Resolves to the exit code, once everything is printed. */
 export async function run(argv: readonly string[]): Promise<number> {
   try {
     await program().parseAsync(argv);
@@ -35,7 +35,7 @@ function program(): Command {
   return program;
 }
 
-/** Settings go to commands that are added ready-made only if told to. */
+/** `addCommand` does not pass a parent's settings on to a ready-made command. */
 function inherit(parent: Command, command: Command): void {
   command.copyInheritedSettings(parent);
   for (const child of command.commands) inherit(command, child);

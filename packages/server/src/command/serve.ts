@@ -18,7 +18,7 @@ interface ServeOptions {
   readonly prefectVersion?: string;
 }
 
-/** A server that is asked to stop has stopped within 5 s: what is still under way then has had its chance. */
+/** A server that is asked to stop does so within 5 s, whatever is still under way then. */
 const CLOSE_WITHIN_MS = 4500;
 
 export function serveCommand(): Command {
@@ -43,7 +43,7 @@ export function serveCommand(): Command {
         .argParser(notEmpty),
     )
     .addOption(
-      new Option('--api-key <key>', 'the key that clients must show; none: whoever reaches it may use it')
+      new Option('--api-key <key>', 'the key that clients must show; without one, all that reach the server may use it')
         .env('SLOTKEEPER_API_KEY')
         .argParser(notEmpty),
     )
@@ -64,12 +64,15 @@ export function serveCommand(): Command {
         .argParser(prefectServer),
     )
     .addOption(
-      new Option('--v1-lease-seconds <n>', "the most that a holder of Prefect's v1 may hold; none: until it releases")
+      new Option(
+        '--v1-lease-seconds <n>',
+        "how long a holder of Prefect's v1 may hold its slots; without it, until it releases them",
+      )
         .env('SLOTKEEPER_V1_LEASE_SECONDS')
         .argParser(wholeNumber(1, 2 ** 31 - 1)),
     )
     .addOption(
-      new Option('--prefect-version <version>', "the version that Prefect's clients are told")
+      new Option('--prefect-version <version>', 'the version of Prefect that its clients see')
         .env('SLOTKEEPER_PREFECT_VERSION')
         .argParser(prefectVersion),
     )
@@ -98,7 +101,7 @@ function prefectVersion(text: string): string {
 async function serveUntilStopped(options: ServeOptions): Promise<void> {
   const stopAsked = untilStopAsked();
   const server = await start(options);
-  // A reader of what is said that goes away is no reason to stop serving.
+  // The server goes on when nobody reads its output any more.
   for (const stream of [process.stdout, process.stderr]) stream.on('error', () => {});
   const isOpen = options.apiKey === undefined && options.authString === undefined;
   if (isOpen && !isLoopback(options.host)) process.stderr.write(openWarning(options.host));

@@ -122,7 +122,7 @@ export async function temporaryFolder(): Promise<string> {
   return folder;
 }
 
-/** Asks until an acquire of somebody stands in line. */
+/** Asks until somebody waits. */
 export async function untilSomeoneWaits(keeper: Keeper): Promise<void> {
   while ((await keeper.waiters()).length === 0);
 }

@@ -23,7 +23,7 @@ async function heldAndWaitedFor() {
   return { lease, url };
 }
 
-test('holders and waiters are told as tables', async () => {
+test('holders and waiters are shown as tables', async () => {
   const { lease, url } = await heldAndWaitedFor();
   const [titles, holder, ...rest] = (await slotkeeper('holders', '--url', url)).stdout.split('\n');
   expect(titles).toMatch(/^LIMITS +HOLDER +WHERE +FOR +TOKEN +LEASE$/);
@@ -36,7 +36,7 @@ test('holders and waiters are told as tables', async () => {
   expect(stdout).toMatch(/^LIMITS +WAITER +WHERE +FOR +PRIORITY +HELD UP BY +TICKET\ndb +.*next one.*\n$/);
 });
 
-test('holders and waiters are told as JSON arrays', async () => {
+test('holders and waiters are printed as JSON arrays', async () => {
   const { lease, url } = await heldAndWaitedFor();
   const ask = async (...args: string[]) => JSON.parse((await slotkeeper(...args, '--json', '--url', url)).stdout);
   expect(await ask('holders')).toMatchObject([

@@ -113,6 +113,19 @@ test('a held limit is deleted only by force', async () => {
   expect(lease.signal.reason).toMatchObject({ code: 'LEASE_REVOKED' });
 });
 
+test('a drain that somebody ends is one sentence that says how to go on', async () => {
+  const { url, keeper } = server;
+  await keeper.limits.ensure('my db', { slots: 1 });
+  const lease = await keeper.acquire('my db');
+  const drained = slotkeeper('limit', 'drain', 'my db', '--url', url);
+  while ((await keeper.limits.get('my db')).mode !== 'draining');
+  await keeper.limits.resume('my db');
+  const { code, stdout, stderr } = await drained;
+  expect({ code, stdout }).toEqual({ code: 1, stdout: '' });
+  expect(stderr).toMatch(/^[^\n]*'my db' was resumed[^\n]*slotkeeper limit drain 'my db'\.\n$/);
+  await lease.release();
+});
+
 test('a limit is paused and resumed; drain ends when nobody holds it any more', async () => {
   const { url, keeper } = server;
   const at = ['--url', url];

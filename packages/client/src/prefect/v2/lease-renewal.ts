@@ -7,7 +7,7 @@
  *     └── failed three times, or the lease is gone ──▶ over (lost)
  *
  * Prefect's client notices a loss when the tries are used up. They may take longer than the lease lasts, so the loss is
- * told as the lease ends; the tries go on, since a server may not have given the slots to anybody else yet.
+ * reported as the lease ends; the tries go on, since a server may not have given the slots to anybody else yet.
  */
 import type { Clock, Timer } from '@slotkeeper/protocol';
 import { PrefectApiError } from '@slotkeeper/protocol/prefect';
