@@ -7,7 +7,7 @@ import { MemoryJournal, MemoryStore } from '@slotkeeper/journal';
 import type { Channel, ChannelEvents, ClientFrame, Clock, ServerFrame, Timer } from '@slotkeeper/protocol';
 import { Keeper } from '../packages/client/src/keeper.ts';
 import { Session, type Status } from '../packages/client/src/session.ts';
-import { Replica } from '../packages/server/src/replica.ts';
+import { Replica } from '../packages/server/src/replica/replica.ts';
 import { SessionFace } from '../packages/server/src/session.ts';
 import type { Random } from './random.ts';
 import { VirtualTime } from './virtual-time.ts';

@@ -9,7 +9,7 @@ const limits = 'engine/src/limits.ts';
 const sessions = 'engine/src/sessions.ts';
 const state = 'engine/src/state.ts';
 const tickets = 'engine/src/tickets.ts';
-const replica = 'server/src/replica.ts';
+const replica = 'server/src/replica/replica.ts';
 const session = 'client/src/session.ts';
 
 export const ENGINE: readonly PlantedBug[] = [
@@ -201,23 +201,22 @@ export const ENGINE: readonly PlantedBug[] = [
   },
   {
     name: 'answers leave while the write is under way',
-    file: replica,
-    find: 'await journal.append(facts, { epoch: this.#epoch, after: engine.state.position - facts.length });',
-    replace:
-      'void journal.append(facts, { epoch: this.#epoch, after: engine.state.position - facts.length }); await null;',
+    file: 'server/src/replica/group-commit.ts',
+    find: '      await durable;\n',
+    replace: '      void durable;\n      await null;\n',
   },
   {
     name: 'grants are told as they are decided',
     file: replica,
-    find: "      if (notice.type !== 'disconnect') this.#batch.answers.push(",
+    find: "      if (notice.type !== 'disconnect') batch.notify(",
     replace:
-      "      if (notice.type === 'granted') this.#sinks.get(notice.sessionId)?.(notice);\n      else if (notice.type !== 'disconnect') this.#batch.answers.push(",
+      "      if (notice.type === 'granted') this.#sinks.get(notice.sessionId)?.(notice);\n      else if (notice.type !== 'disconnect') batch.notify(",
   },
   {
     name: 'after a failed write it goes on with what it has in memory',
-    file: replica,
-    find: '      if (engine === this.#engine) this.#fail((error as Error).message);',
-    replace: '      void error;\n      this.#deliver(batch);',
+    file: 'server/src/replica/group-commit.ts',
+    find: '      if (!this.#isAbandoned) this.#events.failed((error as Error).message);',
+    replace: '      void error;',
   },
   {
     name: 'a snapshot is read without its last lease',

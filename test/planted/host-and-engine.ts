@@ -1,7 +1,7 @@
 /** What the host owes the engine: its clock, its wakes, and that it answers nothing which is not durable. */
 import type { PlantedBug } from './planted-bug.ts';
 
-const replica = 'server/src/replica.ts';
+const replica = 'server/src/replica/replica.ts';
 const test = 'packages/server/test/replica.test.ts';
 
 export const HOST_AND_ENGINE: readonly PlantedBug[] = [
@@ -16,14 +16,14 @@ export const HOST_AND_ENGINE: readonly PlantedBug[] = [
     name: 'engine time follows the wall clock while the host runs',
     file: replica,
     find: 'return this.#timeOffsetMs + this.#clock.monotonicMs();',
-    replace: 'return this.#engine ? this.#clock.wallMs() : this.#timeOffsetMs + this.#clock.monotonicMs();',
+    replace: 'return this.#run ? this.#clock.wallMs() : this.#timeOffsetMs + this.#clock.monotonicMs();',
     test,
   },
   {
     name: 'a limit that was resumed counts as drained',
-    file: replica,
-    find: 'this.confirm(isEmpty ? settled :',
-    replace: 'this.confirm(true ? settled :',
+    file: 'server/src/replica/drains.ts',
+    find: 'batch.settle(isDraining ? settled :',
+    replace: 'batch.settle(true ? settled :',
     test,
   },
 ];

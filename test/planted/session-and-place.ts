@@ -14,9 +14,9 @@ export const SESSION_AND_PLACE: readonly PlantedBug[] = [
   },
   {
     name: 'a later connection is notified of what was decided for an earlier one',
-    file: 'server/src/replica.ts',
-    find: 'else answer.sink?.(answer.notice);',
-    replace: 'else this.#sinks.get(answer.notice.sessionId)?.(answer.notice);',
+    file: 'server/src/replica/replica.ts',
+    find: 'batch.notify(notice, this.#sinks.get(notice.sessionId));',
+    replace: 'batch.notify(notice, (late) => this.#sinks.get(notice.sessionId)?.(late));',
     test,
   },
 ];

@@ -1,6 +1,6 @@
 /** The shipped replica and session face in a simulated process, over a disk that outlives it; started again when it dies. */
 import { canonical, type LimitView } from '@slotkeeper/engine';
-import { Replica } from '../../packages/server/src/replica.ts';
+import { Replica } from '../../packages/server/src/replica/replica.ts';
 import { SessionFace } from '../../packages/server/src/session.ts';
 import type { Random } from '../random.ts';
 import type { VirtualTime } from '../virtual-time.ts';

@@ -4,7 +4,7 @@ import type { Limit } from '@slotkeeper/engine';
 import { MemoryStore } from '@slotkeeper/journal';
 import { describe, expect, it } from 'vitest';
 import { VirtualTime } from '../../../test/virtual-time.ts';
-import { Replica } from '../../server/src/replica.ts';
+import { Replica } from '../../server/src/replica/replica.ts';
 import type { Requester } from '../src/increments/held-increment.ts';
 import { HeldIncrements } from '../src/increments/held-increments.ts';
 import type { Increment, Outcome } from '../src/increments/increment.ts';

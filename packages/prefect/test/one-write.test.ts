@@ -4,7 +4,7 @@ import type { LimitPatch } from '@slotkeeper/engine';
 import { MemoryStore } from '@slotkeeper/journal';
 import { expect, test } from 'vitest';
 import { VirtualTime } from '../../../test/virtual-time.ts';
-import { Replica } from '../../server/src/replica.ts';
+import { Replica } from '../../server/src/replica/replica.ts';
 import { HeldIncrements } from '../src/increments/held-increments.ts';
 import type { Outcome } from '../src/increments/increment.ts';
 import { HeldJournal } from './held-journal.ts';

@@ -7,7 +7,7 @@ import Fastify from 'fastify';
 import { onTestFinished } from 'vitest';
 import { VirtualTime } from '../../../test/virtual-time.ts';
 import { realClock } from '../../server/src/clock.ts';
-import { Replica } from '../../server/src/replica.ts';
+import { Replica } from '../../server/src/replica/replica.ts';
 import { serveUpgrades } from '../../server/src/upgrades.ts';
 import { prefectApi } from '../src/api/prefect-api.ts';
 import { openEvents } from '../src/events/open-events.ts';

@@ -20,7 +20,8 @@ import {
   type ServerMessage,
   type WireError,
 } from '@slotkeeper/protocol';
-import { type Outcome, type Replica, refusedIfDurable, type Settled } from './replica.ts';
+import { type Outcome, refusedIfDurable, type Settled } from './replica/outcome.ts';
+import type { Replica } from './replica/replica.ts';
 
 /** A page ends at the first of these, so that it fits in a frame. */
 const PAGE_ITEMS = 500;

@@ -15,7 +15,7 @@ import {
   type ServerFrame,
 } from '@slotkeeper/protocol';
 import { realClock } from './clock.ts';
-import { Replica } from './replica.ts';
+import { Replica } from './replica/replica.ts';
 import { SessionFace } from './session.ts';
 import { VERSION } from './version.ts';
 

@@ -15,7 +15,7 @@ import { realClock } from './clock.ts';
 import { decodable } from './decodable-url.ts';
 import { hostCheck } from './known-host.ts';
 import { isOfAnotherSite } from './other-site.ts';
-import { Replica } from './replica.ts';
+import { Replica } from './replica/replica.ts';
 import { SessionFace } from './session.ts';
 import { refuseUnreadable } from './unreadable.ts';
 import { serveUpgrades, WEBSOCKETS_ONLY } from './upgrades.ts';

@@ -26,7 +26,8 @@ import {
   type WireError,
 } from '@slotkeeper/protocol';
 import { Calls } from './calls.ts';
-import type { Outcome, Replica } from './replica.ts';
+import type { Outcome } from './replica/outcome.ts';
+import type { Replica } from './replica/replica.ts';
 import { acquireRequest } from './requests.ts';
 
 /** A connection that has not said hello and ready by then is closed. */

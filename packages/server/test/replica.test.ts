@@ -14,7 +14,9 @@ import {
 } from '@slotkeeper/journal';
 import { describe, expect, it } from 'vitest';
 import { VirtualTime } from '../../../test/virtual-time.ts';
-import { type Outcome, Replica, type Sink } from '../src/replica.ts';
+import type { Sink } from '../src/replica/batch.ts';
+import type { Outcome } from '../src/replica/outcome.ts';
+import { Replica } from '../src/replica/replica.ts';
 
 /** A journal in memory whose next appends fail, before the write or after it. */
 class FailingJournal extends MemoryJournal {

@@ -14,7 +14,7 @@ import {
   type WireAcquire,
 } from '@slotkeeper/protocol';
 import { VirtualTime } from '../../../test/virtual-time.ts';
-import { Replica } from '../src/replica.ts';
+import { Replica } from '../src/replica/replica.ts';
 import { SessionFace } from '../src/session.ts';
 
 export const TTL_MS = 10_000;

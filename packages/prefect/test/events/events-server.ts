@@ -10,7 +10,7 @@ import Fastify, { type FastifyError } from 'fastify';
 import { onTestFinished } from 'vitest';
 import { WebSocket } from 'ws';
 import { realClock } from '../../../server/src/clock.ts';
-import { Replica } from '../../../server/src/replica.ts';
+import { Replica } from '../../../server/src/replica/replica.ts';
 import { serveUpgrades } from '../../../server/src/upgrades.ts';
 import { PrefectError, sendError } from '../../src/api/answers.ts';
 import { mount } from '../../src/api/routes.ts';

@@ -1,6 +1,7 @@
 /** A server's life, from its start to its kill: what is behind Prefect's API, without HTTP. */
 import { SimulatedProcess } from '../../../../test/simulation/host.ts';
-import { Replica, type Settled } from '../../../server/src/replica.ts';
+import type { Settled } from '../../../server/src/replica/outcome.ts';
+import { Replica } from '../../../server/src/replica/replica.ts';
 import { HeldIncrements } from '../../src/increments/held-increments.ts';
 import type { Outcome } from '../../src/increments/increment.ts';
 import { whatToRelease } from '../../src/tag-limits/decrement.ts';

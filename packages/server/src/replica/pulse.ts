@@ -1,0 +1,79 @@
+/**
+ * The pulse: one timer that wakes the engine when it asked to be woken, and that detects when the host could not run: its
+ * event loop was blocked, or the process stopped. The server's own standstill counts against no lease, so the engine must
+ * learn of it, once, before it acts on anything that happened since.
+ *
+ *   idle ── set ──▶ set ── fires in time ──▶ idle, then `wake`
+ *    ▲               ├── fires 100 ms late or more ──▶ `stoodStill`, idle, and `wake` in a later turn
+ *    └───────────────┴── is found so late by `check` ──▶ `stoodStill`, idle
+ *
+ * After `stoodStill` from the timer, what has arrived meanwhile is read before any deadline is acted on.
+ */
+import type { Clock, Timer } from '@slotkeeper/protocol';
+
+/** While the engine wants to be woken, the timer fires at least so often, so that a standstill is detected. */
+const PULSE_MS = 500;
+/** Later than this is not jitter. */
+const STANDSTILL_MS = 100;
+
+export interface PulseEvents {
+  /** The host did not run for so long. Reported once for each standstill. */
+  stoodStill(byMs: number): void;
+  /** It is time to look at the engine's deadlines, and to set the pulse again. */
+  wake(): void;
+}
+
+export class Pulse {
+  readonly #clock: Clock;
+  readonly #events: PulseEvents;
+  /** `dueMs` of the monotonic clock. */
+  #next: { readonly dueMs: number; readonly timer: Timer } | null = null;
+  #isStopped = false;
+
+  constructor(clock: Clock, events: PulseEvents) {
+    this.#clock = clock;
+    this.#events = events;
+  }
+
+  /** Wakes after `inMs` or sooner; null: there is nothing to wake for. A timer that fires too early costs less than a new one for each command. */
+  set(inMs: number | null): void {
+    if (inMs === null || this.#isStopped) return;
+    const nowMs = this.#clock.monotonicMs();
+    const dueMs = nowMs + Math.min(Math.max(inMs, 0), PULSE_MS);
+    if (this.#next && this.#next.dueMs <= dueMs) return;
+    this.#next?.timer.cancel();
+    this.#next = { dueMs, timer: this.#clock.setTimer(dueMs - nowMs, () => this.#fired()) };
+  }
+
+  /** Call before a command is decided: the timer may be overdue and not have fired yet. Set the pulse again after it. */
+  check(): void {
+    this.#isLate();
+  }
+
+  stop(): void {
+    this.#isStopped = true;
+    this.#next?.timer.cancel();
+    this.#next = null;
+  }
+
+  #fired(): void {
+    if (this.#isStopped) return;
+    if (this.#isLate()) {
+      this.#clock.soon(() => {
+        if (!this.#isStopped) this.#events.wake();
+      });
+      return;
+    }
+    this.#next = null;
+    this.#events.wake();
+  }
+
+  #isLate(): boolean {
+    const lateMs = this.#next ? this.#clock.monotonicMs() - this.#next.dueMs : 0;
+    if (lateMs < STANDSTILL_MS) return false;
+    this.#next?.timer.cancel();
+    this.#next = null;
+    this.#events.stoodStill(lateMs);
+    return true;
+  }
+}

@@ -1,0 +1,415 @@
+/**
+ * A replica: one engine over one journal. Commands are decided at once. Their answers are delivered when the batch that was
+ * open as they were decided is durable, never before.
+ *
+ *                                        ┌──────── led again ────────┐
+ *                                        ▼                           │
+ *   opening ── replayed, and leads ──▶ running ── it fails ──▶ recovering ◀┐ the journal cannot be led yet: again in 1 s
+ *      │                                 │                       │   └─────┘
+ *      │ cannot, or stop                 │ stop                  │ stop
+ *      ▼                                 ▼                       ▼
+ *   stopping ◀───────────────────────────┴───────────────────────┘
+ *      └── the journal is closed ──▶ stopped
+ *
+ * Running it leads: it alone may append. It fails when an append or a confirmation fails, when the engine finds an invariant
+ * broken, and when an answer cannot be delivered. All else that follows and leads in turn is between opening and running.
+ *
+ * Who is right when parts disagree: the journal. What lives from one opening to the next failure is a `Run`: engine, batches,
+ * pulse, drains, compaction. A failure drops the run and all that was in its memory, sessions and waiters included.
+ *
+ * What is submitted ends once: `durable`, or `lost` if the replica fails or stops first. Nobody is called back from within
+ * `submit`. As it fails:
+ * 1. The run is over at once: `ready` is false, and nothing of it is delivered any more.
+ * 2. In a turn of their own those who have lost something are told so, in order.
+ * 3. Listeners are told `failed`.
+ * 4. The journal is closed, opened and replayed, until that succeeds.
+ */
+import { type Command, Engine, type Refusal, type Step } from '@slotkeeper/engine';
+import { catchUp, type Journal, replay, type StoredFact } from '@slotkeeper/journal';
+import type { Clock } from '@slotkeeper/protocol';
+import { Batch, type Sink } from './batch.ts';
+import { Compaction } from './compaction.ts';
+import { Drains } from './drains.ts';
+import { GroupCommit } from './group-commit.ts';
+import { type Outcome, refusedIfDurable, type Settled } from './outcome.ts';
+import { Pulse } from './pulse.ts';
+
+/** Facts between two snapshots: what a start has to replay at the most, about a tenth of a second. */
+const SNAPSHOT_EVERY_FACTS = 50_000;
+const RECOVERY_PAUSE_MS = 1_000;
+
+const STOPPED = 'The server has stopped.';
+
+export interface ReplicaEvents {
+  /** All answers of a batch have been handed to their sinks: the moment to write frames. */
+  flushed(): void;
+  /** Memory was dropped, with all sessions and waiters in it. All that was under way has been told that it is lost. */
+  failed(reason: string): void;
+  /** Something an operator should know of. */
+  log(level: 'info' | 'warn' | 'error', message: string): void;
+}
+
+type Mode = 'opening' | 'running' | 'recovering' | 'stopping' | 'stopped';
+
+const TRANSITIONS: { readonly [M in Mode]: readonly Mode[] } = {
+  opening: ['running', 'stopping'],
+  running: ['recovering', 'stopping'],
+  recovering: ['running', 'stopping'],
+  stopping: ['stopped'],
+  stopped: [],
+};
+
+interface Run {
+  readonly engine: Engine;
+  readonly commit: GroupCommit;
+  readonly pulse: Pulse;
+  readonly drains: Drains;
+  readonly compaction: Compaction;
+}
+
+export class Replica {
+  readonly #openJournal: () => Journal;
+  readonly #clock: Clock;
+  readonly #snapshotEveryFacts: number;
+  readonly #listeners: Partial<ReplicaEvents>[] = [];
+  readonly #sinks = new Map<string, Sink>();
+  #mode: Mode = 'opening';
+  /** Invariant: there is one while running. */
+  #run: Run | null = null;
+  /** The one that was opened last: whatever follows, it is closed. */
+  #journal: Journal | null = null;
+  /** Engine time at monotonic time 0. */
+  #timeOffsetMs = 0;
+  #durablePosition = 0;
+  /** To be told that they have lost something, in a turn of their own. */
+  #lost: (() => void)[] = [];
+  /** Why the last run ended. */
+  #lostBecause = '';
+  #recovered: Promise<void> | null = null;
+  #stopped: Promise<void> | null = null;
+  #endPause = (): void => {};
+
+  private constructor(openJournal: () => Journal, clock: Clock, snapshotEveryFacts: number) {
+    this.#openJournal = openJournal;
+    this.#clock = clock;
+    this.#snapshotEveryFacts = snapshotEveryFacts;
+  }
+
+  /**
+   * Opens the journal, replays it, and is ready to decide. `openJournal` makes a new journal over the same store each time
+   * that the replica starts again; after each `snapshotEveryFacts` facts its state is kept in the journal. Rejects with the `JournalError` if it cannot be opened.
+   */
+  static async start(
+    openJournal: () => Journal,
+    clock: Clock,
+    snapshotEveryFacts = SNAPSHOT_EVERY_FACTS,
+  ): Promise<Replica> {
+    const replica = new Replica(openJournal, clock, snapshotEveryFacts);
+    try {
+      replica.#begin(await replica.#open());
+    } catch (error) {
+      await replica.stop();
+      throw error;
+    }
+    return replica;
+  }
+
+  on(events: Partial<ReplicaEvents>): void {
+    this.#listeners.push(events);
+  }
+
+  /** False while it starts again from the journal, and once it stops. */
+  get ready(): boolean {
+    return this.#mode === 'running';
+  }
+
+  /** What keeps the state, and where. */
+  get description(): string {
+    return (this.#journal as Journal).description;
+  }
+
+  /** Facts up to it are durable. */
+  get durablePosition(): number {
+    return this.#run?.commit.durablePosition ?? this.#durablePosition;
+  }
+
+  /** The engine, for reading. Reveal what is read only through `confirm`. Throws unless `ready`. */
+  get engine(): Pick<Engine, 'state' | 'nowMs' | 'limitView' | 'activeSlots' | 'holders' | 'waiters' | 'isValid'> {
+    return this.#running().engine;
+  }
+
+  /** Engine time. What is seen at it may be later than the last step: a rate's slots come back meanwhile. */
+  get nowMs(): number {
+    return this.#timeOffsetMs + this.#clock.monotonicMs();
+  }
+
+  /**
+   * Decides at once and returns the refusal, if any. Do not reveal it before `settled` runs, which is when the decision is
+   * durable. `settled` is called exactly once, never before this returns: also if the replica fails at this very command, if
+   * it fails or stops later, and if it does not run. `sink` is attached to the session that the command opens, unless it is
+   * refused.
+   */
+  submit(command: Command, settled?: Settled, sink?: Sink): Refusal | undefined {
+    this.#run?.pulse.check();
+    const run = this.#run;
+    const step = run && this.#step(run, command, sink);
+    // The replica may have failed at this step, or at what a connection submitted that the step displaced.
+    if (!step || run !== this.#run) {
+      if (settled) this.#lose([settled]);
+      return undefined;
+    }
+    const { refusal } = step;
+    const batch = run.commit.batch();
+    if (settled) batch.settle(refusal ? (outcome) => settled(refusedIfDurable(outcome, refusal)) : settled);
+    this.#setPulse(run);
+    return refusal;
+  }
+
+  /** Calls `settled` exactly once, never before this returns: once all that has been decided so far is durable, or lost. */
+  confirm(settled: Settled): void {
+    if (this.#run) this.#run.commit.batch().settle(settled);
+    else this.#lose([settled]);
+  }
+
+  /** As `confirm`, once nobody holds the limit that is draining; with a refusal if it was resumed before. */
+  whenDrained(name: string, settled: Settled): void {
+    if (!this.#run) {
+      this.#lose([settled]);
+      return;
+    }
+    this.#run.drains.add(name, settled);
+    // They are looked at as it is closed.
+    this.#run.commit.batch();
+  }
+
+  /** What is durable of the history, as `Journal.read` does. Rejects unless `ready`. */
+  async read(after: number, limit: number): Promise<readonly StoredFact[]> {
+    this.#running();
+    return (this.#journal as Journal).read(after, limit);
+  }
+
+  /** Notices for `session` go to `sink` from now on, each once it is durable, in order. */
+  attach(session: string, sink: Sink): void {
+    this.#sinks.set(session, sink);
+  }
+
+  /** Takes `sink` off, if it is still the session's. */
+  detach(session: string, sink: Sink): void {
+    if (this.#sinks.get(session) === sink) this.#sinks.delete(session);
+  }
+
+  /** Makes durable what has been decided, delivers it, and closes the journal. What is decided while it does so is lost. */
+  stop(): Promise<void> {
+    this.#stopped ??= this.#stop();
+    return this.#stopped;
+  }
+
+  #running(): Run {
+    if (!this.#run) throw new Error('the replica is not running');
+    return this.#run;
+  }
+
+  #enter(mode: Mode): void {
+    if (!TRANSITIONS[this.#mode].includes(mode)) throw new Error(`a replica that is ${this.#mode} cannot be ${mode}`);
+    this.#mode = mode;
+  }
+
+  // Steps
+
+  /** What it comes to joins the open batch. Undefined if the replica has failed at it. */
+  #step(run: Run, command: Command, sink?: Sink): Step | undefined {
+    const batch = run.commit.batch();
+    let step: Step;
+    try {
+      step = run.engine.step(command, this.nowMs);
+      batch.decide(step.facts);
+      for (const notice of step.notices) {
+        // That a connection is to be closed needs no journal, and must not wait: what comes over it counts no more.
+        if (notice.type === 'disconnect') this.#sinks.get(notice.sessionId)?.(notice);
+      }
+    } catch (error) {
+      this.#fail(run, `a broken invariant: ${(error as Error).stack}`);
+      return undefined;
+    }
+    if (sink && command.type === 'session.open' && !step.refusal) this.attach(command.sessionId, sink);
+    for (const notice of step.notices) {
+      if (notice.type !== 'disconnect') batch.notify(notice, this.#sinks.get(notice.sessionId));
+    }
+    return step;
+  }
+
+  #setPulse({ engine, pulse }: Run): void {
+    const { wakeAtMs } = engine;
+    pulse.set(wakeAtMs === null ? null : wakeAtMs - this.nowMs);
+  }
+
+  #wake(run: Run): void {
+    const isDue = (run.engine.wakeAtMs ?? Number.POSITIVE_INFINITY) <= this.nowMs;
+    if (isDue) this.submit({ type: 'tick' });
+    else this.#setPulse(run);
+  }
+
+  // Start, and start again
+
+  /** A journal that is led, and what is over it: not running yet. */
+  async #open(): Promise<Run> {
+    const journal = this.#openJournal();
+    this.#journal = journal;
+    const followed = await journal.follow();
+    const state = await replay(followed);
+    const led = await journal.lead();
+    await catchUp(state, journal, led.position);
+    // Engine time goes on from the last fact; what the journal's clock is ahead of it is added.
+    const nowMs = Math.max(state.atMs, led.nowMs);
+    this.#timeOffsetMs = nowMs - this.#clock.monotonicMs();
+    const engine = new Engine(state, { epoch: led.epoch, nowMs });
+    // Before anybody can ask: what is due, and an engine that fails at its first step never runs.
+    const first = new Batch();
+    first.decide(engine.step({ type: 'tick' }, nowMs).facts);
+    const drains = new Drains();
+    const compaction = new Compaction({
+      journal,
+      snapshotPosition: followed.snapshot?.position ?? 0,
+      snapshotEveryFacts: this.#snapshotEveryFacts,
+      failed: (reason) => {
+        if (run === this.#run) this.#log('warn', `No snapshot was kept: ${reason}`);
+      },
+    });
+    const commit: GroupCommit = new GroupCommit(journal, led, first, this.#clock, {
+      closing: (batch) => {
+        drains.settle(batch, state);
+        const { decidedPosition } = commit;
+        if (state.position === decidedPosition) compaction.batchClosed(state);
+        else
+          this.#fail(run, `a broken invariant: the state is at ${state.position}, its batches at ${decidedPosition}`);
+      },
+      delivered: () => {
+        compaction.batchDurable();
+        this.#flushed();
+      },
+      failed: (reason) => this.#fail(run, reason),
+    });
+    const pulse = new Pulse(this.#clock, {
+      stoodStill: (byMs) => this.#step(run, { type: 'stalled', byMs }),
+      wake: () => this.#wake(run),
+    });
+    const run: Run = { engine, commit, pulse, drains, compaction };
+    return run;
+  }
+
+  #begin(run: Run): void {
+    this.#enter('running');
+    this.#run = run;
+    run.commit.batch();
+    this.#setPulse(run);
+  }
+
+  #fail(run: Run, reason: string): void {
+    if (run !== this.#run) return;
+    this.#enter('recovering');
+    this.#endRun(reason);
+    this.#sinks.clear();
+    this.#log('error', `Started again from the journal, since what was under way could not be kept: ${reason}`);
+    this.#recovered = this.#recover(reason);
+  }
+
+  async #recover(reason: string): Promise<void> {
+    await null;
+    this.#settleLost();
+    for (const listener of this.#listeners) this.#attempt(() => listener.failed?.(reason));
+    while (this.#mode === 'recovering') {
+      try {
+        await this.#journal?.close();
+        const run = await this.#open();
+        if (this.#mode !== 'recovering') return;
+        this.#begin(run);
+        this.#log('info', 'Running again.');
+        return;
+      } catch (error) {
+        if (this.#mode !== 'recovering') return;
+        this.#log('error', `Cannot start from the journal yet: ${(error as Error).message}`);
+        await this.#pause(RECOVERY_PAUSE_MS);
+      }
+    }
+  }
+
+  #pause(ms: number): Promise<void> {
+    return new Promise((resolve) => {
+      this.#endPause = resolve;
+      this.#clock.setTimer(ms, resolve);
+    });
+  }
+
+  async #stop(): Promise<void> {
+    await this.#run?.commit.flush();
+    const run = this.#run;
+    // What has been decided since then.
+    const isDurable = run?.commit.decidedPosition === run?.commit.durablePosition;
+    this.#enter('stopping');
+    this.#endRun(STOPPED);
+    this.#settleLost();
+    this.#endPause();
+    await this.#recovered;
+    await run?.compaction.idle();
+    if (run && isDurable) await run.compaction.finish(run.engine.state);
+    await this.#journal?.close();
+    this.#enter('stopped');
+  }
+
+  /** Nothing of the run is decided or delivered any more. */
+  #endRun(reason: string): void {
+    const run = this.#run;
+    this.#run = null;
+    if (!run) return;
+    this.#durablePosition = run.commit.durablePosition;
+    run.pulse.stop();
+    this.#lostBecause = reason;
+    this.#lose([...run.commit.abandon(), ...run.drains.abandon()]);
+  }
+
+  // What others are told
+
+  #lose(lost: readonly Settled[]): void {
+    if (this.#lost.length === 0) queueMicrotask(() => this.#settleLost());
+    const outcome: Outcome = { is: 'lost', reason: this.#lostBecause };
+    for (const settled of lost) this.#lost.push(() => settled(outcome));
+  }
+
+  #settleLost(): void {
+    const lost = this.#lost;
+    this.#lost = [];
+    for (const settle of lost) this.#attempt(settle);
+  }
+
+  /** Throws the first error of a listener, after the others have been told. */
+  #flushed(): void {
+    let failure: unknown;
+    for (const listener of this.#listeners) {
+      try {
+        listener.flushed?.();
+      } catch (error) {
+        failure ??= error;
+      }
+    }
+    if (failure) throw failure;
+  }
+
+  #log(level: 'info' | 'warn' | 'error', message: string): void {
+    for (const listener of this.#listeners) {
+      try {
+        listener.log?.(level, message);
+      } catch {
+        // There is nobody left to tell.
+      }
+    }
+  }
+
+  /** For what is told of a failure: another error changes nothing, and must keep nobody from learning of the first. */
+  #attempt(body: () => void): void {
+    try {
+      body();
+    } catch (error) {
+      this.#log('error', `A bug: ${(error as Error).stack}`);
+    }
+  }
+}
