@@ -1,4 +1,4 @@
-/** What Prefect's rooms owe their host: they reveal nothing that is not durable, and wait for no more than that. */
+/** What Prefect's rooms owe their host and their upstream: nothing is revealed that is not durable, and nothing is piled up. */
 import type { PlantedBug } from './planted-bug.ts';
 
 const increments = 'prefect/src/increments/held-increments.ts';
@@ -25,5 +25,19 @@ export const HOST_AND_PREFECT: readonly PlantedBug[] = [
     find: 'await returned;',
     replace: 'await returned.then(() => answers.once(null));',
     test,
+  },
+  {
+    name: 'the relay of events reads on while the other end does not',
+    file: 'prefect/src/upstream/event-relay.ts',
+    find: 'if (to.bufferedAmount > UNSENT_BYTES_MAX) from.pause();',
+    replace: '',
+    test: 'packages/prefect/test/upstream/websockets.test.ts',
+  },
+  {
+    name: 'the relay of events answers pings itself',
+    file: 'prefect/src/upstream/event-relay.ts',
+    find: 'autoPong: false }',
+    replace: 'autoPong: true }',
+    test: 'packages/prefect/test/upstream/websockets.test.ts',
   },
 ];

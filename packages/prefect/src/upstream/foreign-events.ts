@@ -1,19 +1,18 @@
 /** Events that clients send to the upstream, without those that this server tells itself. */
 import type { IncomingMessage } from 'node:http';
-import { MessageFilter } from './message-filter.ts';
 
 /** Whether an event of that name is told by this server itself. */
 export type IsOurs = (event: { readonly event: string }) => boolean;
 
 /** A longer body passes without being looked at: no client sends so many events at once. */
 const BODY_BYTES_MAX = 4_194_304;
+/** A longer message passes without being looked at: no event is so long. */
+const MESSAGE_LENGTH_MAX = 1_048_576;
 
-/** For the bytes that a client sends over the WebSocket of `/api/events/in`. */
-export function withoutOurMessages(isOurs: IsOurs): MessageFilter {
-  return new MessageFilter((text) => {
-    const event = parse(text);
-    return isEvent(event) && isOurs(event);
-  });
+/** Whether a message of `/api/events/in` is an event that this server tells itself. */
+export function isOurMessage(text: string, isOurs: IsOurs): boolean {
+  const event = text.length > MESSAGE_LENGTH_MAX ? undefined : parse(text);
+  return isEvent(event) && isOurs(event);
 }
 
 export interface PostedEvents {

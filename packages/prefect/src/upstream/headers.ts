@@ -60,6 +60,18 @@ export function headersThere(
   ];
 }
 
+/** For a library that takes each name once. Of a name that comes twice the values are listed, as HTTP allows. */
+export function byName(headers: RawHeaders): Record<string, string> {
+  const byName: Record<string, string> = {};
+  headers.forEach((name, at) => {
+    if (at % 2 === 1) return;
+    const before = byName[name];
+    const separator = /^cookie$/i.test(name) ? '; ' : ', ';
+    byName[name] = before === undefined ? headers[at + 1]! : before + separator + headers[at + 1]!;
+  });
+  return byName;
+}
+
 /** How the upstream is to know where the body of a request ends. */
 export function framingOf({ method = 'GET', headers }: IncomingMessage): RawHeaders {
   if (headers['transfer-encoding'] !== undefined) return ['Transfer-Encoding', 'chunked'];

@@ -1,7 +1,7 @@
 /** Connections that have left HTTP: bytes go both ways as they come. */
 import { type IncomingMessage, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
-import { type Duplex, pipeline, type Transform } from 'node:stream';
+import { type Duplex, pipeline } from 'node:stream';
 import { endToEnd } from './headers.ts';
 
 /** A peer that has gone without a word is noticed by the system, some of these later. */
@@ -14,8 +14,6 @@ export interface TunnelEnds {
   /** What the upstream has sent after its agreement. */
   readonly farHead: Buffer;
   readonly agreement: IncomingMessage;
-  /** Through which goes what the client sends. */
-  readonly filter: Transform | undefined;
 }
 
 export class Tunnels {
@@ -34,14 +32,18 @@ export class Tunnels {
     near.on('readable', lookForEnd).on('end', end);
   }
 
-  open({ near, far, farHead, agreement, filter }: TunnelEnds): void {
+  /** What the client sends is read by somebody else from now on. The end of the server still ends it. */
+  handOver(near: Duplex): void {
     near.off('readable', lookForEnd).off('end', end);
+  }
+
+  open({ near, far, farHead, agreement }: TunnelEnds): void {
+    this.handOver(near);
     for (const socket of [near, far] as Socket[]) socket.setKeepAlive(true, KEEP_ALIVE_MS).setNoDelay(true);
     near.write(headOf(agreement), 'latin1');
     far.unshift(farHead);
     const ended = (): void => {};
-    if (filter) pipeline(near, filter, far, ended);
-    else pipeline(near, far, ended);
+    pipeline(near, far, ended);
     pipeline(far, near, ended);
   }
 

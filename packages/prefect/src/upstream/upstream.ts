@@ -8,12 +8,13 @@ import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
 import http, { type ClientRequest, type IncomingMessage, type ServerResponse, STATUS_CODES } from 'node:http';
 import https from 'node:https';
-import type { Transform } from 'node:stream';
+import type { Duplex, Transform } from 'node:stream';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Upgrade } from '../host.ts';
 import type { UpstreamAddress } from './address.ts';
-import { type IsOurs, withoutOurEvents, withoutOurMessages } from './foreign-events.ts';
-import { framingOf, headersHere, headersThere, type RawHeaders } from './headers.ts';
+import { dialUpstream, EventRelay } from './event-relay.ts';
+import { type IsOurs, isOurMessage, withoutOurEvents } from './foreign-events.ts';
+import { byName, framingOf, headersHere, headersThere, type RawHeaders } from './headers.ts';
 import { pathOf, targetOf } from './own-paths.ts';
 import { responseOn, Tunnels } from './tunnels.ts';
 import { asksForSettings, SettingsHere } from './ui-settings.ts';
@@ -52,12 +53,21 @@ interface Changes {
 /** An answer that is compressed, or that there is no need for, cannot be changed. */
 const UNCHANGEABLE = ['accept-encoding', 'if-none-match', 'if-modified-since'];
 
+/** What is agreed on by each end of a WebSocket for itself. */
+const OF_WEBSOCKETS = [
+  'sec-websocket-key',
+  'sec-websocket-version',
+  'sec-websocket-extensions',
+  'sec-websocket-protocol',
+];
+
 export class Upstream {
   readonly #options: UpstreamOptions;
   readonly #url: string;
   readonly #transport: typeof http | typeof https;
   readonly #agent: http.Agent;
   readonly #tunnels = new Tunnels();
+  readonly #events: EventRelay;
   readonly #answering = new Set<ServerResponse>();
   /** How it is named to servers on the way, and recognises itself. */
   readonly #name = `slotkeeper-${randomUUID()}`;
@@ -70,6 +80,7 @@ export class Upstream {
     this.#url = origin + prefix;
     this.#transport = origin.startsWith('https:') ? https : http;
     this.#agent = new this.#transport.Agent({ keepAlive: false });
+    this.#events = new EventRelay((text) => isOurMessage(text, options.isOurs));
   }
 
   /**
@@ -96,24 +107,45 @@ export class Upstream {
     if (this.#isClosed) return void socket.destroy();
     if (this.#isCircle(request)) return this.#refuseCircle(responseOn(request, socket));
     const target = targetOf(request.url);
-    const filter = EVENTS_IN.test(pathOf(target)) ? withoutOurMessages(this.#options.isOurs) : undefined;
-    const upgrade = ['Connection', 'Upgrade', 'Upgrade', request.headers.upgrade ?? 'websocket'];
-    // What is filtered must be readable.
-    const asked = this.#ask(request, target, upgrade, filter ? ['sec-websocket-extensions'] : []);
     this.#tunnels.begin(socket, head);
+    if (EVENTS_IN.test(pathOf(target))) this.#relayEvents(request, socket, target);
+    else this.#tunnel(request, socket, target);
+  };
+
+  #tunnel(request: IncomingMessage, socket: Duplex, target: string): void {
+    const upgrade = ['Connection', 'Upgrade', 'Upgrade', request.headers.upgrade ?? 'websocket'];
+    const asked = this.#ask(request, target, upgrade);
     const gone = (): unknown => asked.destroy();
     socket.once('close', gone);
     asked.on('upgrade', (agreement, far, farHead) => {
       socket.off('close', gone);
       this.#told(true);
-      this.#tunnels.open({ near: socket, far, farHead, agreement, filter });
+      this.#tunnels.open({ near: socket, far, farHead, agreement });
     });
     asked.on('response', (answer) => this.#relay(request, responseOn(request, socket), answer));
     asked.on('error', (error) => {
       if (!socket.destroyed) this.#fail(responseOn(request, socket), error);
     });
     asked.end();
-  };
+  }
+
+  #relayEvents(request: IncomingMessage, socket: Duplex, target: string): void {
+    const headers = byName(headersThere(request, this.#options.address, this.#name, OF_WEBSOCKETS));
+    const far = dialUpstream(this.#url + target, request, headers, CONNECT_MS);
+    const gone = (): void => far.terminate();
+    socket.once('close', gone);
+    const refused = (error: Error): void => {
+      if (!socket.destroyed) this.#fail(responseOn(request, socket), error);
+    };
+    far.once('error', refused);
+    far.once('open', () => {
+      far.off('error', refused);
+      this.#told(true);
+      this.#tunnels.handOver(socket);
+      this.#events.join({ request, socket }, far, () => socket.off('close', gone));
+    });
+    far.once('unexpected-response', (_asked, answer) => this.#relay(request, responseOn(request, socket), answer));
+  }
 
   /** Ends what is under way: WebSockets at once, answers when they are complete, or soon. */
   async close(): Promise<void> {

@@ -20,6 +20,8 @@ export interface Front {
   readonly url: string;
   readonly port: number;
   readonly log: readonly string[];
+  /** The connection that was opened last, as the front has it. */
+  lastSocket(): Socket;
   close(): Promise<void>;
 }
 
@@ -40,9 +42,13 @@ export async function startFront(upstreamUrl: string): Promise<Front> {
   app.post('/api/v2/concurrency_limits/leases/:id/renew', (_request, reply) =>
     reply.code(410).send({ detail: 'gone' }),
   );
+  let last: Socket | undefined;
+  app.server.on('connection', (socket) => {
+    last = socket;
+  });
   const url = await app.listen({ host: '127.0.0.1', port: 0 });
   onTestFinished(() => app.close());
-  return { url, port: Number(new URL(url).port), log, close: () => app.close() };
+  return { url, port: Number(new URL(url).port), log, lastSocket: () => last!, close: () => app.close() };
 }
 
 /** Both, and the front in front. */

@@ -1,7 +1,8 @@
 import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import type { IncomingMessage } from 'node:http';
-import { connect } from 'node:net';
+import { connect, type Socket } from 'node:net';
+import { setImmediate as turn } from 'node:timers/promises';
 import { expect, onTestFinished, test } from 'vitest';
 import { type ClientOptions, type ServerOptions, WebSocket, WebSocketServer } from 'ws';
 import { RawClient, start, startFront } from './scene.ts';
@@ -11,6 +12,8 @@ interface Pair {
   /** The client as the server behind sees it. */
   readonly far: WebSocket;
   readonly request: IncomingMessage;
+  /** The client's connection, as the front has it. */
+  readonly nearSocket: Socket;
 }
 
 /** A client connected through a front to a server behind. */
@@ -24,7 +27,7 @@ async function connected(
   const client = new WebSocket(`ws://127.0.0.1:${front.port}${path}`, protocols, options.client);
   onTestFinished(() => client.terminate());
   const [[far, request]] = await Promise.all([once(server, 'connection'), once(client, 'open')]);
-  return { client, far, request };
+  return { client, far, request, nearSocket: front.lastSocket() };
 }
 
 /** The next message, as it was sent. */
@@ -90,11 +93,29 @@ test('the path, its query and the header arrive; extensions and the sub-protocol
   });
 });
 
-test.each([
-  ['the client', ({ client, far }: Pair) => [client, far] as const],
-  ['the server', ({ client, far }: Pair) => [far, client] as const],
-])('the code and the reason with which %s closes reach the other end', async (_title, ends) => {
-  const [from, to] = ends(await connected());
+const TUNNEL = '/api/logs/out';
+const EVENTS = '/api/events/in';
+const PATHS = [[TUNNEL], [EVENTS]];
+const HANDSHAKE = [
+  'Connection: Upgrade',
+  'Upgrade: websocket',
+  'Sec-WebSocket-Version: 13',
+  'Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==',
+];
+
+const ENDS = {
+  'the client': ({ client, far }: Pick<Pair, 'client' | 'far'>) => [client, far] as const,
+  'the server': ({ client, far }: Pick<Pair, 'client' | 'far'>) => [far, client] as const,
+};
+type End = keyof typeof ENDS;
+
+test.each<[string, End]>([
+  [TUNNEL, 'the client'],
+  [TUNNEL, 'the server'],
+  [EVENTS, 'the client'],
+  [EVENTS, 'the server'],
+])('%s: the code and the reason with which %s closes reach the other end', async (path, end) => {
+  const [from, to] = ENDS[end](await connected({ path }));
   from.close(4321, 'enough');
   expect(await Promise.all([closed(to), closed(from)])).toEqual([
     [4321, 'enough'],
@@ -102,32 +123,48 @@ test.each([
   ]);
 });
 
-test.each([['/api/logs/out'], ['/api/events/in']])('%s: only the other end answers a ping', async (path) => {
+test.each<[End]>([['the client'], ['the server']])(
+  'events: a close of %s without a code has none there',
+  async (end) => {
+    const [from, to] = ENDS[end](await connected({ path: EVENTS }));
+    from.close();
+    expect(await closed(to)).toEqual([1005, '']);
+  },
+);
+
+test.each(PATHS)('%s: only the other end answers a ping', async (path) => {
   const { client, far } = await connected({ path, client: { autoPong: false }, server: { autoPong: false } });
+  const heard: string[] = [];
+  for (const [name, socket] of Object.entries({ client, far })) {
+    for (const what of ['ping', 'pong'] as const) socket.on(what, (data) => heard.push(`${name}: ${what} ${data}`));
+  }
   client.ping('a');
-  expect(String(await once(far, 'ping'))).toBe('a');
+  await once(far, 'ping');
   far.pong('b');
-  expect(String(await once(client, 'pong'))).toBe('b');
+  await once(client, 'pong');
   far.ping('c');
-  expect(String(await once(client, 'ping'))).toBe('c');
+  await once(client, 'ping');
+  client.send('done');
+  await once(far, 'message');
+  expect(heard).toEqual(['far: ping a', 'client: pong b', 'client: ping c']);
 });
 
-test('a server that is killed ends its clients without a close', async () => {
-  const { client, far } = await connected();
+test.each(PATHS)('%s: a server that is killed ends its clients without a close', async (path) => {
+  const { client, far } = await connected({ path });
   far.terminate();
   expect(await closed(client)).toEqual([1006, '']);
 });
 
-test('a client that is killed ends its connection there', async () => {
-  const { client, far } = await connected();
+test.each(PATHS)('%s: a client that is killed ends its connection there', async (path) => {
+  const { client, far } = await connected({ path });
   client.terminate();
   expect(await closed(far)).toEqual([1006, '']);
 });
 
-test('a client that goes away before the upstream has agreed takes its request along', async () => {
+test.each(PATHS)('%s: a client that goes away before the upstream has agreed takes its request along', async (path) => {
   const front = await start();
   const client = new RawClient(front);
-  client.send('GET /ws HTTP/1.1', 'Host: x', 'Connection: Upgrade', 'Upgrade: websocket', '');
+  client.send(`GET ${path} HTTP/1.1`, 'Host: x', ...HANDSHAKE, '');
   const [, far] = await once(front.server, 'upgrade');
   far.resume();
   client.socket.destroy();
@@ -135,24 +172,24 @@ test('a client that goes away before the upstream has agreed takes its request a
   far.end();
 });
 
-test('a refusal comes back as it is', async () => {
+test.each(PATHS)('%s: a refusal comes back as it is', async (path) => {
   const front = await start();
   front.server.on('upgrade', (_request, socket) => {
     socket.end('HTTP/1.1 403 Not You\r\nX-Why: no\r\nContent-Length: 4\r\n\r\nno!\n');
   });
   const client = new RawClient(front);
-  client.send('GET /ws HTTP/1.1', 'Host: x', 'Connection: Upgrade', 'Upgrade: websocket', '');
+  client.send(`GET ${path} HTTP/1.1`, 'Host: x', ...HANDSHAKE, '');
   const answer = await client.ended();
   expect(answer).toMatch(/^HTTP\/1\.1 403 Not You\r\n/);
   expect(answer).toContain('\r\nX-Why: no\r\n');
   expect(answer).toMatch(/\r\n\r\nno!\n$/);
 });
 
-test('an upstream that is away is 502', async () => {
+test.each(PATHS)('%s: an upstream that is away is 502', async (path) => {
   const { server, ...front } = await start();
   server.close();
   const client = new RawClient(front);
-  client.send('GET /ws HTTP/1.1', 'Host: x', 'Connection: Upgrade', 'Upgrade: websocket', '');
+  client.send(`GET ${path} HTTP/1.1`, 'Host: x', ...HANDSHAKE, '');
   expect(await client.ended()).toMatch(/^HTTP\/1\.1 502 .*ECONNREFUSED/s);
 });
 
@@ -231,4 +268,121 @@ test('a client that comes while the server stops is sent away, and the server st
   answer.resolve();
   await closing;
   await slow;
+});
+
+/** What the server behind receives, up to and with a ping that says `done`. */
+async function receivedUntilDone(far: WebSocket): Promise<readonly string[]> {
+  const heard: string[] = [];
+  far.on('message', (data, isBinary) => heard.push(isBinary ? `bytes ${data}` : String(data)));
+  await once(far, 'ping');
+  return heard;
+}
+
+test('events: a message in parts is left out whole, or passes; pings between its parts pass', async () => {
+  const { client, far } = await connected({ path: EVENTS });
+  const pings: string[] = [];
+  far.on('ping', (data) => pings.push(String(data)));
+  const heard = receivedUntilDone(far);
+  client.send('{"event":', { fin: false });
+  client.send('"ours.x"', { fin: false });
+  client.send('}');
+  client.send('{"event":', { fin: false });
+  client.send('"x"}');
+  client.send('{"event":"ours.x"}', { binary: true });
+  client.ping('done');
+  expect(await heard).toEqual(['{"event":"x"}', 'bytes {"event":"ours.x"}']);
+});
+
+test('events: a message that is longer than any event passes without being looked at', async () => {
+  const { client, far } = await connected({ path: EVENTS });
+  const long = `{"event":"ours.x","payload":"${'x'.repeat(1_100_000)}"}`;
+  const heard = receivedUntilDone(far);
+  client.send(long);
+  client.send('{"event":"ours.x"}');
+  client.ping('done');
+  expect((await heard).map(({ length }) => length)).toEqual([long.length]);
+});
+
+test('events: a message that is longer than a Prefect server takes ends the connection', async () => {
+  const { client, far } = await connected({ path: EVENTS });
+  client.send('x'.repeat(17_000_000));
+  expect([(await closed(client))[0], (await closed(far))[0]]).toEqual([1009, 1006]);
+});
+
+test('events: a message of endless empty frames ends the connection', async () => {
+  const { client, far } = await connected({ path: EVENTS });
+  client.send('x', { fin: false });
+  for (let i = 0; i < 20_000; i += 1) client.send('', { fin: false });
+  expect([(await closed(client))[0], (await closed(far))[0]]).toEqual([1008, 1006]);
+});
+
+test('events: what is no frame of the protocol ends the connection', async () => {
+  const front = await start();
+  const server = new WebSocketServer({ server: front.server });
+  onTestFinished(() => server.close());
+  const client = new RawClient(front);
+  client.send(`GET ${EVENTS} HTTP/1.1`, 'Host: x', ...HANDSHAKE, '');
+  const [far] = (await once(server, 'connection')) as [WebSocket];
+  await client.received('\r\n\r\n');
+  client.socket.write(Buffer.from([0xff, 0xff, 0xff]));
+  expect(await closed(far)).toEqual([1006, '']);
+});
+
+test.each(['the client', 'the server'] as const)(
+  'events: what %s says is not read while the other end does not read, and arrives when it does',
+  async (end) => {
+    const { client, far, nearSocket } = await connected({ path: EVENTS });
+    const [from, to] = ENDS[end]({ client, far });
+    to.pause();
+    const count = 400;
+    const text = 'x'.repeat(100_000);
+    for (let i = 0; i < count; i += 1) from.send(`${i} ${text}`);
+    // Much less than all of it is read.
+    if (end === 'the client') while (!nearSocket.isPaused()) await turn();
+    const heard: number[] = [];
+    const all = new Promise<void>((resolve) => {
+      to.on('message', (data) => {
+        heard.push(Number.parseInt(String(data), 10));
+        if (heard.length === count) resolve();
+      });
+    });
+    to.resume();
+    await all;
+    expect(heard).toEqual(Array.from({ length: count }, (_, i) => i));
+  },
+);
+
+test.each([
+  { offered: ['other', 'prefect'], agreed: 'prefect' },
+  { offered: ['prefect'], agreed: 'prefect' },
+  { offered: [], agreed: '' },
+])('events: of the sub-protocols $offered the upstream agrees to "$agreed"', async ({ offered, agreed }) => {
+  const handleProtocols = (names: Set<string>) => (names.has('prefect') ? 'prefect' : false);
+  const { client, far } = await connected({ path: EVENTS, protocols: offered, server: { handleProtocols } });
+  expect([client.protocol, far.protocol]).toEqual([agreed, agreed]);
+});
+
+test('events: a client that offers only another sub-protocol is taken without one', async () => {
+  const front = await start();
+  const server = new WebSocketServer({ server: front.server });
+  onTestFinished(() => server.close());
+  const client = new RawClient(front);
+  client.send(`GET ${EVENTS} HTTP/1.1`, 'Host: x', ...HANDSHAKE, 'Sec-WebSocket-Protocol: other', '');
+  const answer = await client.received('\r\n\r\n');
+  expect(answer).toMatch(/^HTTP\/1\.1 101 /);
+  expect(answer).not.toMatch(/sec-websocket-protocol/i);
+});
+
+test('events: the path, its query and the header arrive there', async () => {
+  const { request } = await connected({
+    path: `${EVENTS}?x=%20`,
+    client: { headers: { Authorization: 'Bearer k', Cookie: 'a=1', Origin: 'http://elsewhere.example' } },
+  });
+  expect(request.url).toBe(`${EVENTS}?x=%20`);
+  expect(request.headers).toMatchObject({
+    authorization: 'Bearer k',
+    cookie: 'a=1',
+    origin: 'http://elsewhere.example',
+    'x-forwarded-for': '127.0.0.1',
+  });
 });
