@@ -112,6 +112,24 @@ describe('a body with a bad', () => {
   });
 });
 
+describe('a body that', () => {
+  it.each([
+    ['is cut off', '{"names": ["x"], "slots":'],
+    [
+      'is nested deeper than anything that is asked',
+      `{"names": ["x"], "slots": 1, "more": ${'['.repeat(5_000)}${']'.repeat(5_000)}}`,
+    ],
+  ])('%s is refused as malformed, with its text', async (_what, text) => {
+    const { connection } = await start();
+    const { status, body } = await connection.ask('POST', `${V2}/increment`, { bytes: Buffer.from(text) });
+    expect(status).toBe(422);
+    expect(body).toMatchObject({
+      exception_detail: [{ type: 'json_invalid', loc: ['body'], msg: 'JSON decode error' }],
+      request_body: text,
+    });
+  });
+});
+
 describe('a path with', () => {
   it.each(['a%2Fb', 'a%25b', 'a%00b', 'x'.repeat(256), '%ED%A0%80', '..', '%zz'])(
     'the name %s is refused or not found',

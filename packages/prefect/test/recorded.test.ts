@@ -72,12 +72,18 @@ function ask(connection: Connection, { request, headers = {}, raw_body: sent }: 
   });
 }
 
+/** Of malformed JSON the fault is the same; where it is, and in which words, is the parser's own. */
+function inOurWords<T extends { readonly type: string }>(fault: T): T {
+  if (fault.type !== 'json_invalid') return fault;
+  return { ...fault, loc: ['body'], ctx: { error: expect.any(String) } };
+}
+
 /** What was recorded, in so far as it is compared. */
 function expectedOf(recorded: Recorded) {
   const { status, allow, body, detail } = recorded;
   const invalid = detail && {
     exception_message: 'Invalid request received.',
-    exception_detail: detail,
+    exception_detail: detail.map(inOurWords),
     request_body: sentBack(recorded),
   };
   const told = invalid ?? body;

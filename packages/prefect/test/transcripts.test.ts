@@ -85,6 +85,24 @@ const OTHERWISE: Readonly<Record<string, { readonly why: string; readonly told: 
       },
     },
   },
+  'Malformed JSON.': {
+    why: 'the place and the words are those of another parser',
+    told: {
+      body: {
+        exception_message: 'Invalid request received.',
+        exception_detail: [
+          {
+            type: 'json_invalid',
+            loc: ['body'],
+            msg: 'JSON decode error',
+            input: {},
+            ctx: { error: 'Unexpected end of JSON input' },
+          },
+        ],
+        request_body: '{"names":',
+      },
+    },
+  },
   'A tag given twice never fits, however free.': {
     why: 'a tag given twice counts once',
     told: { status: 200, headers: json, body: [{ id: '<uuid>', name: 'dup', limit: 5 }] },

@@ -1,6 +1,5 @@
 /** From the bytes of a request to what they say: JSON, something that is no JSON by its content type, or nothing. */
 import { PrefectError } from '../api/answers.ts';
-import { DEPTH_MAX, jsonFault } from './json-fault.ts';
 import { invalidRequest } from './validation.ts';
 
 export type Body =
@@ -9,6 +8,7 @@ export type Body =
   /** Not read as JSON, since its content type says that it is something else. */
   | { readonly is: 'text'; readonly text: string };
 
+const DEPTH_MAX = 100;
 const JSON_TYPE = /^application\/(?:[^;]+\+)?json\s*(?:;|$)/i;
 const utf8 = new TextDecoder('utf-8', { fatal: true });
 
@@ -36,18 +36,27 @@ function decode(bytes: Buffer): string {
 
 function parse(text: string): unknown {
   let value: unknown;
-  let malformed = false;
   try {
     value = JSON.parse(text);
-  } catch {
-    malformed = true;
+  } catch (error) {
+    throw malformed((error as Error).message, text);
   }
   const openers = text.match(/[[{]/g)?.length ?? 0;
-  const fault = malformed || openers > DEPTH_MAX ? jsonFault(text) : undefined;
-  if (!fault) return value;
-  const { error, position } = fault;
-  throw invalidRequest(
-    [{ type: 'json_invalid', loc: ['body', position], msg: 'JSON decode error', input: {}, ctx: { error } }],
+  if (openers > DEPTH_MAX && isDeeper(value, DEPTH_MAX))
+    throw malformed(`Nested deeper than ${DEPTH_MAX} levels`, text);
+  return value;
+}
+
+/** In the form of a Prefect server, which tells a position, too. The words are those of this parser, not of Python's. */
+function malformed(error: string, text: string): PrefectError {
+  return invalidRequest(
+    [{ type: 'json_invalid', loc: ['body'], msg: 'JSON decode error', input: {}, ctx: { error } }],
     text,
   );
+}
+
+/** What is nested too deeply cannot be worked on. */
+function isDeeper(value: unknown, levels: number): boolean {
+  if (typeof value !== 'object' || value === null) return false;
+  return levels === 0 || Object.values(value).some((inner) => isDeeper(inner, levels - 1));
 }
