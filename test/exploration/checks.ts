@@ -1,6 +1,6 @@
 /** What must be so in every state of an exploration, and what must come of it. */
 import { room } from '../../packages/engine/test/audit.ts';
-import { firstToGrant, type PlainLimit, type PlainWaiter } from '../../packages/engine/test/plain-line.ts';
+import { firstToGrant, type PlainLimit, type PlainWaiter } from '../../packages/engine/test/plain-wait-queue.ts';
 import type { World } from './world.ts';
 
 /** What must be so in every state: above all that nobody waits who could be granted. */

@@ -1,14 +1,17 @@
 /** Bugs in the engine, and in how replica, journal and client carry out what it decides. The simulation finds each. */
 import type { PlantedBug } from './planted-bug.ts';
 
-const engine = 'engine/src/engine.ts';
-const level = 'engine/src/level.ts';
-const line = 'engine/src/line.ts';
+const handleAcquire = 'engine/src/handle-acquire.ts';
+const handleLimits = 'engine/src/handle-limits.ts';
+const handleSessions = 'engine/src/handle-sessions.ts';
+const lapsedLeases = 'engine/src/lapsed-leases.ts';
 const leases = 'engine/src/leases.ts';
-const limits = 'engine/src/limits.ts';
+const level = 'engine/src/level.ts';
+const limitQueue = 'engine/src/limit-queue.ts';
 const sessions = 'engine/src/sessions.ts';
 const state = 'engine/src/state.ts';
 const tickets = 'engine/src/tickets.ts';
+const waitQueue = 'engine/src/wait-queue.ts';
 const replica = 'server/src/replica/replica.ts';
 const session = 'client/src/session.ts';
 
@@ -21,141 +24,141 @@ export const ENGINE: readonly PlantedBug[] = [
   },
   {
     name: 'room that is gained wakes nobody',
-    file: line,
-    find: '    this.#tryFirst(this.gate(name));',
-    replace: '    this.gate(name);',
+    file: waitQueue,
+    find: '    this.#tryFirst(this.limit(name));',
+    replace: '    this.limit(name);',
   },
   {
     name: 'who stood behind one that left is not tried',
-    file: line,
+    file: waitQueue,
     find: '      this.#tryLater(lane);\n      if (lane.parkedOn) this.#tryFirst(lane.parkedOn);',
     replace: '',
   },
   {
     name: 'whoever joins is not tried, so parks nowhere',
-    file: line,
+    file: waitQueue,
     find: '      this.#headChanged(lane);\n      this.#tryLater(lane);\n    }\n  }\n\n  /** To be granted or refused',
     replace: '      this.#headChanged(lane);\n    }\n  }\n\n  /** To be granted or refused',
   },
   {
     name: 'a reservation is not withdrawn',
-    file: line,
-    find: '  reserving.splice(reserving.indexOf(reservation), 1);',
+    file: limitQueue,
+    find: '    this.#reserving.splice(this.#reserving.indexOf(reservation), 1);',
     replace: '',
   },
   {
     name: 'the first in line is passed without count',
-    file: line,
-    find: '      gate.grants += 1;',
+    file: limitQueue,
+    find: '    this.#grants += 1;',
     replace: '',
   },
   {
     name: 'a limit that is raised, resumed or switched off wakes nobody',
-    file: line,
+    file: waitQueue,
     find: '      this.#tryLater(lane);\n      // The setting',
     replace: '      // The setting',
   },
   {
     name: 'who comes later passes those who are parked',
-    file: line,
-    find: '  if (firstParked && isBefore(head(firstParked).place, place)) return true;',
-    replace: '  if (firstParked && isBefore(head(firstParked).place, place)) void 0;',
+    file: limitQueue,
+    find: '    if (firstParked && isBefore(firstParked.head.place, place)) return true;',
+    replace: '    if (firstParked && isBefore(firstParked.head.place, place)) void 0;',
   },
   {
     name: 'a try is granted on a paused limit',
-    file: line,
-    find: "gate.limit.settings.mode === 'paused' || lacks(",
-    replace: 'lacks(',
+    file: waitQueue,
+    find: 'limit.isPaused || limit.lacks(',
+    replace: 'limit.lacks(',
   },
   {
     name: 'waiters are granted on a paused limit',
-    file: line,
-    find: "if (lane.gates.some((gate) => gate.limit.settings.mode === 'paused')) {",
-    replace: 'if (lane.gates.length === 0) {',
+    file: waitQueue,
+    find: 'if (lane.isPaused) {',
+    replace: 'if (lane.limits.length === 0) {',
   },
   {
     name: 'a priority puts back',
-    file: engine,
-    find: 'const latestMs = this.nowMs - priority * 1_000;',
-    replace: 'const latestMs = this.nowMs + priority * 1_000;',
+    file: handleAcquire,
+    find: 'const latestMs = ledger.nowMs - priority * 1_000;',
+    replace: 'const latestMs = ledger.nowMs + priority * 1_000;',
   },
   {
     name: 'an acquire that was granted is granted again as it is repeated',
-    file: engine,
+    file: handleAcquire,
     find: 'if (!lease && !ticket) return false;',
     replace: 'if (!ticket) return false;',
   },
   {
     name: 'what a client that comes back does not know of is kept',
-    file: engine,
-    find: '!(asked && isGranted(lease, asked))) this.#leases.release(lease);',
-    replace: 'false) this.#leases.release(lease);',
+    file: handleSessions,
+    find: '!(asked && isGrantOf(lease, asked))) leases.release(lease);',
+    replace: 'false) leases.release(lease);',
   },
   {
     name: 'a session that is back counts as lapsed',
-    file: engine,
-    find: '    session.lapsed = false;\n    for (const [id, token] of claims)',
-    replace: '    for (const [id, token] of claims)',
+    file: handleSessions,
+    find: '  sessions.revive(session);\n',
+    replace: '',
   },
   {
     name: 'a heartbeat does not move the deadline',
-    file: engine,
+    file: handleSessions,
     find: "if (session?.connected && session.connection === connection && session.lifeline === 'heartbeat') {",
     replace: 'if (session?.connected && session.connection > connection) {',
   },
   {
     name: 'leases of a dead client are never ended',
-    file: engine,
-    find: '      for (const lease of leases) this.#leases.expire(lease);',
+    file: handleSessions,
+    find: '    for (const lease of held) leases.expire(lease);',
     replace: '',
   },
   {
     name: 'grants are held back for ever after a start',
-    file: engine,
-    find: '      this.#line.heldBack = false;',
+    file: waitQueue,
+    find: '    this.#isHeldBack = false;',
     replace: '',
   },
   {
     name: 'a resume forgets that its waiters left the line',
-    file: engine,
-    find: '    for (const ticket of [...session.waiters]) this.#tickets.remove(ticket);\n    session.connection = connection;',
-    replace: '    session.connection = connection;',
+    file: handleSessions,
+    find: '  for (const ticket of [...tickets.ofSession(session)]) tickets.remove(ticket);\n  sessions.connect(session, connection);',
+    replace: '  sessions.connect(session, connection);',
   },
   {
     name: 'a connection that is displaced is not closed',
-    file: engine,
-    find: "    if (session.connected) this.#tellDisconnect(session, 'displaced');",
+    file: handleSessions,
+    find: "  if (session.connected) notifyDisconnect(parts, session, 'displaced');",
     replace: '',
   },
   {
     name: 'what is dead after its time to live lapses again and again',
-    file: engine,
-    find: 'if (session.lapsed || leases.length === 0) {',
-    replace: 'if (leases.length === 0) {',
+    file: handleSessions,
+    find: 'if (session.lapsed || held.length === 0) {',
+    replace: 'if (held.length === 0) {',
   },
   {
     name: 'expiry is not re-checked',
     file: sessions,
-    find: '      if (next.deadlineMs !== null && next.deadlineMs <= clock) {',
-    replace: '      if (next.deadlineMs !== null) {',
+    find: 'if (session.deadlineMs <= nowMs - this.#stalledMs) return session;',
+    replace: 'if (session) return session;',
   },
   {
     name: 'the time to live is counted thrice',
     file: sessions,
-    find: 'this.#leaseClock(nowMs) + inMs;',
-    replace: 'this.#leaseClock(nowMs) + inMs * 3;',
+    find: 'nowMs - this.#stalledMs + inMs);',
+    replace: 'nowMs - this.#stalledMs + inMs * 3);',
   },
   {
     name: 'the timeout of a waiter that left is not cancelled',
     file: tickets,
-    find: '    if (this.#timeouts.has(ticket)) this.#timeouts.remove(ticket);',
+    find: '    if (timeout) this.#deadlines.cancel(timeout);',
     replace: '',
   },
   {
     name: 'lapsed slots are counted one too many',
-    file: leases,
-    find: '      gate.lapsedSlots += slots;',
-    replace: '      gate.lapsedSlots += slots + 1;',
+    file: lapsedLeases,
+    find: '    this.#slots += slots;',
+    replace: '    this.#slots += slots + 1;',
   },
   {
     name: 'a lapsed lease that is made whole stays on offer',
@@ -166,7 +169,7 @@ export const ENGINE: readonly PlantedBug[] = [
   {
     name: 'a session remembers leases that are over',
     file: leases,
-    find: '    if (lease.amounts.length === 0) this.#sessions.get(lease.sessionId)?.leases.delete(lease.id);',
+    find: '    this.#sessions.removeLease(lease);',
     replace: '',
   },
   {
@@ -183,15 +186,15 @@ export const ENGINE: readonly PlantedBug[] = [
   },
   {
     name: 'who wants more than a limit has now is not told',
-    file: limits,
-    find: '      else if (active && wanted > slots) this.#hands.refuse(ticket, tooLarge(name, wanted, slots));',
+    file: handleLimits,
+    find: '    else if (active && wanted > slots) refuseTicket(parts, ticket, tooLarge(name, wanted, slots));',
     replace: '',
   },
   {
     name: 'waiters of a draining limit stay',
-    file: limits,
-    find: "      if (mode === 'draining') this.#hands.refuse(ticket, draining(name));\n      else if",
-    replace: '      if',
+    file: handleLimits,
+    find: "    if (mode === 'draining') refuseTicket(parts, ticket, draining(name));\n    else if",
+    replace: '    if',
   },
   {
     name: 'a missing limit is taken as allowed',
@@ -294,9 +297,9 @@ export const ENGINE: readonly PlantedBug[] = [
   },
   {
     name: 'nobody is woken as a rate gives back',
-    file: line,
-    find: 'const dueMs = lane ? roomAtMs(',
-    replace: 'const dueMs = lane && gate.limit.settings.slotDecayPerSecond === null ? roomAtMs(',
+    file: waitQueue,
+    find: 'const dueMs = roomAtMs(',
+    replace: 'const dueMs = at.limit.settings.slotDecayPerSecond !== null ? null : roomAtMs(',
   },
   {
     name: 'who waits for a rate is woken a second late',
@@ -324,7 +327,7 @@ export const ENGINE: readonly PlantedBug[] = [
   },
   {
     name: 'who waits for rates only stays as one becomes a semaphore',
-    file: limits,
+    file: handleLimits,
     find: 'ticket.request.ratesOnly && slotDecayPerSecond === null',
     replace: 'ticket.request.ratesOnly && slotDecayPerSecond === undefined',
   },

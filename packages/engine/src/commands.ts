@@ -1,12 +1,7 @@
 /** What the engine is asked, and what it answers. All of it is plain data: time and ids come in as arguments. */
 import type { Amounts, EngineMs, Fact, Holder, Lifeline, LimitSettings, Origin, ReleaseHow } from './facts.ts';
+import type { Place } from './place.ts';
 import type { Refusal } from './refusals.ts';
-
-/** A waiter's place in the one line: the time at which it joined minus its priority in seconds, then a number given as it joins. */
-export interface Place {
-  readonly atMs: EngineMs;
-  readonly number: number;
-}
 
 /** What to do about a name that is no limit: refuse, leave it out with a warning, or create the limit with these settings. */
 export type OnMissing = 'error' | 'allow' | NewLimit;

@@ -1,14 +1,15 @@
 /** Why an acquire waits: the same answer for the timeout error, the API and the command line. */
-import type { Place } from './commands.ts';
 import type { Amounts, EngineMs, Holder } from './facts.ts';
 import { freeSlots, room, slotsWithoutLease } from './level.ts';
-import { type Gate, isBefore, type Lane, type Line, type Waiter } from './line.ts';
+import type { Lane, LimitQueue } from './limit-queue.ts';
+import { isBefore, type Place } from './place.ts';
 import { slotsIn } from './state.ts';
+import type { WaitQueue } from './wait-queue.ts';
 
 export interface Explanation {
   /** The acquire's lease id. */
   readonly ticket: string;
-  /** 1 for the first in line for the limits it lacks. */
+  /** 1 for the first in the wait queue of the limits it lacks. */
   readonly position: number;
   /** Connected waiters before it for the limits it lacks. */
   readonly ahead: number;
@@ -20,7 +21,7 @@ export interface Explanation {
 export interface Lack {
   readonly name: string;
   readonly wanted: number;
-  /** Free now, whoever may come before; with waiters ahead that is not enough. */
+  /** Free now, waiters ahead not counted. */
   readonly free: number;
   /** The longest holders first, ten at the most. */
   readonly heldBy: readonly {
@@ -32,39 +33,37 @@ export interface Lack {
 }
 
 /** Of an acquire that is not granted. It looks at each lane of its limits and at each waiter ahead, and not at those behind. */
-export function explain<W extends Waiter<W>>(
-  line: Line<W>,
+export function explain(
+  queue: WaitQueue,
   ticket: string,
   amounts: Amounts,
   place: Place,
   nowMs: EngineMs,
 ): Explanation {
-  const gates = amounts.map(([name, slots]) => ({ gate: line.gate(name), slots }));
-  const isAhead = (waiter: W): boolean => isBefore(waiter.place, place);
-  const lanesAhead = new Set<Lane<W>>();
-  const lacking = gates.filter(({ gate, slots }) => {
-    const lanes = [...gate.lanes].filter((lane) => isAhead(lane.queue.peek() as W));
+  const wanted = amounts.map(([name, slots]) => ({ at: queue.limit(name), slots }));
+  const lanesAhead = new Set<Lane>();
+  const lacking = wanted.filter(({ at, slots }) => {
+    const lanes = [...at.lanes].filter(({ head }) => isBefore(head.place, place));
     for (const lane of lanes) lanesAhead.add(lane);
-    return lanes.length > 0 || slots > room(gate.limit, gate.lapsedSlots, nowMs) || gate.limit.settings.mode !== 'open';
+    return lanes.length > 0 || slots > room(at.limit, at.lapsed.slots, nowMs) || at.limit.settings.mode !== 'open';
   });
   let ahead = 0;
-  for (const lane of lanesAhead) ahead += lane.queue.countBefore(isAhead);
+  for (const lane of lanesAhead) ahead += lane.countBefore(place);
   return {
     ticket,
     position: ahead + 1,
     ahead,
-    lacking: lacking.map(({ gate, slots }) => lack(gate, slots, nowMs)),
+    lacking: lacking.map(({ at, slots }) => lack(at, slots, nowMs)),
     text: sentence(lacking, ahead, nowMs),
   };
 }
 
-function lack<W extends Waiter<W>>(gate: Gate<W>, wanted: number, nowMs: EngineMs): Lack {
-  const { limit } = gate;
+function lack({ limit, lapsed }: LimitQueue, wanted: number, nowMs: EngineMs): Lack {
   const longest = [...limit.leases.values()].slice(0, 10);
   return {
     name: limit.name,
     wanted,
-    free: freeSlots(limit, gate.lapsedSlots, nowMs),
+    free: freeSlots(limit, lapsed.slots, nowMs),
     heldBy: longest.map((lease) => ({
       leaseId: lease.id,
       holder: lease.holder,
@@ -74,15 +73,11 @@ function lack<W extends Waiter<W>>(gate: Gate<W>, wanted: number, nowMs: EngineM
   };
 }
 
-function sentence<W extends Waiter<W>>(
-  lacking: readonly { gate: Gate<W>; slots: number }[],
-  ahead: number,
-  nowMs: EngineMs,
-): string {
+function sentence(lacking: readonly { at: LimitQueue; slots: number }[], ahead: number, nowMs: EngineMs): string {
   if (lacking.length === 0) return 'it has just become free, or the server is about to start granting.';
-  const parts = lacking.map(({ gate: { limit, lapsedSlots }, slots }) => {
+  const parts = lacking.map(({ at: { limit, lapsed }, slots }) => {
     if (limit.settings.mode !== 'open') return `'${limit.name}' is ${limit.settings.mode}`;
-    const free = freeSlots(limit, lapsedSlots, nowMs);
+    const free = freeSlots(limit, lapsed.slots, nowMs);
     const { slotDecayPerSecond } = limit.settings;
     if (slotDecayPerSecond !== null) {
       return `wants ${slots} of '${limit.name}', of which ${free} of ${limit.settings.slots} are free (${Number(slotDecayPerSecond.toPrecision(3))} come back a second)`;

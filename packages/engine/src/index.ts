@@ -1,8 +1,10 @@
+export { type Bounds, DEFAULT_BOUNDS } from './bounds.ts';
 export type * from './commands.ts';
-export { type Bounds, DEFAULT_BOUNDS, Engine, HOLD_BACK_MS } from './engine.ts';
+export { Engine, HOLD_BACK_MS } from './engine.ts';
 export type { Explanation, Lack } from './explain.ts';
 export type * from './facts.ts';
 export { slotsWithoutLease } from './level.ts';
+export type { Place } from './place.ts';
 export { notFound, queueFull, type Refusal, type RefusalCode, resumed } from './refusals.ts';
 export { canonical, emptyState, evolve, type Lease, type Limit, type State, slotsIn } from './state.ts';
 export type { HolderView, LimitView, WaiterView } from './views.ts';

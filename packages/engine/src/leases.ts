@@ -1,34 +1,49 @@
 /**
  * Leases: the one place where slots are taken, given back, and lent on. A lease that is not kept alive lapses: its slots
- * count as free, and whoever needs them ends it; until then it can be made whole again.
+ * count as free, and a grant that needs them ends it; until then it can be made whole again.
  */
 import type { Amounts, Fact, Holder, ReleaseHow } from './facts.ts';
+import { BrokenInvariant } from './invariant.ts';
 import type { Ledger } from './ledger.ts';
 import { assertWithin, room } from './level.ts';
-import type { Gate, Line } from './line.ts';
 import { leaseRevoked } from './refusals.ts';
 import type { Session, Sessions } from './sessions.ts';
 import type { Lease } from './state.ts';
-import type { Ticket } from './tickets.ts';
+import type { WaitQueue } from './wait-queue.ts';
+
+/**
+ * What a lease is to this engine, which the journal does not know:
+ *
+ *        grant ──▶ held ◀── make whole ── lapsed
+ *                   │ └──── lapse ─────────▶ │
+ *                   └── end ──▶ (gone) ◀─────┘
+ */
+export type LeaseState = 'held' | 'lapsed';
 
 export class Leases {
   readonly #ledger: Ledger;
-  readonly #line: Line<Ticket>;
-  readonly #sessions: Sessions<Ticket>;
+  readonly #queue: WaitQueue;
+  readonly #sessions: Sessions;
+  /** Of each lease that is not simply held. */
+  readonly #states = new Map<string, Exclude<LeaseState, 'held'>>();
+  /** Invariant: each grant's is greater. */
+  #lastToken = 0;
 
-  constructor(ledger: Ledger, line: Line<Ticket>, sessions: Sessions<Ticket>) {
+  constructor(ledger: Ledger, queue: WaitQueue, sessions: Sessions) {
     this.#ledger = ledger;
-    this.#line = line;
+    this.#queue = queue;
     this.#sessions = sessions;
   }
 
+  /** Undefined: there is no such lease. */
+  stateOf(id: string): LeaseState | undefined {
+    return this.#ledger.state.leases.has(id) ? (this.#states.get(id) ?? 'held') : undefined;
+  }
+
   /** The slots must be free, or held by leases that have lapsed. `refunds`: what it takes of rates is its own, too. */
-  take(session: Session<Ticket>, id: string, amounts: Amounts, holder: Holder, refunds: boolean): Lease {
+  take(session: Session, id: string, amounts: Amounts, holder: Holder, refunds: boolean): Lease {
     const { nowMs } = this.#ledger;
-    for (const [name, slots] of amounts) {
-      const gate = this.#line.gate(name);
-      if (gate.lapsed.size > 0) this.#endLapsed(gate, slots);
-    }
+    for (const [name, slots] of amounts) this.#endLapsed(name, slots);
     const { lifeline, ttlMs, origin } = session;
     this.#ledger.record({
       type: 'lease.granted',
@@ -42,55 +57,61 @@ export class Leases {
       refunds,
       origin,
     });
-    for (const [name] of amounts) assertWithin(this.#ledger.limit(name), nowMs);
-    this.#line.granted(amounts);
     const lease = this.#ledger.lease(id);
-    session.leases.set(id, lease);
+    if (lease.token <= this.#lastToken) throw new BrokenInvariant(`token ${lease.token} follows ${this.#lastToken}`);
+    this.#lastToken = lease.token;
+    for (const [name] of amounts) assertWithin(this.#ledger.limit(name), nowMs);
+    this.#queue.granted(amounts);
+    this.#sessions.addLease(session, lease);
     if (lifeline === 'renewal') this.#sessions.setDeadline(session, nowMs, ttlMs);
     return lease;
   }
 
-  /** Of all its limits, or of `names` only. The line is to be settled afterwards. */
+  /** Of all its limits, or of `names` only. The wait queue is to be served afterwards. */
   release(lease: Lease, how: ReleaseHow = 'returned', names: readonly string[] | null = null): void {
     const amounts = names ? lease.amounts.filter(([name]) => names.includes(name)) : lease.amounts;
     this.#end(lease, { type: 'lease.released', at: this.#ledger.nowMs, leaseId: lease.id, names, how }, amounts);
-    if (how === 'undone') for (const [name] of lease.spent) this.#line.roomGained(name);
+    if (how === 'undone') for (const [name] of lease.spent) this.#queue.roomGained(name);
   }
 
-  /** The line is to be settled afterwards. */
+  /** The wait queue is to be served afterwards. */
   expire(lease: Lease): void {
     this.#end(lease, { type: 'lease.expired', at: this.#ledger.nowMs, leaseId: lease.id });
   }
 
-  /** Its holder is told why. The line is to be settled afterwards. */
+  /** Its holder is told why. The wait queue is to be served afterwards. */
   revoke(lease: Lease, reason: string): void {
-    const { id, sessionId: session } = lease;
+    const { id, sessionId } = lease;
     this.#end(lease, { type: 'lease.revoked', at: this.#ledger.nowMs, leaseId: id, reason });
-    this.#ledger.tell({ type: 'ended', sessionId: session, leaseId: id, refusal: leaseRevoked(id, reason) });
+    this.#ledger.notify({ type: 'ended', sessionId, leaseId: id, refusal: leaseRevoked(id, reason) });
   }
 
-  /** Nothing was heard of its holder in time. The line is to be settled afterwards. */
+  /** Nothing was heard of its holder in time. The wait queue is to be served afterwards. */
   lapse(lease: Lease): void {
+    if (this.stateOf(lease.id) !== 'held') throw new BrokenInvariant(`lease ${lease.id} lapses, and is not held`);
+    this.#states.set(lease.id, 'lapsed');
     for (const [name, slots] of lease.amounts) {
-      const gate = this.#line.gate(name);
-      gate.lapsed.set(lease.id, lease);
-      gate.lapsedSlots += slots;
-      this.#line.roomGained(name);
+      this.#queue.limit(name).lapsed.add(lease, slots);
+      this.#queue.roomGained(name);
     }
   }
 
   /** Its holder is back. False if somebody waits for its slots: then it is to end. */
   makeWhole(lease: Lease): boolean {
-    for (const [name] of lease.amounts) if (this.#line.isWantedNow(name)) return false;
+    if (this.stateOf(lease.id) !== 'lapsed') throw new BrokenInvariant(`lease ${lease.id} is whole already`);
+    for (const [name] of lease.amounts) if (this.#queue.isWantedNow(name)) return false;
     this.#takeOffLapsed(lease, lease.amounts);
+    this.#states.delete(lease.id);
     return true;
   }
 
-  /** As many as the slots need, the oldest first. */
-  #endLapsed({ limit, lapsed }: Gate<Ticket>, slots: number): void {
-    for (const lease of lapsed.values()) {
+  /** As many lapsed leases as the slots need, the oldest first. */
+  #endLapsed(name: string, slots: number): void {
+    const { limit, lapsed } = this.#queue.limit(name);
+    if (lapsed.slots === 0) return;
+    for (let first = lapsed.first; first; first = lapsed.first) {
       if (room(limit, 0, this.#ledger.nowMs) >= slots) return;
-      this.expire(lease);
+      this.expire(first);
     }
   }
 
@@ -98,14 +119,14 @@ export class Leases {
   #end(lease: Lease, fact: Fact, amounts: Amounts = lease.amounts): void {
     this.#takeOffLapsed(lease, amounts);
     this.#ledger.record(fact);
-    for (const [name] of amounts) this.#line.roomGained(name);
-    if (lease.amounts.length === 0) this.#sessions.get(lease.sessionId)?.leases.delete(lease.id);
+    for (const [name] of amounts) this.#queue.roomGained(name);
+    if (lease.amounts.length > 0) return;
+    this.#states.delete(lease.id);
+    this.#sessions.removeLease(lease);
   }
 
   #takeOffLapsed(lease: Lease, amounts: Amounts): void {
-    for (const [name, slots] of amounts) {
-      const gate = this.#line.gate(name);
-      if (gate.lapsed.delete(lease.id)) gate.lapsedSlots -= slots;
-    }
+    if (!this.#states.has(lease.id)) return;
+    for (const [name] of amounts) this.#queue.limit(name).lapsed.delete(lease);
   }
 }

@@ -1,4 +1,4 @@
-/** The books of one engine: its durable state, and what the step under way has written so far. */
+/** The books of one engine: its durable state, and the facts and notices of the step under way. */
 import type { Notice, Step } from './commands.ts';
 import type { EngineMs, Fact } from './facts.ts';
 import type { Refusal } from './refusals.ts';
@@ -9,7 +9,7 @@ const NONE: readonly never[] = [];
 export class Ledger {
   readonly state: State;
   #nowMs: EngineMs;
-  /** Null while there is none: most steps have no fact, or nothing to say. */
+  /** Null while there is none: most steps have no fact, or no notice. */
   #facts: Fact[] | null = null;
   #notices: Notice[] | null = null;
 
@@ -33,15 +33,15 @@ export class Ledger {
     return { facts: this.#facts ?? NONE, notices: this.#notices ?? NONE, refusal };
   }
 
-  /** The fact has happened: the state has changed, and the host is to make it durable. */
+  /** The fact has happened: the state changes, and the host is to make it durable. */
   record(fact: Fact): void {
     evolve(this.state, fact);
     if (this.#facts) this.#facts.push(fact);
     else this.#facts = [fact];
   }
 
-  /** To be told to a session once what has been recorded so far is durable. */
-  tell(notice: Notice): void {
+  /** To be delivered to a session once what has been recorded so far is durable. */
+  notify(notice: Notice): void {
     if (this.#notices) this.#notices.push(notice);
     else this.#notices = [notice];
   }

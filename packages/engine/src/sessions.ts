@@ -1,53 +1,65 @@
 /** Sessions and their deadlines. A session's deadline is that of all its leases. */
-
-import type { Lifeline, Origin } from './facts.ts';
-import { Heap } from './heap.ts';
+import { type Deadline, type Deadlines, newDeadline } from './deadlines.ts';
+import type { EngineMs, Lifeline, Origin } from './facts.ts';
+import { BrokenInvariant } from './invariant.ts';
 import type { Lease } from './state.ts';
 
-export interface Session<Ticket> {
+export interface Session {
   readonly id: string;
   readonly lifeline: Lifeline;
   /** That of its leases. */
   readonly origin: Origin;
   /** Null: it does not expire. */
-  ttlMs: number | null;
+  readonly ttlMs: number | null;
   /** The number of its last connection; 0 before the first. */
+  readonly connection: number;
+  readonly connected: boolean;
+  /** Not heard of in time: its leases have lapsed, and it ends at its next deadline. */
+  readonly lapsed: boolean;
+  /** When it lapses, or ends if it has; on the lease clock. Null: never. */
+  readonly deadlineMs: EngineMs | null;
+  readonly leases: ReadonlyMap<string, Lease>;
+}
+
+/** Only this file changes a session. */
+interface OwnSession extends Session {
+  ttlMs: number | null;
   connection: number;
   connected: boolean;
-  /** Not heard of in time: its leases' slots are free for others, and it ends at its next deadline. */
   lapsed: boolean;
-  /** When it lapses, or ends if it has; on the lease clock. Null: never. */
-  deadlineMs: number | null;
+  deadlineMs: EngineMs | null;
   readonly leases: Map<string, Lease>;
-  readonly waiters: Set<Ticket>;
-  /** When the deadline is looked at next: at it or before, since signs of life move the deadline alone. */
-  dueMs: number;
-  inDue: number;
+  /** When `deadlineMs` is looked at next: then or before, since a sign of life moves `deadlineMs` alone. */
+  readonly deadline: Deadline;
 }
 
 /**
- * All sessions, and a clock for their deadlines that stands still while the host could not run: the server's own downtime
- * counts against no lease.
+ * All sessions, and the lease clock: it stands still while the host could not run, so the server's own downtime counts
+ * against no lease.
  */
-export class Sessions<Ticket> {
-  readonly #sessions = new Map<string, Session<Ticket>>();
-  readonly #due: Heap<'inDue', Session<Ticket>> = new Heap('inDue', (a, b) => a.dueMs < b.dueMs);
+export class Sessions {
+  readonly #deadlines: Deadlines;
+  readonly #sessions = new Map<string, OwnSession>();
   #stalledMs = 0;
+
+  constructor(deadlines: Deadlines) {
+    this.#deadlines = deadlines;
+  }
 
   get size(): number {
     return this.#sessions.size;
   }
 
-  get(id: string): Session<Ticket> | undefined {
+  get(id: string): Session | undefined {
     return this.#sessions.get(id);
   }
 
-  [Symbol.iterator](): IterableIterator<Session<Ticket>> {
+  [Symbol.iterator](): IterableIterator<Session> {
     return this.#sessions.values();
   }
 
-  add(id: string, lifeline: Lifeline, ttlMs: number | null, origin: Origin): Session<Ticket> {
-    const session: Session<Ticket> = {
+  add(id: string, lifeline: Lifeline, ttlMs: number | null, origin: Origin): Session {
+    const session: OwnSession = {
       id,
       lifeline,
       origin,
@@ -57,77 +69,94 @@ export class Sessions<Ticket> {
       lapsed: false,
       deadlineMs: null,
       leases: new Map(),
-      waiters: new Set(),
-      dueMs: 0,
-      inDue: -1,
+      deadline: newDeadline('session', id),
     };
     this.#sessions.set(id, session);
     return session;
   }
 
-  delete(session: Session<Ticket>): void {
+  delete(session: Session): void {
     this.#sessions.delete(session.id);
-    if (this.#due.has(session)) this.#due.remove(session);
+    this.#deadlines.cancel(own(session).deadline);
   }
 
+  connect(session: Session, connection: number): void {
+    if (connection <= session.connection) throw new BrokenInvariant(`connection ${connection} is not a later one`);
+    own(session).connection = connection;
+    own(session).connected = true;
+  }
+
+  disconnect(session: Session): void {
+    own(session).connected = false;
+  }
+
+  setTtl(session: Session, ttlMs: number | null): void {
+    own(session).ttlMs = ttlMs;
+  }
+
+  lapse(session: Session): void {
+    if (session.lapsed) throw new BrokenInvariant(`session ${session.id} lapses twice`);
+    own(session).lapsed = true;
+  }
+
+  /** Its client is back, and what it holds has not lapsed any more. */
+  revive(session: Session): void {
+    own(session).lapsed = false;
+  }
+
+  addLease(session: Session, lease: Lease): void {
+    own(session).leases.set(lease.id, lease);
+  }
+
+  removeLease({ id, sessionId }: Lease): void {
+    this.#sessions.get(sessionId)?.leases.delete(id);
+  }
+
+  // Deadlines
+
+  /** The host could not run for so long. What is looked at too early now is looked at again. */
   stalled(byMs: number): void {
     this.#stalledMs += byMs;
   }
 
   /** `inMs` from `nowMs`, a time of the engine; null: never. */
-  setDeadline(session: Session<Ticket>, nowMs: number, inMs: number | null): void {
-    session.deadlineMs = inMs === null ? null : this.#leaseClock(nowMs) + inMs;
-    this.#schedule(session);
+  setDeadline(session: Session, nowMs: EngineMs, inMs: number | null): void {
+    this.#schedule(own(session), inMs === null ? null : nowMs - this.#stalledMs + inMs);
   }
 
-  /** Moves its deadline by `byMs`. */
-  prolong(session: Session<Ticket>, byMs: number): void {
-    if (session.deadlineMs === null) throw new Error('a session has no deadline to prolong');
-    session.deadlineMs += byMs;
-    this.#schedule(session);
+  /** Moves its deadline by one time to live: the time after which what has lapsed ends. */
+  prolong(session: Session): void {
+    const { deadlineMs, ttlMs } = session;
+    if (deadlineMs === null || ttlMs === null) throw new BrokenInvariant('a session without a deadline is prolonged');
+    this.#schedule(own(session), deadlineMs + ttlMs);
   }
 
   /** The session's deadline as a time of the engine, if the host does not stall before. */
-  deadlineOf(session: Session<Ticket>): number | null {
+  deadlineOf(session: Session): EngineMs | null {
     return session.deadlineMs === null ? null : session.deadlineMs + this.#stalledMs;
   }
 
-  /** Takes out the session whose deadline is the first to have come; undefined when none has. */
-  nextOverdue(nowMs: number): Session<Ticket> | undefined {
-    const clock = this.#leaseClock(nowMs);
-    for (let next = this.#due.peek(); next && next.dueMs <= clock; next = this.#due.peek()) {
-      if (next.deadlineMs !== null && next.deadlineMs <= clock) {
-        this.#due.remove(next);
-        return next;
-      }
-      if (next.deadlineMs === null) {
-        this.#due.remove(next);
-      } else {
-        next.dueMs = next.deadlineMs;
-        this.#due.moved(next);
-      }
+  /** A session whose deadline has come. It is to be prolonged or to end. */
+  takeOverdue(nowMs: EngineMs): Session | undefined {
+    for (let due = this.#deadlines.take('session', nowMs); due; due = this.#deadlines.take('session', nowMs)) {
+      const session = this.#sessions.get(due.of);
+      if (!session) throw new BrokenInvariant(`session ${due.of} is gone, its deadline is not`);
+      if (session.deadlineMs === null) continue;
+      if (session.deadlineMs <= nowMs - this.#stalledMs) return session;
+      this.#schedule(session, session.deadlineMs);
     }
     return undefined;
   }
 
-  /** When a deadline may come, as a time of the engine; null: none is set. */
-  get wakeAtMs(): number | null {
-    const next = this.#due.peek();
-    return next ? next.dueMs + this.#stalledMs : null;
+  #schedule(session: OwnSession, deadlineMs: EngineMs | null): void {
+    session.deadlineMs = deadlineMs;
+    const atMs = this.deadlineOf(session);
+    if (atMs === null) return;
+    if (this.#deadlines.isSet(session.deadline) && session.deadline.atMs <= atMs) return;
+    this.#deadlines.set(session.deadline, atMs);
   }
+}
 
-  #schedule(session: Session<Ticket>): void {
-    if (session.deadlineMs === null) return;
-    if (!this.#due.has(session)) {
-      session.dueMs = session.deadlineMs;
-      this.#due.push(session);
-    } else if (session.deadlineMs < session.dueMs) {
-      session.dueMs = session.deadlineMs;
-      this.#due.moved(session);
-    }
-  }
-
-  #leaseClock(nowMs: number): number {
-    return nowMs - this.#stalledMs;
-  }
+function own(session: Session): OwnSession {
+  return session as OwnSession;
 }

@@ -1,6 +1,8 @@
 /** What people and programs see of limits, holders and waiters. All times are milliseconds since 1970. */
-import type { Place } from './commands.ts';
-import type { EngineMs, Holder, LimitMode } from './facts.ts';
+import type { Amounts, EngineMs, Holder, LimitMode } from './facts.ts';
+import { freeSlots, takenSlots } from './level.ts';
+import type { Parts } from './parts.ts';
+import type { Place } from './place.ts';
 
 export interface LimitView {
   readonly name: string;
@@ -47,4 +49,39 @@ export interface WaiterView {
   readonly connected: boolean;
   /** The limit it waits for, which lacks room for it; null while its client is away, a limit of it is paused, or the server has just started. */
   readonly blockedOn: string | null;
+}
+
+export function limitView({ ledger, queue, tickets }: Parts, name: string, nowMs: EngineMs): LimitView | undefined {
+  const limit = ledger.state.limits.get(name);
+  if (!limit) return undefined;
+  const taken = takenSlots(limit, 0, nowMs);
+  const free = freeSlots(limit, queue.limit(name).lapsed.slots, nowMs);
+  return { name, ...limit.settings, taken, free, holders: limit.leases.size, waiters: tickets.countFor(name) };
+}
+
+export function* holderViews({ ledger, sessions }: Parts, name: string | null): Iterable<HolderView> {
+  const leases = name === null ? ledger.state.leases : ledger.state.limits.get(name)?.leases;
+  for (const lease of leases?.values() ?? []) {
+    const { id: leaseId, token, holder, grantedAtMs: sinceMs } = lease;
+    const session = sessions.get(lease.sessionId);
+    const expiresAtMs = session ? sessions.deadlineOf(session) : null;
+    yield { leaseId, token, limits: slotsOf(lease.amounts), holder, sinceMs, expiresAtMs };
+  }
+}
+
+export function waiterViews({ tickets }: Parts, name: string | null): WaiterView[] {
+  return tickets.waitingFor(name).map(({ session, request, joinedAtMs, waiter }) => ({
+    ticket: waiter.leaseId,
+    limits: slotsOf(waiter.amounts),
+    holder: request.holder,
+    sinceMs: joinedAtMs,
+    priority: request.priority,
+    place: waiter.place,
+    connected: session.connected,
+    blockedOn: waiter.lane?.parkedOn?.limit.name ?? null,
+  }));
+}
+
+function slotsOf(amounts: Amounts): SlotsOf[] {
+  return amounts.map(([name, slots]) => ({ name, slots }));
 }

@@ -4,7 +4,7 @@
  */
 import type { AcquireRequest, Amounts, Claim, Command, LimitPatch, Place, RefusalCode } from '../src/index.ts';
 import { type Happening, levelOf, without } from './plain-level.ts';
-import { firstToGrant, inOrder, type PlainLimit, type PlainWaiter } from './plain-line.ts';
+import { firstToGrant, inOrder, type PlainLimit, type PlainWaiter } from './plain-wait-queue.ts';
 
 export interface ModelLimit extends PlainLimit {
   name: string;

@@ -1,0 +1,143 @@
+/** Acquires: asked, asked again by a client that is back, and given up. */
+import { type Admission, admit } from './admission.ts';
+import type { AcquireRequest } from './commands.ts';
+import { explain } from './explain.ts';
+import type { Amounts } from './facts.ts';
+import { ensureLimit } from './handle-limits.ts';
+import { grant, grantAgain, isGrantOf, refuse } from './outcomes.ts';
+import { forgetIfIdle, type Parts } from './parts.ts';
+import type { Place } from './place.ts';
+import { leaseIdInUse, queueFull, type Refusal, timedOut } from './refusals.ts';
+import type { Session } from './sessions.ts';
+import type { Ticket } from './tickets.ts';
+
+export function acquire(parts: Parts, sessionId: string, request: AcquireRequest): undefined {
+  const { queue, ledger } = parts;
+  const session = connected(parts, sessionId);
+  if (answeredAgain(parts, session, request)) return;
+  const admission = admitted(parts, session, request);
+  if (!admission) return;
+  const { amounts, missing } = admission;
+  const { leaseId } = request;
+  const place = placeFor(parts, request);
+  if (amounts.length === 0 || queue.fits(amounts, place, ledger.nowMs)) {
+    grant(parts, session, request, amounts, missing, ledger.nowMs);
+  } else if (request.timeoutMs === 0 && queue.heldBackUntilMs === null) {
+    refuse(parts, session, leaseId, timedOut(0, explain(queue, leaseId, amounts, place, ledger.nowMs)));
+  } else {
+    enqueue(parts, session, request, admission, place);
+  }
+}
+
+/** Its client is back, with the place that it had, if any. The wait queue is to be served afterwards. */
+export function resumeAcquire(parts: Parts, session: Session, request: AcquireRequest): void {
+  if (answeredAgain(parts, session, request)) return;
+  const admission = admitted(parts, session, request);
+  if (!admission) return;
+  const { amounts, missing } = admission;
+  if (amounts.length === 0) grant(parts, session, request, amounts, missing, parts.ledger.nowMs);
+  else enqueue(parts, session, request, admission, placeFor(parts, request));
+}
+
+export function cancel(parts: Parts, sessionId: string, leaseId: string): undefined {
+  const { tickets, leases, ledger } = parts;
+  const ticket = tickets.get(leaseId);
+  const lease = ledger.state.leases.get(leaseId);
+  if (ticket?.session.id === sessionId) tickets.remove(ticket);
+  else if (lease?.sessionId === sessionId) leases.release(lease, 'undone');
+  forgetIfIdle(parts, sessionId);
+}
+
+/** The host closes a connection in the same turn in which its session is notified of the disconnect. */
+function connected({ sessions }: Parts, id: string): Session {
+  const session = sessions.get(id);
+  if (!session?.connected) throw new Error('an acquire of a session that is not connected');
+  return session;
+}
+
+/** The same acquire again is the same acquire. */
+function answeredAgain(parts: Parts, session: Session, request: AcquireRequest): boolean {
+  const lease = parts.ledger.state.leases.get(request.leaseId);
+  const ticket = parts.tickets.get(request.leaseId);
+  if (!lease && !ticket) return false;
+  const owner = lease ? lease.sessionId : ticket?.session.id;
+  const isSame = lease
+    ? isGrantOf(lease, request)
+    : JSON.stringify(ticket?.request.amounts) === JSON.stringify(request.amounts);
+  if (owner !== session.id || !isSame) refuse(parts, session, request.leaseId, leaseIdInUse(request.leaseId));
+  else if (lease) grantAgain(parts, lease, request);
+  else if (ticket) notifyQueued(parts, ticket);
+  return true;
+}
+
+/** Undefined if it was refused. Limits that are to be created are there afterwards. */
+function admitted(parts: Parts, session: Session, request: AcquireRequest): Admission | undefined {
+  const { ledger, tickets, bounds } = parts;
+  const admission = admit(ledger.state, request);
+  const { leasesPerSession } = bounds;
+  // Each that waits may become a lease.
+  const isFull = session.leases.size + tickets.ofSession(session).size >= leasesPerSession;
+  const refusal = admission.refusal ?? (isFull ? queueFull('leases of one client', leasesPerSession) : undefined);
+  if (refusal) {
+    refuse(parts, session, request.leaseId, refusal);
+    return undefined;
+  }
+  const { onMissing, limitIds } = request;
+  if (typeof onMissing !== 'object') return admission;
+  for (const [i, name] of admission.missing.entries()) ensureLimit(parts, name, limitIds[i] as string, onMissing);
+  return { ...admission, missing: [] };
+}
+
+/** A new place, or the one it had: never one in the future, which no engine gave. */
+function placeFor({ queue, ledger }: Parts, { place, priority }: AcquireRequest): Place {
+  const latestMs = ledger.nowMs - priority * 1_000;
+  return place ? { atMs: Math.min(place.atMs, latestMs), number: place.number } : queue.placeAt(latestMs);
+}
+
+function enqueue(
+  parts: Parts,
+  session: Session,
+  request: AcquireRequest,
+  { amounts, missing }: Admission,
+  place: Place,
+): void {
+  const { heldBackUntilMs } = parts.queue;
+  const { timeoutMs } = request;
+  // A try is decided before the step is over, so it needs no room among those who wait.
+  const isDecidedNow = timeoutMs === 0 && heldBackUntilMs === null;
+  const full = isDecidedNow ? undefined : whyFull(parts, session, amounts, request.place !== null);
+  if (full) {
+    refuse(parts, session, request.leaseId, full);
+    return;
+  }
+  // While grants are held back a try cannot be decided: it waits for that moment, and no longer.
+  const tryAtMs = timeoutMs === 0 ? heldBackUntilMs : null;
+  const timeoutAtMs = tryAtMs ?? (timeoutMs === null ? null : parts.ledger.nowMs + timeoutMs);
+  notifyQueued(parts, parts.tickets.add({ session, request, missing, amounts, place, timeoutAtMs }));
+}
+
+/** Why no more may wait. A waiter that has a place keeps it on its limits. */
+function whyFull(
+  { tickets, bounds, ledger }: Parts,
+  session: Session,
+  amounts: Amounts,
+  hadPlace: boolean,
+): Refusal | undefined {
+  const { waiters, waitersPerSession } = bounds;
+  if (tickets.size >= waiters) return queueFull('waiters on this server', waiters);
+  if (tickets.ofSession(session).size >= waitersPerSession)
+    return queueFull('waiters of one client', waitersPerSession);
+  for (const [name] of hadPlace ? [] : amounts) {
+    const { maxWaiters } = ledger.limit(name).settings;
+    if (maxWaiters !== null && tickets.countFor(name) >= maxWaiters) {
+      return queueFull(`waiters of limit '${name}'`, maxWaiters, { name });
+    }
+  }
+  return undefined;
+}
+
+/** A try has no position in the wait queue, even while it waits for the end of the hold-back. */
+function notifyQueued({ ledger }: Parts, { session, request, waiter }: Ticket): void {
+  if (request.timeoutMs === 0) return;
+  ledger.notify({ type: 'queued', sessionId: session.id, leaseId: waiter.leaseId, place: waiter.place });
+}

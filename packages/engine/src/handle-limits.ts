@@ -1,0 +1,162 @@
+/** Limits, as they are set by hand: created, changed, deleted, renamed, reset. The wait queue is to be served after each. */
+import type { DirectGrant, LimitPatch } from './commands.ts';
+import type { Amounts, LimitSettings } from './facts.ts';
+import { grant, refuseTicket } from './outcomes.ts';
+import { forgetIfIdle, type Parts } from './parts.ts';
+import {
+  draining,
+  hasHolders,
+  nameInUse,
+  notFound,
+  notRates,
+  type Refusal,
+  slotsNeeded,
+  tooLarge,
+} from './refusals.ts';
+import type { Limit } from './state.ts';
+import type { Ticket } from './tickets.ts';
+
+const NEW_LIMIT: Omit<LimitSettings, 'slots'> = {
+  slotDecayPerSecond: null,
+  active: true,
+  mode: 'open',
+  overtakes: 16,
+  maxWaiters: null,
+  description: null,
+};
+
+/** Creates it if it is not there; `id` is then its own. */
+export function ensureLimit(
+  { ledger, queue }: Parts,
+  name: string,
+  id: string,
+  patch: LimitPatch,
+): Refusal | undefined {
+  if (ledger.state.limits.has(name)) return undefined;
+  const { slots } = patch;
+  if (slots === undefined) return slotsNeeded(name);
+  ledger.record({ type: 'limit.set', at: ledger.nowMs, name, id, settings: { ...NEW_LIMIT, ...patch, slots } });
+  queue.add(ledger.limit(name));
+  return undefined;
+}
+
+export function setLimit(parts: Parts, name: string, id: string, patch: LimitPatch): Refusal | undefined {
+  const { ledger, queue } = parts;
+  const limit = ledger.state.limits.get(name);
+  if (!limit) return ensureLimit(parts, name, id, patch);
+  const settings: LimitSettings = { ...limit.settings, ...patch };
+  if (JSON.stringify(settings) === JSON.stringify(limit.settings)) return undefined;
+  ledger.record({ type: 'limit.set', at: ledger.nowMs, name, id: limit.id, settings });
+  refuseHopeless(parts, name, settings);
+  queue.changed(name);
+  return undefined;
+}
+
+/** Refused while it has holders, unless forced. Waiters that allow it to be missing wait on without it; others are refused. */
+export function deleteLimit(parts: Parts, name: string, force: boolean): Refusal | undefined {
+  const { ledger, queue } = parts;
+  const limit = ledger.state.limits.get(name);
+  if (!limit) return notFound([name]);
+  if (limit.leases.size > 0 && !force) return hasHolders(name, limit.leases.size);
+  revokeAll(parts, limit, `its limit '${name}' was deleted`);
+  const waiting = withdrawWaiters(parts, name);
+  ledger.record({ type: 'limit.deleted', at: ledger.nowMs, name });
+  queue.delete(name);
+  for (const ticket of waiting) waitOnWithout(parts, name, ticket);
+  return undefined;
+}
+
+/** Its leases keep their slots; for those who wait its old name is one that no limit has. */
+export function renameLimit(parts: Parts, name: string, to: string): Refusal | undefined {
+  const { ledger, queue } = parts;
+  if (!ledger.state.limits.has(name)) return notFound([name]);
+  if (name === to) return undefined;
+  if (ledger.state.limits.has(to)) return nameInUse(to);
+  const waiting = withdrawWaiters(parts, name);
+  ledger.record({ type: 'limit.renamed', at: ledger.nowMs, name, to });
+  queue.rename(name, to);
+  for (const ticket of waiting) waitOnWithout(parts, name, ticket);
+  return undefined;
+}
+
+/** So many slots count as taken, or as many as leases hold if these are more. */
+export function occupyLimit({ ledger, queue }: Parts, name: string, slots: number): Refusal | undefined {
+  if (!ledger.state.limits.has(name)) return notFound([name]);
+  ledger.record({ type: 'limit.occupied', at: ledger.nowMs, name, slots });
+  queue.roomGained(name);
+  return undefined;
+}
+
+/** Gives back slots that were taken without a lease. Names that no limit has are passed over. */
+export function returnSlots({ ledger, queue }: Parts, amounts: Amounts): undefined {
+  const existing = amounts.filter(([name]) => ledger.state.limits.has(name));
+  if (existing.length === 0) return;
+  ledger.record({ type: 'slots.returned', at: ledger.nowMs, amounts: existing });
+  for (const [name] of existing) queue.roomGained(name);
+}
+
+/** Revokes every lease on it, frees what else is taken, then takes one slot for each of `grants`: all, or nothing changes. */
+export function resetLimit(parts: Parts, name: string, grants: readonly DirectGrant[]): Refusal | undefined {
+  const { ledger, sessions, leases } = parts;
+  const limit = ledger.state.limits.get(name);
+  if (!limit) return notFound([name]);
+  const { active, slots } = limit.settings;
+  if (active && grants.length > slots) return tooLarge(name, grants.length, slots);
+  revokeAll(parts, limit, `limit '${name}' was reset`);
+  if (limit.level > 0) occupyLimit(parts, name, 0);
+  for (const { leaseId, sessionId, ttlMs, holder } of grants) {
+    const session = sessions.add(sessionId, 'renewal', ttlMs, 'prefect-tag');
+    leases.take(session, leaseId, [[name, 1]], holder, true);
+  }
+  return undefined;
+}
+
+/** Refuses those who can no longer be granted, whether their clients are there or not. */
+function refuseHopeless(parts: Parts, name: string, { active, slots, slotDecayPerSecond, mode }: LimitSettings): void {
+  for (const ticket of parts.tickets.waitingFor(name)) {
+    const wanted = ticket.waiter.amounts.find(([other]) => other === name)?.[1] ?? 0;
+    if (mode === 'draining') refuseTicket(parts, ticket, draining(name));
+    else if (active && wanted > slots) refuseTicket(parts, ticket, tooLarge(name, wanted, slots));
+    else if (ticket.request.ratesOnly && slotDecayPerSecond === null) refuseTicket(parts, ticket, notRates([name]));
+  }
+}
+
+/** The name is about to be no limit's: refuses the waiters that do not allow that, and returns the others, taken out. */
+function withdrawWaiters(parts: Parts, name: string): readonly Ticket[] {
+  const waitingOn: Ticket[] = [];
+  // Before those who wait on are taken out: a session for which nothing waits any more is forgotten.
+  for (const ticket of parts.tickets.waitingFor(name)) {
+    if (ticket.request.onMissing === 'allow') waitingOn.push(ticket);
+    else refuseTicket(parts, ticket, notFound([name]));
+  }
+  for (const ticket of waitingOn) parts.tickets.remove(ticket);
+  return waitingOn;
+}
+
+/** Grants or queues it again without the limit that is gone, at its place. */
+function waitOnWithout(parts: Parts, name: string, { session, request, missing, joinedAtMs, timeout, waiter }: Ticket) {
+  const amounts = waiter.amounts.filter(([other]) => other !== name);
+  const without = [...missing, name];
+  if (amounts.length === 0 && session.connected) {
+    grant(parts, session, request, amounts, without, joinedAtMs);
+    return;
+  }
+  const grantsAsItJoined = waiter.grantsAsItJoined.filter((_, i) => waiter.amounts[i]?.[0] !== name);
+  const timeoutAtMs = timeout?.atMs ?? null;
+  parts.tickets.add({
+    session,
+    request,
+    missing: without,
+    amounts,
+    place: waiter.place,
+    timeoutAtMs,
+    grantsAsItJoined,
+  });
+}
+
+function revokeAll(parts: Parts, limit: Limit, reason: string): void {
+  for (const lease of [...limit.leases.values()]) {
+    parts.leases.revoke(lease, reason);
+    forgetIfIdle(parts, lease.sessionId);
+  }
+}

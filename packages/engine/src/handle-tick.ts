@@ -1,0 +1,41 @@
+/** Time: what has become due is handled, in the order that deadlines.ts states. */
+import { lapseOrEnd } from './handle-sessions.ts';
+import { serveQueue, timeOut } from './outcomes.ts';
+import type { Parts } from './parts.ts';
+import type { Lease } from './state.ts';
+
+/** As any step begins: waiters for whom enough has come back by itself are granted. */
+export function serveGrownRoom(parts: Parts): void {
+  const { deadlines, queue, ledger } = parts;
+  let due = deadlines.take('room', ledger.nowMs);
+  if (!due) return;
+  for (; due; due = deadlines.take('room', ledger.nowMs)) queue.roomGained(due.of);
+  serveQueue(parts);
+}
+
+export function tick(parts: Parts): undefined {
+  const { deadlines, queue, tickets, ledger } = parts;
+  if (deadlines.take('hold-back', ledger.nowMs)) queue.endHoldBack();
+  lapseOverdue(parts);
+  serveQueue(parts);
+  for (;;) {
+    const due = deadlines.take('timeout', ledger.nowMs);
+    if (!due) return;
+    timeOut(parts, tickets.known(due.of));
+    // Another one that stood behind it may fit now, though its time may be over too.
+    serveQueue(parts);
+  }
+}
+
+/** Sessions lapse or end; what lapses is then on offer in the order in which it is to be ended. */
+function lapseOverdue(parts: Parts): void {
+  const { sessions, leases, ledger } = parts;
+  const lapsing: { readonly deadlineMs: number; readonly lease: Lease }[] = [];
+  for (let session = sessions.takeOverdue(ledger.nowMs); session; session = sessions.takeOverdue(ledger.nowMs)) {
+    const deadlineMs = session.deadlineMs as number;
+    for (const lease of lapseOrEnd(parts, session)) lapsing.push({ deadlineMs, lease });
+  }
+  lapsing.sort((a, b) => a.deadlineMs - b.deadlineMs || a.lease.token - b.lease.token);
+  // A session may have been overdue twice: then its leases have ended already.
+  for (const { lease } of lapsing) if (leases.stateOf(lease.id) === 'held') leases.lapse(lease);
+}
