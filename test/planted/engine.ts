@@ -223,9 +223,9 @@ export const ENGINE: readonly PlantedBug[] = [
   },
   {
     name: 'a snapshot is read without its last lease',
-    file: 'journal/src/snapshot.ts',
-    find: 'for (const lease of list(leases)) addLease',
-    replace: 'for (const lease of list(leases).slice(0, -1)) addLease',
+    file: 'journal/src/snapshot-reader.ts',
+    find: 'for (const lease of this.#leases) addLease',
+    replace: 'for (const lease of this.#leases.slice(0, -1)) addLease',
   },
   {
     name: 'a replay stops before the last fact',
@@ -315,7 +315,7 @@ export const ENGINE: readonly PlantedBug[] = [
   },
   {
     name: 'a snapshot has the level of a rate for an older one',
-    file: 'journal/src/snapshot.ts',
+    file: 'journal/src/snapshot-rows.ts',
     find: 'levelAtMs: ms(levelAtMs),',
     replace: 'levelAtMs: ms(levelAtMs) && ms(createdAtMs),',
   },

@@ -6,5 +6,14 @@ export type * from './facts.ts';
 export { slotsWithoutLease } from './level.ts';
 export type { Place } from './place.ts';
 export { notFound, queueFull, type Refusal, type RefusalCode, resumed } from './refusals.ts';
-export { canonical, emptyState, evolve, type Lease, type Limit, type State, slotsIn } from './state.ts';
+export {
+  canonical,
+  emptyState,
+  evolve,
+  type Lease,
+  type Limit,
+  type SnapshotUnderWay,
+  type State,
+  slotsIn,
+} from './state.ts';
 export type { HolderView, LimitView, WaiterView } from './views.ts';

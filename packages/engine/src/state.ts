@@ -19,6 +19,8 @@ export interface Limit {
   levelAtMs: EngineMs;
   /** Leases that hold slots here, in the order of their grants. */
   readonly leases: Map<string, Lease>;
+  /** `State.snapshots` as it came to be, or as a snapshot last wrote it. */
+  snapshot: number;
 }
 
 export interface Lease {
@@ -40,6 +42,17 @@ export interface Lease {
    */
   spent: Amounts;
   readonly origin: Origin;
+  /** `State.snapshots` as it came to be, or as a snapshot last wrote it. */
+  snapshot: number;
+}
+
+/**
+ * A snapshot that is written while the state goes on changing. It needs each limit and lease as it was when the snapshot
+ * began, so each that has an older `snapshot` number is announced before it changes.
+ */
+export interface SnapshotUnderWay {
+  limitChanges(limit: Limit): void;
+  leaseChanges(lease: Lease): void;
 }
 
 export interface State {
@@ -49,10 +62,13 @@ export interface State {
   atMs: EngineMs;
   readonly limits: Map<string, Limit>;
   readonly leases: Map<string, Lease>;
+  /** How many snapshots were begun in this process. */
+  snapshots: number;
+  snapshotUnderWay: SnapshotUnderWay | null;
 }
 
 export function emptyState(): State {
-  return { position: 0, atMs: 0, limits: new Map(), leases: new Map() };
+  return { position: 0, atMs: 0, limits: new Map(), leases: new Map(), snapshots: 0, snapshotUnderWay: null };
 }
 
 /** Applies one fact. Facts come from `step` or from a journal, so one that does not fit is a bug or a damaged journal: it throws. */
@@ -63,6 +79,7 @@ export function evolve(state: State, fact: Fact): void {
     case 'limit.set': {
       const limit = state.limits.get(fact.name);
       if (limit) {
+        announceLimit(state, limit);
         const before = limit.settings.slotDecayPerSecond;
         setLevel(limit, levelAt(limit, fact.at), fact.at);
         limit.settings = fact.settings;
@@ -82,12 +99,13 @@ export function evolve(state: State, fact: Fact): void {
           level: 0,
           levelAtMs: fact.at,
           leases: new Map(),
+          snapshot: state.snapshots,
         });
       }
       return;
     }
     case 'limit.deleted': {
-      const limit = known(state.limits, fact.name, fact);
+      const limit = changing(state, fact.name, fact);
       if (limit.leases.size > 0)
         throw new Error(`limit '${fact.name}' is deleted with ${limit.leases.size} leases on it`);
       state.limits.delete(fact.name);
@@ -95,19 +113,19 @@ export function evolve(state: State, fact: Fact): void {
       return;
     }
     case 'limit.renamed': {
-      const limit = known(state.limits, fact.name, fact);
+      const limit = changing(state, fact.name, fact);
       if (state.limits.has(fact.to)) throw new Error(`limit '${fact.name}' is renamed to '${fact.to}', which exists`);
       rename(state, limit, fact.to);
       limit.updatedAtMs = fact.at;
       return;
     }
     case 'limit.occupied': {
-      const limit = known(state.limits, fact.name, fact);
+      const limit = changing(state, fact.name, fact);
       setLevel(limit, Math.max(fact.slots, Math.min(levelAt(limit, fact.at), limit.held)), fact.at);
       return;
     }
     case 'slots.returned':
-      for (const [name, slots] of fact.amounts) lower(known(state.limits, name, fact), slots, fact.at);
+      for (const [name, slots] of fact.amounts) lower(changing(state, name, fact), slots, fact.at);
       return;
     case 'lease.granted': {
       if (state.leases.has(fact.leaseId)) throw new Error(`lease ${fact.leaseId} is granted twice`);
@@ -124,18 +142,19 @@ export function evolve(state: State, fact: Fact): void {
         amounts: spent.length === 0 ? fact.amounts : fact.amounts.filter((amount) => !spent.includes(amount)),
         spent,
         origin: fact.origin,
+        snapshot: state.snapshots,
       };
       state.leases.set(lease.id, lease);
-      for (const [name, slots] of fact.amounts) raise(known(state.limits, name, fact), slots, fact.at);
+      for (const [name, slots] of fact.amounts) raise(changing(state, name, fact), slots, fact.at);
       for (const [name, slots] of lease.amounts) {
-        const limit = known(state.limits, name, fact);
+        const limit = changing(state, name, fact);
         limit.held += slots;
         limit.leases.set(lease.id, lease);
       }
       return;
     }
     case 'lease.renewed': {
-      const lease = known(state.leases, fact.leaseId, fact);
+      const lease = changingLease(state, fact.leaseId, fact);
       lease.ttlMs = fact.ttlMs;
       lease.renewed = true;
       return;
@@ -143,7 +162,7 @@ export function evolve(state: State, fact: Fact): void {
     case 'lease.released':
     case 'lease.expired':
     case 'lease.revoked': {
-      const lease = known(state.leases, fact.leaseId, fact);
+      const lease = changingLease(state, fact.leaseId, fact);
       const names = fact.type === 'lease.released' ? fact.names : null;
       const how = fact.type === 'lease.released' ? fact.how : 'returned';
       letGo(state, lease, names, how !== 'left', fact);
@@ -160,7 +179,7 @@ function letGo(state: State, lease: Lease, names: readonly string[] | null, free
   if (names && amounts.length < names.length)
     throw new Error(`a ${fact.type} fact names ${names.join()}, and lease ${lease.id} does not hold all of them`);
   for (const [name, slots] of amounts) {
-    const limit = known(state.limits, name, fact);
+    const limit = changing(state, name, fact);
     limit.held -= slots;
     if (frees) lower(limit, slots, fact.at);
     limit.leases.delete(lease.id);
@@ -171,20 +190,26 @@ function letGo(state: State, lease: Lease, names: readonly string[] | null, free
 /** As if it had not been granted, but for what of it may have decayed: that may have been granted again. */
 function refund(state: State, lease: Lease, fact: Fact): void {
   for (const [name, slots] of lease.spent) {
-    const limit = known(state.limits, name, fact);
+    const limit = changing(state, name, fact);
     const decayed = ((limit.settings.slotDecayPerSecond ?? 0) * (fact.at - lease.grantedAtMs)) / 1_000;
     lower(limit, Math.max(0, slots - decayed), fact.at);
   }
 }
 
 function forgetSpent(state: State, name: string): void {
-  for (const lease of state.leases.values()) lease.spent = lease.spent.filter(([other]) => other !== name);
+  for (const lease of state.leases.values()) {
+    if (slotsIn(lease.spent, name) === undefined) continue;
+    announceLease(state, lease);
+    lease.spent = lease.spent.filter(([other]) => other !== name);
+  }
 }
 
 function rename(state: State, limit: Limit, to: string): void {
   const renamed = (amounts: Amounts): Amounts =>
     amounts.map(([name, slots]) => [name === limit.name ? to : name, slots]);
   for (const lease of state.leases.values()) {
+    if (slotsIn(lease.spent, limit.name) === undefined && slotsIn(lease.amounts, limit.name) === undefined) continue;
+    announceLease(state, lease);
     lease.spent = renamed(lease.spent);
     lease.amounts = renamed(lease.amounts);
   }
@@ -203,10 +228,28 @@ function isRate(limit: Limit | undefined): boolean {
   return limit !== undefined && limit.settings.slotDecayPerSecond !== null;
 }
 
-function known<T>(map: ReadonlyMap<string, T>, key: string, fact: Fact): T {
-  const value = map.get(key);
-  if (value === undefined) throw new Error(`a ${fact.type} fact names '${key}', which does not exist`);
-  return value;
+/** The limit that a fact changes. */
+function changing(state: State, name: string, fact: Fact): Limit {
+  const limit = state.limits.get(name);
+  if (!limit) throw new Error(`a ${fact.type} fact names limit '${name}', which does not exist`);
+  announceLimit(state, limit);
+  return limit;
+}
+
+/** The lease that a fact changes. */
+function changingLease(state: State, leaseId: string, fact: Fact): Lease {
+  const lease = state.leases.get(leaseId);
+  if (!lease) throw new Error(`a ${fact.type} fact names lease '${leaseId}', which does not exist`);
+  announceLease(state, lease);
+  return lease;
+}
+
+function announceLimit({ snapshotUnderWay, snapshots }: State, limit: Limit): void {
+  if (snapshotUnderWay !== null && limit.snapshot !== snapshots) snapshotUnderWay.limitChanges(limit);
+}
+
+function announceLease({ snapshotUnderWay, snapshots }: State, lease: Lease): void {
+  if (snapshotUnderWay !== null && lease.snapshot !== snapshots) snapshotUnderWay.leaseChanges(lease);
 }
 
 /**

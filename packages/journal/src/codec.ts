@@ -1,6 +1,6 @@
 /**
  * Facts as text and back: the one place that knows how a batch is written. Each fact is a JSON array: what it is, its
- * time, then its fields in a fixed order. A change of it is a new format version (sqlite-file.ts).
+ * time, then its fields in a fixed order. A change of it is a new format (formats.ts).
  */
 import type {
   Amounts,
@@ -22,7 +22,6 @@ import {
   ms,
   msOrNull,
   oneOf,
-  parse,
   positiveOrNull,
   text,
   textOrNull,
@@ -51,11 +50,6 @@ const TAGS = {
 
 export function encodeFacts(facts: readonly Fact[]): string {
   return JSON.stringify(facts.map(encodeFact));
-}
-
-/** @throws Malformed on anything that `encodeFacts` of this version does not write. */
-export function decodeFacts(encoded: string): Fact[] {
-  return list(parse(encoded)).map(decodeFact);
 }
 
 function encodeFact(fact: Fact): readonly unknown[] {
@@ -88,7 +82,8 @@ function encodeFact(fact: Fact): readonly unknown[] {
   }
 }
 
-function decodeFact(value: unknown): Fact {
+/** @throws Malformed on anything that `encodeFacts` does not write. */
+export function decodeFact(value: unknown): Fact {
   const fields = list(value);
   const [tag, time, ...rest] = fields;
   const at = ms(time);
@@ -149,13 +144,13 @@ function decodeFact(value: unknown): Fact {
   }
 }
 
-function encodeSettings(settings: LimitSettings): readonly unknown[] {
+/** Snapshots have settings, holders, amounts, lifelines and origins in the same form. */
+export function encodeSettings(settings: LimitSettings): readonly unknown[] {
   const { slots, slotDecayPerSecond, active, mode, overtakes, maxWaiters, description } = settings;
   const decay = positiveOrNull(slotDecayPerSecond);
   return [count(slots), decay, active, mode, count(overtakes), countOrNull(maxWaiters), description];
 }
 
-/** Snapshots have settings, holders, amounts, lifelines and origins in the same form. */
 export function decodeSettings(value: unknown): LimitSettings {
   const [slots, slotDecayPerSecond, active, mode, overtakes, maxWaiters, description] = tuple(value, 7);
   return {
@@ -169,7 +164,7 @@ export function decodeSettings(value: unknown): LimitSettings {
   };
 }
 
-function encodeHolder({ type, id, label, host, pid }: Holder): readonly unknown[] {
+export function encodeHolder({ type, id, label, host, pid }: Holder): readonly unknown[] {
   return [type, id, label, host, countOrNull(pid)];
 }
 

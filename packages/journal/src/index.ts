@@ -10,5 +10,5 @@ export {
 } from './journal.ts';
 export { MemoryJournal, MemoryStore } from './memory.ts';
 export { catchUp, replay } from './replay.ts';
-export { decodeState } from './snapshot.ts';
+export { SnapshotWriter } from './snapshot-writer.ts';
 export { SqliteJournal } from './sqlite.ts';

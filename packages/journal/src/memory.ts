@@ -87,10 +87,13 @@ export class MemoryJournal implements Journal {
     if (position <= (store.snapshot?.position ?? 0)) return;
     const kept: string[] = [];
     for (const part of parts) {
-      if (kept.length > 0) await new Promise<void>((resolve) => this.#host.soon(resolve));
+      if (kept.length > 0) {
+        await new Promise<void>((resolve) => this.#host.soon(resolve));
+        this.#current();
+      }
       kept.push(part);
     }
-    this.#current().snapshot = { position, parts: kept };
+    store.snapshot = { position, parts: kept };
   }
 
   async read(after: number, limit: number): Promise<readonly StoredFact[]> {

@@ -1,7 +1,8 @@
 /** From what a journal holds to the state: the newest snapshot, and each fact after it. */
 import { emptyState, evolve, type State } from '@slotkeeper/engine';
+import { Malformed } from './fields.ts';
 import { type Followed, type Journal, JournalError, type Snapshot, type StoredFact } from './journal.ts';
-import { decodeState } from './snapshot.ts';
+import { SnapshotReader } from './snapshot-reader.ts';
 
 /**
  * Resolves to the state as of the journal's last fact.
@@ -36,13 +37,14 @@ function apply(state: State, { position, fact }: StoredFact): void {
 }
 
 async function restore({ position, parts }: Snapshot): Promise<State> {
-  let encoded = '';
-  for await (const part of parts) encoded += part;
+  const reader = new SnapshotReader();
   let state: State;
   try {
-    state = decodeState(encoded);
+    for await (const part of parts) reader.add(part);
+    state = reader.finish();
   } catch (error) {
-    throw damaged(`the snapshot at position ${position} cannot be read: ${reason(error)}`, error);
+    if (!(error instanceof Malformed)) throw error;
+    throw damaged(`the snapshot at position ${position} cannot be read: ${error.message}`, error);
   }
   if (state.position !== position)
     throw damaged(`the snapshot at position ${position} says that it is of ${state.position}`);

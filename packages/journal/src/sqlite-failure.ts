@@ -25,6 +25,15 @@ export function damaged(file: string, what: string, cause?: unknown): JournalErr
   return new JournalError('DAMAGED', `'${file}' is damaged: ${what}. ${RESTORE}`, { cause });
 }
 
+/** For appends there may be enough; they say so themselves. */
+export function nearlyFull(file: string, needed: number): JournalError {
+  const mebibytes = needed / 2 ** 20;
+  return new JournalError(
+    'IO',
+    `Cannot write a snapshot to '${file}': the disk has less than ${mebibytes} MiB left. Free some space.`,
+  );
+}
+
 const RESTORE = 'Keep a copy of it and restore a backup; nothing was changed.';
 
 function diagnose(file: string, cause: unknown): [code: JournalErrorCode, what: string, next: string] {

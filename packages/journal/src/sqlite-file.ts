@@ -15,6 +15,7 @@ import {
 } from 'node:fs';
 import { dirname, resolve } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
+import { FORMAT, isKnown } from './formats.ts';
 import { JournalError } from './journal.ts';
 import { damaged } from './sqlite-failure.ts';
 import { checkLog } from './sqlite-log.ts';
@@ -22,9 +23,6 @@ import { SCHEMA } from './sqlite-tables.ts';
 
 /** `SLOT` in ASCII: tells our files from other programs' databases. */
 const APPLICATION_ID = 0x534c4f54;
-
-/** Of the tables and of what codec.ts and snapshot.ts write. A file of a greater format is left alone. */
-const FORMAT = 4;
 
 /** With those above it; durable, and for its owner alone: a journal holds the ids of sessions, which are secrets. */
 export function makeFolder(folder: string): void {
@@ -111,21 +109,25 @@ function configure(db: DatabaseSync, file: string): void {
   db.exec('PRAGMA wal_checkpoint(TRUNCATE)');
 }
 
+export function formatOf(db: DatabaseSync): number {
+  return pragma(db, 'user_version');
+}
+
 function checkFormat(db: DatabaseSync, file: string): void {
   const id = pragma(db, 'application_id');
   if (id !== APPLICATION_ID) throw damaged(file, 'it is a database of another program');
-  const format = pragma(db, 'user_version');
+  const format = formatOf(db);
   if (format > FORMAT)
     throw new JournalError(
       'NEWER_FORMAT',
       `'${file}' was written by a newer Slotkeeper (format ${format}, this one knows ${FORMAT}): start that version, or restore a backup of this one.`,
     );
-  if (format >= 1 && format < FORMAT)
+  if (format === 1 || format === 2)
     throw new JournalError(
       'OLDER_FORMAT',
       `'${file}' was written by a Slotkeeper that was never released (format ${format}, this one knows ${FORMAT}): start with an empty folder.`,
     );
-  if (format !== FORMAT) throw damaged(file, `it says that it is of format ${format}, which never was`);
+  if (!isKnown(format)) throw damaged(file, `it says that it is of format ${format}, which never was`);
 }
 
 function pragma(db: DatabaseSync, name: string): number {

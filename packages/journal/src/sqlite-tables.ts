@@ -5,8 +5,8 @@
 import type { DatabaseSync, SQLOutputValue, StatementSync } from 'node:sqlite';
 import { crc32 } from 'node:zlib';
 import type { Fact } from '@slotkeeper/engine';
-import { decodeFacts } from './codec.ts';
-import { count, countOrNull, Malformed, ms, text } from './fields.ts';
+import { count, Malformed, ms, text } from './fields.ts';
+import { decodeFacts } from './formats.ts';
 
 /** What the journal must hold: rows that a damaged page has swallowed are missed by it. */
 export interface Head {
@@ -15,6 +15,18 @@ export interface Head {
   readonly position: number;
   /** Retention has removed the facts up to this position. */
   readonly removed: number;
+  /** The position of the newest complete snapshot, and how many parts it has; 0 without one. */
+  readonly snapshot: number;
+  readonly parts: number;
+}
+
+/** What one who follows needs of the tables of any format. */
+export interface Contents {
+  head(): Head;
+  /** The batch that has the fact of that position. */
+  batchWith(position: number): Batch;
+  /** Of the newest complete snapshot. */
+  parts(): Iterable<string>;
 }
 
 /** One append: facts `first` to `last`. */
@@ -24,115 +36,127 @@ export interface Batch {
   readonly facts: readonly Fact[];
 }
 
-/** A batch's columns without its checksum; `at` is the time of the last fact. */
+/** A batch's columns without its checksum; `at` is the time of the last fact, `format` that of `facts`. */
 export interface BatchRow {
   readonly first: number;
   readonly last: number;
   readonly epoch: number;
   readonly at: number;
   readonly facts: string;
+  readonly format: number;
 }
 
-export interface Snapshot {
+export interface Part {
+  /** Of the snapshot. */
   readonly position: number;
-  readonly state: string;
+  /** From 1. */
+  readonly part: number;
+  readonly rows: string;
 }
 
-export const SCHEMA = `
+const EMPTY: Head = { epoch: 0, position: 0, removed: 0, snapshot: 0, parts: 0 };
+
+export const HEAD_AND_SNAPSHOT = `
   CREATE TABLE head (
     id INTEGER PRIMARY KEY CHECK (id = 1), epoch INTEGER NOT NULL, position INTEGER NOT NULL,
-    removed INTEGER NOT NULL, checksum INTEGER NOT NULL
+    removed INTEGER NOT NULL, snapshot INTEGER NOT NULL, parts INTEGER NOT NULL, checksum INTEGER NOT NULL
   ) STRICT;
-  CREATE TABLE batch (
-    first INTEGER PRIMARY KEY, last INTEGER NOT NULL, epoch INTEGER NOT NULL, at REAL NOT NULL,
-    checksum INTEGER NOT NULL, facts TEXT NOT NULL
+  CREATE TABLE snapshot (
+    position INTEGER NOT NULL, part INTEGER NOT NULL, checksum INTEGER NOT NULL, rows TEXT NOT NULL,
+    PRIMARY KEY (position, part)
   ) STRICT;
-  CREATE TABLE snapshot (position INTEGER PRIMARY KEY, checksum INTEGER NOT NULL, state TEXT NOT NULL) STRICT;
-  INSERT INTO head VALUES (1, 0, 0, 0, ${headChecksum({ epoch: 0, position: 0, removed: 0 })});
+  INSERT INTO head VALUES (1, 0, 0, 0, 0, 0, ${headChecksum(EMPTY)});
 `;
 
+/** A file of format 3 gets the column `format` as it becomes one of format 4 (sqlite-format-3.ts). */
+export const SCHEMA = `
+  ${HEAD_AND_SNAPSHOT}
+  CREATE TABLE batch (
+    first INTEGER PRIMARY KEY, last INTEGER NOT NULL, epoch INTEGER NOT NULL, at REAL NOT NULL,
+    checksum INTEGER NOT NULL, facts TEXT NOT NULL, format INTEGER NOT NULL DEFAULT 3
+  ) STRICT;
+`;
+
+/** How many parts of earlier snapshots go with each part that comes. */
+const PARTS_REMOVED = 4;
+
 const SQL = {
-  begin: 'BEGIN IMMEDIATE',
-  commit: 'COMMIT',
-  rollback: 'ROLLBACK',
-  head: 'SELECT epoch, position, removed, checksum FROM head WHERE id = 1',
-  setHead: 'UPDATE head SET epoch = ?, position = ?, removed = ?, checksum = ? WHERE id = 1',
-  insertBatch: 'INSERT INTO batch (first, last, epoch, at, checksum, facts) VALUES (?, ?, ?, ?, ?, ?)',
+  head: 'SELECT epoch, position, removed, snapshot, parts, checksum FROM head WHERE id = 1',
+  setHead: 'UPDATE head SET epoch = ?, position = ?, removed = ?, snapshot = ?, parts = ?, checksum = ? WHERE id = 1',
+  insertBatch: 'INSERT INTO batch (first, last, epoch, at, checksum, facts, format) VALUES (?, ?, ?, ?, ?, ?, ?)',
   batchAtOrBefore:
-    'SELECT first, last, epoch, at, checksum, facts FROM batch WHERE first <= ? ORDER BY first DESC LIMIT 1',
+    'SELECT first, last, epoch, at, checksum, facts, format FROM batch WHERE first <= ? ORDER BY first DESC LIMIT 1',
   oldestBatches: 'SELECT first, last, at FROM batch ORDER BY first LIMIT ?',
   deleteBatches: 'DELETE FROM batch WHERE first <= ?',
-  snapshotPosition: 'SELECT max(position) AS position FROM snapshot',
-  newestSnapshot: 'SELECT position, checksum, state FROM snapshot ORDER BY position DESC LIMIT 1',
-  insertSnapshot: 'INSERT INTO snapshot (position, checksum, state) VALUES (?, ?, ?)',
-  deleteSnapshots: 'DELETE FROM snapshot WHERE position < ?',
+  part: 'SELECT checksum, rows FROM snapshot WHERE position = ? AND part = ?',
+  insertPart: 'INSERT OR REPLACE INTO snapshot (position, part, checksum, rows) VALUES (?, ?, ?, ?)',
+  deleteParts: `DELETE FROM snapshot WHERE rowid IN (
+    SELECT rowid FROM snapshot WHERE position NOT IN (?, ?) LIMIT ${PARTS_REMOVED})`,
 } as const;
 
+/** All that `body` writes is durable as this returns; nothing of it is kept if it throws. */
+export function transaction<T>(db: DatabaseSync, body: () => T): T {
+  db.exec('BEGIN IMMEDIATE');
+  try {
+    const result = body();
+    db.exec('COMMIT');
+    return result;
+  } catch (error) {
+    // After some failures SQLite has rolled back by itself.
+    if (db.isTransaction) db.exec('ROLLBACK');
+    throw error;
+  }
+}
+
 /** Reads and writes rows. A row that is not as it was written throws `Malformed`. */
-export class Tables {
-  readonly #db: DatabaseSync;
+export class Tables implements Contents {
   readonly #sql: Readonly<Record<keyof typeof SQL, StatementSync>>;
 
   constructor(db: DatabaseSync) {
-    this.#db = db;
     const prepared = Object.entries(SQL).map(([name, text]) => [name, db.prepare(text)]);
     this.#sql = Object.fromEntries(prepared);
-  }
-
-  /** All that `body` writes is durable as this returns; nothing of it is kept if it throws. */
-  transaction<T>(body: () => T): T {
-    this.#sql.begin.run();
-    try {
-      const result = body();
-      this.#sql.commit.run();
-      return result;
-    } catch (error) {
-      // After some failures SQLite has rolled back by itself.
-      if (this.#db.isTransaction) this.#sql.rollback.run();
-      throw error;
-    }
   }
 
   head(): Head {
     const row = this.#sql.head.get();
     if (!row) throw new Malformed('the row that says what the journal holds is missing');
-    const head = { epoch: count(row.epoch), position: count(row.position), removed: count(row.removed) };
+    const head = {
+      epoch: count(row.epoch),
+      position: count(row.position),
+      removed: count(row.removed),
+      snapshot: count(row.snapshot),
+      parts: count(row.parts),
+    };
     if (row.checksum !== headChecksum(head)) throw new Malformed('the checksum of its head is wrong');
     return head;
   }
 
   setHead(head: Head): void {
-    this.#sql.setHead.run(head.epoch, head.position, head.removed, headChecksum(head));
+    const { epoch, position, removed, snapshot, parts } = head;
+    this.#sql.setHead.run(epoch, position, removed, snapshot, parts, headChecksum(head));
   }
 
   insertBatch(row: BatchRow): void {
-    const { first, last, epoch, at, facts } = row;
-    this.#sql.insertBatch.run(first, last, epoch, at, batchChecksum(row), facts);
+    const { first, last, epoch, at, facts, format } = row;
+    this.#sql.insertBatch.run(first, last, epoch, at, batchChecksum(row), facts, format);
   }
 
-  /** The batch that has the fact of that position. */
   batchWith(position: number): Batch {
-    const found = this.#sql.batchAtOrBefore.get(position);
-    const row = found && readBatchRow(found);
-    if (!row || row.last < position) throw new Malformed(`fact ${position} is missing`);
-    const facts = decodeFacts(row.facts);
-    if (facts.length !== row.last - row.first + 1)
-      throw new Malformed(`the batch of facts ${row.first} to ${row.last} has ${facts.length}`);
-    return { first: row.first, last: row.last, facts };
+    return readBatch(this.#sql.batchAtOrBefore.get(position), position);
   }
 
   /**
-   * Removes the oldest batches, `batchesMax` at most, whose facts are all older than `beforeMs` and not after position
-   * `covered`. Returns how many there were.
+   * Removes the oldest batches, `batchesMax` at most, whose facts are all older than `beforeMs` and in the snapshot.
+   * Returns how many there were.
    */
-  removeBatches(beforeMs: number, covered: number, batchesMax: number): number {
+  removeBatches(beforeMs: number, batchesMax: number): number {
     const head = this.head();
     let { removed } = head;
     let batches = 0;
     for (const row of this.#sql.oldestBatches.all(batchesMax)) {
       if (row.first !== removed + 1) throw new Malformed(`fact ${removed + 1} is missing`);
       const last = count(row.last);
-      if (last > covered || ms(row.at) >= beforeMs) break;
+      if (last > head.snapshot || ms(row.at) >= beforeMs) break;
       removed = last;
       batches += 1;
     }
@@ -141,25 +165,39 @@ export class Tables {
     return batches;
   }
 
-  /** 0 without one. */
-  snapshotPosition(): number {
-    return countOrNull(this.#sql.snapshotPosition.get()?.position) ?? 0;
+  *parts(): Generator<string> {
+    const { snapshot, parts } = this.head();
+    for (let part = 1; part <= parts; part += 1) {
+      const row = this.#sql.part.get(snapshot, part);
+      if (!row) throw new Malformed(`part ${part} of the snapshot at position ${snapshot} is missing`);
+      const rows = text(row.rows);
+      if (row.checksum !== partChecksum({ position: snapshot, part, rows }))
+        throw new Malformed(`the checksum of part ${part} of the snapshot at position ${snapshot} is wrong`);
+      yield rows;
+    }
   }
 
-  newestSnapshot(): Snapshot | undefined {
-    const row = this.#sql.newestSnapshot.get();
-    if (!row) return undefined;
-    const snapshot = { position: count(row.position), state: text(row.state) };
-    if (row.checksum !== snapshotChecksum(snapshot))
-      throw new Malformed(`the checksum of the snapshot at position ${snapshot.position} is wrong`);
-    return snapshot;
+  /**
+   * With its last part a snapshot is complete, and the newest. Earlier ones, and what attempts that failed have left, go
+   * as the parts of this one come; an attempt at the same position is written over.
+   */
+  insertPart(row: Part, isLast: boolean): void {
+    const { position, part, rows } = row;
+    const head = this.head();
+    this.#sql.deleteParts.run(head.snapshot, position);
+    this.#sql.insertPart.run(position, part, partChecksum(row), rows);
+    if (isLast) this.setHead({ ...head, snapshot: position, parts: part });
   }
+}
 
-  /** The older ones go. */
-  insertSnapshot(snapshot: Snapshot): void {
-    this.#sql.deleteSnapshots.run(snapshot.position);
-    this.#sql.insertSnapshot.run(snapshot.position, snapshotChecksum(snapshot), snapshot.state);
-  }
+/** @throws Malformed if `found` is not a batch as it was written, or has no fact of that position. */
+export function readBatch(found: Record<string, SQLOutputValue> | undefined, position: number): Batch {
+  const row = found && readBatchRow(found);
+  if (!row || row.last < position) throw new Malformed(`fact ${position} is missing`);
+  const facts = decodeFacts(row.facts, row.format);
+  if (facts.length !== row.last - row.first + 1)
+    throw new Malformed(`the batch of facts ${row.first} to ${row.last} has ${facts.length}`);
+  return { first: row.first, last: row.last, facts };
 }
 
 function readBatchRow(row: Record<string, SQLOutputValue>): BatchRow {
@@ -169,20 +207,23 @@ function readBatchRow(row: Record<string, SQLOutputValue>): BatchRow {
     epoch: count(row.epoch),
     at: ms(row.at),
     facts: text(row.facts),
+    format: count(row.format),
   };
   if (row.checksum !== batchChecksum(batch))
     throw new Malformed(`the checksum of the batch at position ${batch.first} is wrong`);
   return batch;
 }
 
-function headChecksum({ epoch, position, removed }: Head): number {
-  return crc32(`${epoch} ${position} ${removed}`);
+function headChecksum({ epoch, position, removed, snapshot, parts }: Head): number {
+  return crc32(`${epoch} ${position} ${removed} ${snapshot} ${parts}`);
 }
 
-function batchChecksum({ first, last, epoch, at, facts }: BatchRow): number {
-  return crc32(facts, crc32(`${first} ${last} ${epoch} ${at} `));
+function batchChecksum({ first, last, epoch, at, facts, format }: BatchRow): number {
+  // Rows of format 3 were written without their format.
+  const start = format === 3 ? '' : `${format} `;
+  return crc32(facts, crc32(`${start}${first} ${last} ${epoch} ${at} `));
 }
 
-function snapshotChecksum({ position, state }: Snapshot): number {
-  return crc32(state, crc32(`${position} `));
+function partChecksum({ position, part, rows }: Part): number {
+  return crc32(rows, crc32(`${position} ${part} `));
 }

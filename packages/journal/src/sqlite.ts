@@ -1,9 +1,11 @@
 /** The journal in one file, by SQLite, which runs in the event loop: a commit is one sync of the disk. */
-import { join } from 'node:path';
+import { statfsSync } from 'node:fs';
+import { dirname, join, resolve } from 'node:path';
 import type { DatabaseSync } from 'node:sqlite';
 import { setTimeout } from 'node:timers/promises';
 import type { Fact } from '@slotkeeper/engine';
 import { encodeFacts } from './codec.ts';
+import { FORMAT } from './formats.ts';
 import {
   type Followed,
   type Journal,
@@ -16,12 +18,16 @@ import {
   type StoredFact,
 } from './journal.ts';
 import { leaveNote, removeNote } from './owner.ts';
-import { damaged, failure, isBusy, isDiskFull } from './sqlite-failure.ts';
-import { makeFolder, takeFile } from './sqlite-file.ts';
-import { type Batch, Tables } from './sqlite-tables.ts';
+import { damaged, failure, isBusy, isDiskFull, nearlyFull } from './sqlite-failure.ts';
+import { formatOf, makeFolder, takeFile } from './sqlite-file.ts';
+import { migrateFromFormat3, TablesOfFormat3 } from './sqlite-format-3.ts';
+import { type Batch, type Contents, Tables, transaction } from './sqlite-tables.ts';
 
 /** Retention goes on in the next turn of the event loop after so many batches, so that grants need not wait for it. */
 const BATCHES_A_TURN = 500;
+
+/** With less than this free on the disk no snapshot is written. */
+const SPACE_LEFT = 16 * 2 ** 20;
 
 /** Two that open at the very same time can refuse each other; so each comes back, after a random while up to this. */
 const ATTEMPTS = 5;
@@ -34,6 +40,9 @@ export class SqliteJournal implements Journal {
   readonly #file: string;
   readonly #host: JournalHost;
   #db: DatabaseSync | undefined;
+  /** While it follows or leads. */
+  #contents: Contents | undefined;
+  /** While it leads. */
   #tables: Tables | undefined;
   /** Of this leader; 0 before it leads. */
   #epoch = 0;
@@ -51,12 +60,12 @@ export class SqliteJournal implements Journal {
 
   /** Takes the file, so that no other process can. */
   async follow(): Promise<Followed> {
-    if (this.#tables) throw new Error('a journal is followed once');
+    if (this.#contents) throw new Error('a journal is followed once');
     try {
       if (this.#folder !== undefined) makeFolder(this.#folder);
       this.#db = await takeWhenFree(this.#file);
-      this.#tables = new Tables(this.#db);
-      const followed = this.#contents(this.#tables);
+      this.#contents = formatOf(this.#db) === FORMAT ? new Tables(this.#db) : new TablesOfFormat3(this.#db);
+      const followed = this.#followed(this.#contents);
       leaveNote(this.#file);
       return followed;
     } catch (error) {
@@ -67,15 +76,19 @@ export class SqliteJournal implements Journal {
   }
 
   async lead(): Promise<Led> {
-    const tables = this.#open();
-    if (this.#epoch > 0) throw new Error('a journal is led once');
+    const contents = this.#open();
+    if (this.#tables) throw new Error('a journal is led once');
+    const db = this.#db as DatabaseSync;
     try {
-      const { epoch, position } = tables.transaction(() => {
-        const head = tables.head();
-        const next = { ...head, epoch: head.epoch + 1 };
-        tables.setHead(next);
-        return next;
+      const tables = transaction(db, () => {
+        const present = contents instanceof Tables ? contents : migrateFromFormat3(db);
+        const head = present.head();
+        present.setHead({ ...head, epoch: head.epoch + 1 });
+        return present;
       });
+      const { epoch, position } = tables.head();
+      this.#contents = tables;
+      this.#tables = tables;
       this.#epoch = epoch;
       return { epoch, position, nowMs: this.#host.wallMs() };
     } catch (error) {
@@ -88,11 +101,11 @@ export class SqliteJournal implements Journal {
     if (!newest) throw new RangeError('an append of no facts');
     const { epoch, after } = at;
     const last = after + facts.length;
-    const encoded = encodeFacts(facts);
+    const row = { first: after + 1, last, epoch, at: newest.at, facts: encodeFacts(facts), format: FORMAT };
     this.#write('append to', (tables) => {
       const head = tables.head();
       if (epoch !== head.epoch || after !== head.position) throw notCurrent(this.description, head, at);
-      tables.insertBatch({ first: after + 1, last, epoch, at: newest.at, facts: encoded });
+      tables.insertBatch(row);
       tables.setHead({ ...head, position: last });
     });
   }
@@ -110,17 +123,30 @@ export class SqliteJournal implements Journal {
   }
 
   async saveSnapshot(position: number, parts: Iterable<string>): Promise<void> {
-    this.#write('write to', (tables) => {
-      const head = tables.head();
-      if (position > head.position) throw notCurrent(this.description, head, { epoch: head.epoch, after: position });
-      if (position > tables.snapshotPosition()) tables.insertSnapshot({ position, state: [...parts].join('') });
-    });
+    const head = this.#led().head();
+    if (position > head.position) throw notCurrent(this.description, head, { epoch: head.epoch, after: position });
+    if (position <= head.snapshot) return;
+    const iterator = parts[Symbol.iterator]();
+    try {
+      let next = iterator.next();
+      for (let part = 1; !next.done; part += 1) {
+        const row = { position, part, rows: next.value };
+        next = iterator.next();
+        const isLast = next.done === true;
+        if (!isLast) await this.#turn();
+        this.#leaveSpace();
+        this.#writeSnapshot((tables) => tables.insertPart(row, isLast));
+        if (!isLast) await this.#turn();
+      }
+    } finally {
+      iterator.return?.();
+    }
   }
 
   async read(after: number, limit: number): Promise<readonly StoredFact[]> {
-    const tables = this.#open();
+    const contents = this.#open();
     try {
-      const head = tables.head();
+      const head = contents.head();
       if (after < head.removed)
         throw new JournalError(
           'HISTORY_GONE',
@@ -133,25 +159,31 @@ export class SqliteJournal implements Journal {
   }
 
   async retain(beforeMs: number): Promise<void> {
-    const removeSome = (tables: Tables) => tables.removeBatches(beforeMs, tables.snapshotPosition(), BATCHES_A_TURN);
+    const removeSome = (tables: Tables) => tables.removeBatches(beforeMs, BATCHES_A_TURN);
     while (this.#write('write to', removeSome) === BATCHES_A_TURN) await this.#turn();
   }
 
   async close(): Promise<void> {
-    if (this.#tables) removeNote(this.#file);
+    if (this.#contents) removeNote(this.#file);
     this.#letGo();
   }
 
-  #contents(tables: Tables): Followed {
-    const head = tables.head();
-    const snapshot = tables.newestSnapshot();
-    const start = snapshot?.position ?? 0;
-    if (start < head.removed) throw damaged(this.#file, `the snapshot is missing that covers fact ${head.removed}`);
-    if (start > head.position) throw damaged(this.#file, `its snapshot is of ${start}, its last fact ${head.position}`);
+  #followed(contents: Contents): Followed {
+    const { position, removed, snapshot } = contents.head();
+    if (snapshot < removed) throw damaged(this.#file, `the snapshot is missing that covers fact ${removed}`);
+    if (snapshot > position) throw damaged(this.#file, `its snapshot is of ${snapshot}, its last fact ${position}`);
     return {
-      snapshot: snapshot && { position: start, parts: [snapshot.state] },
-      facts: this.#facts(start, head.position),
+      snapshot: snapshot > 0 ? { position: snapshot, parts: this.#parts() } : undefined,
+      facts: this.#facts(snapshot, position),
     };
+  }
+
+  *#parts(): Generator<string> {
+    try {
+      yield* this.#open().parts();
+    } catch (error) {
+      throw failure('read', this.#file, error);
+    }
   }
 
   /** Reads as it is asked for the next fact. */
@@ -168,9 +200,9 @@ export class SqliteJournal implements Journal {
   }
 
   #batchWith(position: number): Batch {
-    const tables = this.#open();
+    const contents = this.#open();
     try {
-      return tables.batchWith(position);
+      return contents.batchWith(position);
     } catch (error) {
       throw failure('read', this.#file, error);
     }
@@ -180,7 +212,7 @@ export class SqliteJournal implements Journal {
     const tables = this.#led();
     if (this.#failed) throw this.#failed;
     try {
-      return tables.transaction(() => body(tables));
+      return transaction(this.#db as DatabaseSync, () => body(tables));
     } catch (error) {
       if (error instanceof JournalError) throw error;
       const told = failure(doing, this.#file, error);
@@ -190,15 +222,32 @@ export class SqliteJournal implements Journal {
     }
   }
 
-  #open(): Tables {
-    if (!this.#tables) throw notOpen(this.description);
-    return this.#tables;
+  /** Whether the disk has it may be open afterwards: it has the part or not, and neither changes anything for appends. */
+  #writeSnapshot<T>(body: (tables: Tables) => T): T {
+    const tables = this.#led();
+    if (this.#failed) throw this.#failed;
+    try {
+      return transaction(this.#db as DatabaseSync, () => body(tables));
+    } catch (error) {
+      throw failure('write to', this.#file, error);
+    }
+  }
+
+  /** What appends need is not theirs to take: a full disk would end grants, a snapshot can wait. */
+  #leaveSpace(): void {
+    const { bavail, bsize } = statfsSync(dirname(resolve(this.#file)));
+    if (bavail * bsize < SPACE_LEFT) throw nearlyFull(this.#file, SPACE_LEFT);
+  }
+
+  #open(): Contents {
+    if (!this.#contents) throw notOpen(this.description);
+    return this.#contents;
   }
 
   #led(): Tables {
-    const tables = this.#open();
-    if (this.#epoch === 0) throw notLed(this.description);
-    return tables;
+    this.#open();
+    if (!this.#tables) throw notLed(this.description);
+    return this.#tables;
   }
 
   #turn(): Promise<void> {
@@ -208,6 +257,7 @@ export class SqliteJournal implements Journal {
   #letGo(): void {
     this.#db?.close();
     this.#db = undefined;
+    this.#contents = undefined;
     this.#tables = undefined;
   }
 }

@@ -1,15 +1,16 @@
 import type { Fact } from '@slotkeeper/engine';
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { decodeFacts, encodeFacts } from '../src/codec.ts';
+import { encodeFacts } from '../src/codec.ts';
 import { Malformed } from '../src/fields.ts';
+import { decodeFacts, FORMAT } from '../src/formats.ts';
 import { anyFact } from './facts.ts';
 import { granted } from './numbered.ts';
 
 test('facts are read as they were written, whatever is in them', () => {
   fc.assert(
     fc.property(fc.array(anyFact, { maxLength: 20 }), (facts) => {
-      expect(decodeFacts(encodeFacts(facts))).toEqual(facts);
+      expect(decodeFacts(encodeFacts(facts), FORMAT)).toEqual(facts);
     }),
   );
 });
@@ -45,5 +46,5 @@ test.each([
   ['a rate that brings nothing back', '[["set",1,"db","i",1,0,true,"open",16,null,null]]'],
   ['an unknown end of a lease', '[["release",1,"a",null,"lost"]]'],
 ])('%s is refused', (_, encoded) => {
-  expect(() => decodeFacts(encoded)).toThrow(Malformed);
+  expect(() => decodeFacts(encoded, FORMAT)).toThrow(Malformed);
 });

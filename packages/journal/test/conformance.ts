@@ -160,6 +160,77 @@ export function conformance({ name, place, nowMs, skips }: Subject): void {
       expect(await all(again.facts)).toEqual([{ position: 6, fact: numbered(1, 6)[0] }]);
     });
 
+    test('appends go on while a snapshot is written, a part in a turn', async () => {
+      const { open } = newPlace();
+      const { journal, epoch } = await open();
+      await journal.append(numbered(4), { epoch, after: 0 });
+      let taken = 0;
+      function* parts(): Generator<string> {
+        for (; taken < 20; taken += 1) yield `part ${taken}, `;
+      }
+      let isSaved = false;
+      const saving = journal.saveSnapshot(4, parts()).finally(() => {
+        isSaved = true;
+      });
+      const takenAtAppends = new Set<number>();
+      let position = 4;
+      for (; !isSaved; position += 1) {
+        await journal.append(numbered(1, position + 1), { epoch, after: position });
+        takenAtAppends.add(taken);
+        await new Promise(setImmediate);
+      }
+      await saving;
+      expect(takenAtAppends.size).toBeGreaterThan(10);
+      await journal.close();
+      const again = await open();
+      const state = Array.from({ length: 20 }, (_, part) => `part ${part}, `).join('');
+      expect(await contents(again)).toEqual({ position: 4, state });
+      expect((await all(again.facts)).map(({ fact }) => fact)).toEqual(numbered(position - 4, 5));
+    });
+
+    test('a snapshot that fails in the middle counts as none, harms nothing, and can be taken again', async () => {
+      const { open } = newPlace();
+      const { journal, epoch } = await open();
+      await journal.append(numbered(4), { epoch, after: 0 });
+      await journal.saveSnapshot(2, ['of', ' two']);
+      function* failing(): Generator<string> {
+        yield* ['of', ' four', ' in', ' many', ' parts'];
+        throw new Error('a broken state');
+      }
+      await expect(journal.saveSnapshot(4, failing())).rejects.toThrow('a broken state');
+      await journal.append(numbered(2, 5), { epoch, after: 4 });
+      await journal.close();
+      const again = await open();
+      expect(await contents(again)).toEqual({ position: 2, state: 'of two' });
+      expect((await all(again.facts)).map(({ position }) => position)).toEqual([3, 4, 5, 6]);
+      await again.journal.saveSnapshot(4, ['of', ' four']);
+      await again.journal.close();
+      expect(await contents(await open())).toEqual({ position: 4, state: 'of four' });
+    });
+
+    test('a snapshot that is cut short as the journal is closed counts as none', async () => {
+      const { open } = newPlace();
+      const { journal, epoch } = await open();
+      await journal.append(numbered(4), { epoch, after: 0 });
+      await journal.saveSnapshot(2, ['of two']);
+      let isLetGo = false;
+      function* endless(): Generator<string> {
+        try {
+          for (let part = 1; ; part += 1) {
+            if (part === 5) void journal.close();
+            yield `part ${part}`;
+          }
+        } finally {
+          isLetGo = true;
+        }
+      }
+      await refused(journal.saveSnapshot(4, endless()), 'NOT_CURRENT');
+      expect(isLetGo).toBe(true);
+      const again = await open();
+      expect(await contents(again)).toEqual({ position: 2, state: 'of two' });
+      expect((await all(again.facts)).map(({ position }) => position)).toEqual([3, 4]);
+    });
+
     test('a snapshot of what is not there yet is refused', async () => {
       const { journal, epoch } = await newPlace().open();
       await journal.append(numbered(1), { epoch, after: 0 });
@@ -302,7 +373,7 @@ export function conformance({ name, place, nowMs, skips }: Subject): void {
   });
 }
 
-async function contents({
+export async function contents({
   snapshot,
 }: Pick<Followed, 'snapshot'>): Promise<{ position: number; state: string } | undefined> {
   if (!snapshot) return undefined;

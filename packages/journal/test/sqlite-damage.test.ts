@@ -3,18 +3,18 @@ import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { expect, test } from 'vitest';
 import { type JournalErrorCode, SqliteJournal } from '../src/index.ts';
-import { refused } from './conformance.ts';
+import { contents, refused } from './conformance.ts';
 import { host } from './host.ts';
 import { numbered } from './numbered.ts';
 import { newFolder, opened, readNumbered, seeded } from './sqlite-places.ts';
 
-/** A closed journal of `batches` batches of ten facts, with a snapshot of the first half if wanted. */
-async function written(batches: number, snapshot = ''): Promise<{ folder: string; file: string }> {
+/** A closed journal of `batches` batches of ten facts, with a snapshot of the first half if it is to have parts. */
+async function written(batches: number, parts: readonly string[] = []): Promise<{ folder: string; file: string }> {
   const folder = newFolder();
   const { journal, epoch } = await opened(folder);
   for (let after = 0; after < batches * 10; after += 10)
     await journal.append(numbered(10, after + 1), { epoch, after });
-  if (snapshot) await journal.saveSnapshot(batches * 5, [snapshot]);
+  if (parts.length > 0) await journal.saveSnapshot(batches * 5, parts);
   await journal.close();
   return { folder, file: join(folder, 'slotkeeper.db') };
 }
@@ -125,19 +125,34 @@ test.each([
   expect((await refused(readNumbered(folder), 'DAMAGED')).message).toContain(told);
 });
 
-test('a snapshot that is not as it was written is damage', async () => {
-  const { folder, file } = await written(4, 'the state');
-  alter(file, "UPDATE snapshot SET state = 'another state'");
-  expect((await refused(opened(folder), 'DAMAGED')).message).toContain('snapshot at position 20');
+test.each([
+  [
+    'has a part that is not as it was written',
+    "UPDATE snapshot SET rows = 'other' WHERE part = 2",
+    'checksum of part 2',
+  ],
+  ['lacks a part', 'DELETE FROM snapshot WHERE part = 2', 'part 2 of the snapshot at position 20 is missing'],
+  [
+    'has its parts in another order',
+    'UPDATE snapshot SET part = part + 10; UPDATE snapshot SET part = 14 - part',
+    'checksum of part 1',
+  ],
+  ['is of another position', 'UPDATE snapshot SET position = 19', 'part 1 of the snapshot at position 20 is missing'],
+])('a snapshot that %s is damage', async (_, sql, told) => {
+  const { folder, file } = await written(4, ['one', 'two', 'three']);
+  alter(file, sql);
+  const { snapshot } = await opened(folder);
+  expect((await refused(contents({ snapshot }), 'DAMAGED')).message).toContain(told);
 });
 
 test('a snapshot that is missing where retention relied on it is damage', async () => {
-  const { folder, file } = await written(4, 'the state');
-  const { journal } = await opened(folder);
-  await journal.retain(1_000);
-  await journal.close();
+  const { folder, file } = await written(4, ['the state']);
+  const first = await opened(folder);
+  await first.journal.retain(1_000);
+  await first.journal.close();
   alter(file, 'DELETE FROM snapshot');
-  expect((await refused(opened(folder), 'DAMAGED')).message).toContain('covers fact 20');
+  const { snapshot } = await opened(folder);
+  expect((await refused(contents({ snapshot }), 'DAMAGED')).message).toContain('snapshot at position 20 is missing');
 });
 
 test('a copy of the file is a journal like any other', async () => {

@@ -1,12 +1,13 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { readFileSync, writeFileSync } from 'node:fs';
+import { readFileSync, statSync, writeFileSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
-import { expect, onTestFinished, test } from 'vitest';
-import { refused } from './conformance.ts';
+import { expect, onTestFinished, test, vi } from 'vitest';
+import { all, contents, refused } from './conformance.ts';
+import { numbered } from './numbered.ts';
 import { newFolder, opened, readNumbered, seeded } from './sqlite-places.ts';
 
 const APPENDER = fileURLToPath(new URL('appender.ts', import.meta.url));
@@ -18,8 +19,8 @@ class Appender {
   readonly #ended: Promise<unknown>;
   readonly #waiting: { lines: number; resolve: () => void }[] = [];
 
-  constructor(folder: string, appends = Infinity, shell = '') {
-    const command = [process.execPath, APPENDER, folder, String(appends)];
+  constructor(folder: string, appends = Infinity, shell = '', parts: readonly string[] = []) {
+    const command = [process.execPath, APPENDER, folder, String(appends), ...parts];
     this.#process = spawn('sh', ['-c', `${shell} exec "$@"`, 'sh', ...command], { stdio: ['pipe', 'pipe', 'inherit'] });
     this.#ended = once(this.#process, 'close');
     createInterface({ input: this.#process.stdout! }).on('line', (line) => {
@@ -76,6 +77,36 @@ test('an I/O error refuses the append; what was acknowledged is there afterwards
   const acknowledged = Number(appender.said.at(-2));
   expect(acknowledged).toBeGreaterThan(20);
   expect(await readNumbered(folder)).toBeGreaterThanOrEqual(acknowledged);
+});
+
+test('an I/O error in the middle of a snapshot ends that alone: appends go on, and are there afterwards', async () => {
+  const folder = newFolder();
+  const appender = new Appender(folder, 1, 'ulimit -f 600;', ['5']);
+  await appender.hasSaid(5);
+  const [, first, failure, ...then] = appender.said;
+  expect([first, ...then]).toEqual(['1', '2', '4']);
+  expect(failure).toMatch(/^IO Cannot write to '.*slotkeeper.db': disk I\/O error\. See to the disk/);
+  await appender.kill();
+  const { snapshot, journal } = await opened(folder);
+  expect(snapshot).toBeUndefined();
+  expect(await journal.read(0, 10)).toHaveLength(4);
+});
+
+test('after a kill -9 in the middle of a snapshot the one before it counts', async () => {
+  const folder = newFolder();
+  const first = await opened(folder);
+  await first.journal.append(numbered(3), { epoch: first.epoch, after: 0 });
+  await first.journal.saveSnapshot(2, ['of', ' two']);
+  await first.journal.close();
+  const appender = new Appender(folder, 1, '', ['Infinity']);
+  await appender.hasSaid(2);
+  const log = join(folder, 'slotkeeper.db-wal');
+  const size = statSync(log).size;
+  await vi.waitUntil(() => statSync(log).size > size + 2 ** 20, { timeout: 60_000, interval: 1 });
+  await appender.kill();
+  const again = await opened(folder);
+  expect(await contents(again)).toEqual({ position: 2, state: 'of two' });
+  expect((await all(again.facts)).map(({ position }) => position)).toEqual([3, 4]);
 });
 
 test('a second process is refused and told who has the journal', async () => {

@@ -3,18 +3,18 @@
  * and facts that are older than the retention time go.
  *
  * Only a durable state is worth storing. As a batch is closed the engine's state has its facts and none of the next batch:
- * then the snapshot is begun. It is stored once that batch is durable, beside later batches, however slow the journal is.
+ * then the snapshot is begun. It is stored once that batch is durable, part by part beside later batches, however slow the
+ * journal is and whatever changes meanwhile.
  * Nothing depends on it: a failure is reported, and the next snapshot is due after as many facts.
  */
-import { canonical, type State } from '@slotkeeper/engine';
-import type { Journal } from '@slotkeeper/journal';
+import type { State } from '@slotkeeper/engine';
+import { type Journal, SnapshotWriter } from '@slotkeeper/journal';
 
 /** How long history is kept for those who read events. */
 const RETENTION_MS = 7 * 24 * 3_600_000;
 
 interface Begun {
-  readonly position: number;
-  readonly parts: Iterable<string>;
+  readonly snapshot: SnapshotWriter;
   /** Of the engine's time. */
   readonly atMs: number;
 }
@@ -68,16 +68,18 @@ export class Compaction {
 
   #begin(state: State): Begun {
     this.#position = state.position;
-    return { position: state.position, parts: [canonical(state)], atMs: state.atMs };
+    return { snapshot: new SnapshotWriter(state), atMs: state.atMs };
   }
 
-  async #store({ position, parts, atMs }: Begun): Promise<void> {
+  async #store({ snapshot, atMs }: Begun): Promise<void> {
     const { journal, failed } = this.#options;
     try {
-      await journal.saveSnapshot(position, parts);
+      await journal.saveSnapshot(snapshot.position, snapshot.parts());
       await journal.retain(atMs - RETENTION_MS);
     } catch (error) {
       failed((error as Error).message);
+    } finally {
+      snapshot.end();
     }
   }
 }

@@ -1,0 +1,35 @@
+/** What version 0.1.0 wrote, where it differs from what this one writes: a lease did not say by which door it came. */
+import { emptyState, type Fact, type Origin, type State } from '@slotkeeper/engine';
+import { decodeFact } from './codec.ts';
+import { list, parse, text, tuple } from './fields.ts';
+import { addLease, addLimit } from './snapshot-reader.ts';
+import { readLease, readLimit, readState } from './snapshot-rows.ts';
+
+/** Version 0.1.0 named its sessions so; any other is a client's of the session protocol. */
+const ORIGINS: readonly (readonly [prefix: string, origin: Origin])[] = [
+  ['prefect-v1:', 'prefect-tag'],
+  ['reset:', 'prefect-tag'],
+  ['prefect-v2:leased:', 'prefect-lease'],
+  ['prefect-v2:bare:', 'prefect-bare'],
+];
+
+function originOf(sessionId: string): Origin {
+  return ORIGINS.find(([prefix]) => sessionId.startsWith(prefix))?.[1] ?? 'session';
+}
+
+export function decodeFactOfFormat3(row: unknown): Fact {
+  const fields = list(row);
+  return decodeFact(fields[0] === 'grant' ? [...tuple(fields, 9), originOf(text(fields[3]))] : fields);
+}
+
+/** The snapshot was one text: the canonical form of the state. Throws `Malformed` on anything else. */
+export function decodeStateOfFormat3(encoded: string): State {
+  const [position, atMs, limits, leases] = tuple(parse(encoded), 4);
+  const state = Object.assign(emptyState(), readState([position, atMs]));
+  for (const limit of list(limits)) addLimit(state, readLimit(list(limit)));
+  for (const lease of list(leases)) {
+    const fields = tuple(lease, 10);
+    addLease(state, readLease([...fields, originOf(text(fields[2]))]));
+  }
+  return state;
+}

@@ -1,0 +1,55 @@
+/** Makes the state again from the parts of a snapshot. */
+import { emptyState, type Lease, type Limit, type State } from '@slotkeeper/engine';
+import { list, Malformed, parse } from './fields.ts';
+import { LEASE, LIMIT, readLease, readLimit, readState, STATE } from './snapshot-rows.ts';
+
+export class SnapshotReader {
+  readonly #state = emptyState();
+  readonly #leases: Lease[] = [];
+  #hasState = false;
+
+  /** @throws Malformed on anything that `SnapshotWriter` does not write. */
+  add(part: string): void {
+    for (const row of list(parse(part))) {
+      const [kind, ...fields] = list(row);
+      if (!this.#hasState) this.#begin(kind, fields);
+      else if (kind === LIMIT) addLimit(this.#state, readLimit(fields));
+      else if (kind === LEASE) this.#leases.push(readLease(fields));
+      else throw new Malformed(`it has a row of the unknown kind ${JSON.stringify(kind)}`);
+    }
+  }
+
+  /** Once all parts were added. Leases stand in the order of their grants, which that of their rows need not be. */
+  finish(): State {
+    if (!this.#hasState) throw new Malformed('it is empty');
+    this.#leases.sort((a, b) => a.token - b.token);
+    for (const lease of this.#leases) addLease(this.#state, lease);
+    return this.#state;
+  }
+
+  #begin(kind: unknown, fields: readonly unknown[]): void {
+    if (kind !== STATE) throw new Malformed('its first row is not that of the state');
+    const { position, atMs } = readState(fields);
+    this.#state.position = position;
+    this.#state.atMs = atMs;
+    this.#hasState = true;
+  }
+}
+
+/** What is derived (a limit's `held` and `leases`) is built again from the leases. */
+export function addLimit(state: State, limit: Limit): void {
+  if (state.limits.has(limit.name)) throw new Malformed(`it has limit '${limit.name}' twice`);
+  state.limits.set(limit.name, limit);
+}
+
+export function addLease(state: State, lease: Lease): void {
+  if (state.leases.has(lease.id)) throw new Malformed(`it has lease ${lease.id} twice`);
+  if (lease.token > state.position) throw new Malformed(`its lease ${lease.id} was granted later, at ${lease.token}`);
+  state.leases.set(lease.id, lease);
+  for (const [name, slots] of lease.amounts) {
+    const limit = state.limits.get(name);
+    if (!limit) throw new Malformed(`its lease ${lease.id} holds slots of '${name}', which does not exist`);
+    limit.held += slots;
+    limit.leases.set(lease.id, lease);
+  }
+}

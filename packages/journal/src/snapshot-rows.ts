@@ -1,0 +1,100 @@
+/**
+ * Snapshots as rows. A part of one is a JSON array of rows; the first row of the first part is that of the whole state.
+ * Limits and leases follow in any order, since what changes while the snapshot is written is written before its turn.
+ */
+import type { Lease, Limit } from '@slotkeeper/engine';
+import {
+  decodeAmounts,
+  decodeHolder,
+  decodeLifeline,
+  decodeOrigin,
+  decodeSettings,
+  encodeHolder,
+  encodeSettings,
+} from './codec.ts';
+import { count, flag, ms, msOrNull, level as readLevel, text, tuple } from './fields.ts';
+
+export const STATE = 'state';
+export const LIMIT = 'limit';
+export const LEASE = 'lease';
+
+export type Row = readonly unknown[];
+
+export function stateRow({ position, atMs }: { readonly position: number; readonly atMs: number }): Row {
+  return [STATE, position, ms(atMs)];
+}
+
+export function limitRow({ name, id, createdAtMs, updatedAtMs, level, levelAtMs, settings }: Limit): Row {
+  return [
+    LIMIT,
+    name,
+    id,
+    ms(createdAtMs),
+    ms(updatedAtMs),
+    readLevel(level),
+    ms(levelAtMs),
+    ...encodeSettings(settings),
+  ];
+}
+
+export function leaseRow(lease: Lease): Row {
+  const { id, token, sessionId, lifeline, ttlMs, renewed, grantedAtMs, holder, amounts, spent, origin } = lease;
+  const who = encodeHolder(holder);
+  return [
+    LEASE,
+    id,
+    token,
+    sessionId,
+    lifeline,
+    msOrNull(ttlMs),
+    renewed,
+    ms(grantedAtMs),
+    who,
+    amounts,
+    spent,
+    origin,
+  ];
+}
+
+/** `fields` are those after the row's kind. */
+export function readState(fields: Row): { readonly position: number; readonly atMs: number } {
+  const [position, atMs] = tuple(fields, 2);
+  return { position: count(position), atMs: ms(atMs) };
+}
+
+export function readLimit(fields: Row): Limit {
+  const [name, id, createdAtMs, updatedAtMs, level, levelAtMs, ...settings] = tuple(fields, 13);
+  return {
+    name: text(name),
+    id: text(id),
+    createdAtMs: ms(createdAtMs),
+    updatedAtMs: ms(updatedAtMs),
+    settings: decodeSettings(settings),
+    held: 0,
+    level: readLevel(level),
+    levelAtMs: ms(levelAtMs),
+    leases: new Map(),
+    snapshot: 0,
+  };
+}
+
+export function readLease(fields: Row): Lease {
+  const [id, token, sessionId, lifeline, ttlMs, renewed, grantedAtMs, holder, amounts, spent, origin] = tuple(
+    fields,
+    11,
+  );
+  return {
+    id: text(id),
+    token: count(token),
+    sessionId: text(sessionId),
+    lifeline: decodeLifeline(lifeline),
+    ttlMs: msOrNull(ttlMs),
+    renewed: flag(renewed),
+    grantedAtMs: ms(grantedAtMs),
+    holder: decodeHolder(holder),
+    amounts: decodeAmounts(amounts),
+    spent: decodeAmounts(spent),
+    origin: decodeOrigin(origin),
+    snapshot: 0,
+  };
+}
