@@ -1,7 +1,7 @@
 /** What the journal owes the disk, and what it must not believe of it. */
 import type { PlantedBug } from './planted-bug.ts';
 
-const processes = 'packages/journal/test/sqlite-processes.test.ts';
+const processes = 'packages/journal/test/sqlite-processes.slow.test.ts';
 
 export const JOURNAL_AND_DISK: readonly PlantedBug[] = [
   {

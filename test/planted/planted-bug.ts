@@ -3,7 +3,7 @@ export interface PlantedBug {
   readonly name: string;
   /** Below `packages/`. */
   readonly file: string;
-  /** Occurs exactly once in the file (`planted.test.ts` watches this). */
+  /** Occurs exactly once in the file (`test/planted.test.ts` watches this). */
   readonly find: string;
   readonly replace: string;
   /** The test file, from the root, that fails with the bug and passes without it. If missing, the simulation finds the bug. */

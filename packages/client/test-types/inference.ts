@@ -1,4 +1,4 @@
-/** What compiles and what does not. It is compiled, never run (types.test.ts). */
+/** What compiles and what does not. It is compiled, never run (types.slow.test.ts). */
 import {
   type AcquireTimeoutError,
   acquire,

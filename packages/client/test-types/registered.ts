@@ -1,4 +1,4 @@
-/** Where a program declares the names of its limits. It is compiled, never run (types.test.ts). */
+/** Where a program declares the names of its limits. It is compiled, never run (types.slow.test.ts). */
 import type { Keeper, Lease } from 'slotkeeper';
 
 declare module 'slotkeeper' {

@@ -1,7 +1,4 @@
 /** `slotkeeper/v1` over Prefect's REST API, against answers a real server does not give on demand. */
-import { spawn } from 'node:child_process';
-import { once } from 'node:events';
-import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import {
   AcquireConcurrencySlotTimeoutError,
@@ -431,15 +428,5 @@ describe('events', () => {
     await close();
     expect(prefect.eventConnections).toBe(1);
     expect(warn).toHaveBeenCalledOnce();
-  });
-
-  test('a program that has given back its slots ends by itself, when its events have arrived', async () => {
-    const program = fileURLToPath(new URL('program.ts', import.meta.url));
-    const child = spawn(process.execPath, ['--conditions', 'slotkeeper:source', program, 'db', RUN], {
-      stdio: 'inherit',
-    });
-    expect(await once(child, 'exit')).toEqual([0, null]);
-    expect(prefect.holders.get('db')).toEqual([]);
-    expect(prefect.events).toHaveLength(2);
   });
 });

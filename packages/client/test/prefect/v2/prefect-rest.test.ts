@@ -1,7 +1,4 @@
 /** `slotkeeper/prefect` over Prefect's REST API, against answers a real server does not give on demand. */
-import { spawn } from 'node:child_process';
-import { once } from 'node:events';
-import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import {
   AcquireConcurrencySlotTimeoutError,
@@ -397,14 +394,6 @@ describe('events', () => {
       { 'prefect.resource.id': 'prefect.concurrency-limit.id-of-gpu', 'prefect.resource.role': 'concurrency-limit' },
     ]);
     expect(released?.follows).toBe(acquired?.id);
-  });
-
-  test('a program goes on while it holds slots, and ends by itself when its events have arrived', async () => {
-    const program = fileURLToPath(new URL('program.ts', import.meta.url));
-    const child = spawn(process.execPath, ['--conditions', 'slotkeeper:source', program, 'db'], { stdio: 'inherit' });
-    expect(await once(child, 'exit')).toEqual([0, null]);
-    expect(prefect.changes()).toEqual(['increment-with-lease', 'decrement-with-lease', 'increment']);
-    expect(prefect.events).toHaveLength(3);
   });
 
   test('of a rate only that it was acquired', async () => {

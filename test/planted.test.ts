@@ -2,10 +2,10 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { planted } from './copy.ts';
-import { SEAMS } from './seams.ts';
+import { planted } from './planted/copy.ts';
+import { SEAMS } from './planted/seams.ts';
 
-const root = join(import.meta.dirname, '../..');
+const root = join(import.meta.dirname, '..');
 
 describe.each(Object.entries(SEAMS))('planted bugs of %s', (_, bugs) => {
   it.each(bugs.map((bug) => [bug.name, bug] as const))('%s: can be planted, and what finds it is there', (_, bug) => {
