@@ -17,7 +17,15 @@ export default defineConfig({
     projects: [
       {
         extends: true,
-        test: { name: 'fast', include: FAST, exclude: [...NO_TEST, ...SLOW], pool: 'threads', testTimeout: 30_000 },
+        // Nothing of one file may disturb another: they share a process, which saves a third of the time.
+        test: {
+          name: 'fast',
+          include: FAST,
+          exclude: [...NO_TEST, ...SLOW],
+          pool: 'threads',
+          isolate: false,
+          testTimeout: 30_000,
+        },
       },
       {
         extends: true,

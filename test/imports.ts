@@ -1,5 +1,5 @@
 /** Who imports whom, read from the sources of all packages: types and imports at run time included. */
-import { readdirSync, readFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 
 export const ROOT = join(import.meta.dirname, '..');
@@ -18,9 +18,9 @@ export interface Source {
   readonly imports: readonly Import[];
 }
 
-/** All files below `packages/<name>/src`. */
-export function sourcesOf(name: string): Source[] {
-  const folder = `packages/${name}/src`;
+/** All files below a folder, such as `packages/engine/src`. */
+export function sourcesIn(folder: string): Source[] {
+  if (!existsSync(join(ROOT, folder))) return [];
   return readdirSync(join(ROOT, folder), { recursive: true, encoding: 'utf8' })
     .filter((file) => file.endsWith('.ts'))
     .map((file) => {
@@ -33,7 +33,7 @@ const STATEMENT = /^(?:import|export)\s+(type\s+)?[^'";]*?from\s+'([^']+)'|^impo
 /** At run time, or as a type in the middle of another: `import('./heap.ts').Heap`. */
 const EXPRESSION = /\bimport\(\s*'([^']+)'\s*\)/g;
 
-export function importsOf(text: string): Import[] {
+function importsOf(text: string): Import[] {
   const statements = [...text.matchAll(STATEMENT)].map((match) => ({
     from: (match[2] ?? match[3]) as string,
     isTypeOnly: match[1] !== undefined,

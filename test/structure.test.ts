@@ -1,6 +1,7 @@
 /** The direction of dependency (docs/design.md, "The shape"), no circles, and what a pure engine must not reach for. */
+import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { circles, doorsOf, fileOf, type Import, PACKAGES, type Source, sourcesOf } from './imports.ts';
+import { circles, doorsOf, fileOf, type Import, PACKAGES, type Source, sourcesIn } from './imports.ts';
 
 /** Which of our own packages each may import; those of `types` only as types. A new package says its own here. */
 const MAY_IMPORT: Record<string, { readonly code: readonly string[]; readonly types?: readonly string[] }> = {
@@ -27,7 +28,7 @@ const KNOWN_CIRCLES: readonly (readonly string[])[] = [
 const IMPORTS_BY_A_NAME = ['packages/client/src/embedded.ts'];
 
 const doors = new Map(PACKAGES.map((folder) => [folder, doorsOf(folder)]));
-const sources = new Map(PACKAGES.map((folder) => [folder, sourcesOf(folder)]));
+const sources = new Map(PACKAGES.map((folder) => [folder, sourcesIn(`packages/${folder}/src`)]));
 const all = [...sources.values()].flat();
 
 /** The folder of our package that `from` names, if it is one of ours. */
@@ -94,6 +95,25 @@ describe('the direction of dependency', () => {
     );
     expect(found.map((circle) => [...circle, circle[0]].join(' → '))).toEqual([]);
   });
+});
+
+it('a fast test starts no process, nor does what it imports', () => {
+  const tests = new Map(
+    [...PACKAGES.map((folder) => `packages/${folder}/test`), 'test']
+      .flatMap(sourcesIn)
+      .map((source) => [source.path, source]),
+  );
+  const isFast = (path: string): boolean =>
+    /^(packages\/.*|test\/[^/]*)\.test\.ts$/.test(path) && !path.endsWith('.slow.test.ts');
+  const starts = (path: string, seen = new Set<string>()): boolean => {
+    if (seen.has(path)) return false;
+    seen.add(path);
+    const own = tests.get(path)?.imports ?? [];
+    return own.some(({ from }) => from === 'node:child_process' || starts(join(path, '..', from), seen));
+  };
+  const fast = [...tests.keys()].filter(isFast);
+  expect(fast.length).toBeGreaterThan(30);
+  expect(fast.filter((path) => starts(path))).toEqual([]);
 });
 
 it('the engine has no clock, no timer, no randomness, and imports nothing', () => {

@@ -6,7 +6,9 @@ import { startWorld, TTL_MS, Wire } from './wire.ts';
 describe('case 3: renewal against expiry', () => {
   it('10,000 races: no lease is lost after a renewal that was acknowledged', async () => {
     const random = new Random();
-    console.log(`seed ${random.seed}: SEED=${random.seed} npx vitest run packages/server/test/session-races.test.ts`);
+    console.log(
+      `seed ${random.seed}: SEED=${random.seed} npx vitest run packages/server/test/session-races.slow.test.ts`,
+    );
     const world = await startWorld();
     let renewed = 0;
     for (let race = 0; race < 10_000; race += 1) {
