@@ -13,6 +13,10 @@ function failure({ code, stdout, stderr }: Ending): string {
   return stderr;
 }
 
+test('the built command knows its version', async () => {
+  expect(await slotkeeper('--version')).toMatchObject({ code: 0, stdout: expect.stringMatching(/^\d+\.\d+\.\d+\n$/) });
+});
+
 test('prints one line when it can serve, and ends with 0 at SIGTERM', async () => {
   const { run, url, data } = await startServer();
   expect((await fetch(`${url}/readyz`)).status).toBe(200);

@@ -1,5 +1,24 @@
-import { expect, test } from 'vitest';
-import { slotkeeper, start } from './built-command.ts';
+/** How a command line is read, in this process: nothing is started, nobody is asked. */
+import { afterEach, expect, test, vi } from 'vitest';
+import { run } from '../../src/command/program.ts';
+import { VERSION } from '../../src/version.ts';
+
+afterEach(() => {
+  vi.unstubAllEnvs();
+  vi.restoreAllMocks();
+});
+
+async function slotkeeper(...args: string[]): Promise<{ code: number; stdout: string; stderr: string }> {
+  const printed = { stdout: '', stderr: '' };
+  for (const stream of ['stdout', 'stderr'] as const)
+    vi.spyOn(process[stream], 'write').mockImplementation((text) => {
+      printed[stream] += text;
+      return true;
+    });
+  const code = await run(['node', 'slotkeeper', ...args]);
+  vi.restoreAllMocks();
+  return { code, ...printed };
+}
 
 test.each([
   ['no command', []],
@@ -29,7 +48,8 @@ test('wrong usage names the option and what it may be', async () => {
 });
 
 test('a wrong value in a variable is told with its name', async () => {
-  const { code, stderr } = await start(['serve'], { SLOTKEEPER_LISTEN_PORT: 'tcp://10.0.0.1:80' }).ended;
+  vi.stubEnv('SLOTKEEPER_LISTEN_PORT', 'tcp://10.0.0.1:80');
+  const { code, stderr } = await slotkeeper('serve');
   expect(code).toBe(2);
   expect(stderr).toContain('SLOTKEEPER_LISTEN_PORT');
 });
@@ -40,5 +60,5 @@ test('help and version are no failures', async () => {
   for (const command of ['serve', 'demo', 'limit', 'holders', 'waiters', 'import'])
     expect(help.stdout).toContain(command);
   expect(await slotkeeper('limit', 'set', '--help')).toMatchObject({ code: 0, stderr: '' });
-  expect((await slotkeeper('--version')).stdout).toMatch(/^\d+\.\d+\.\d+\n$/);
+  expect((await slotkeeper('--version')).stdout).toBe(`${VERSION}\n`);
 });
