@@ -40,7 +40,7 @@ describe('a limit', () => {
     const given = {
       name: 'x',
       limit: '5',
-      active: 'no',
+      active: 'false',
       active_slots: 7,
       denied_slots: 3,
       slot_decay_per_second: 0.25,

@@ -96,7 +96,7 @@ const OTHERWISE: Readonly<Record<string, { readonly why: string; readonly told: 
             loc: ['body'],
             msg: 'JSON decode error',
             input: {},
-            ctx: { error: 'Unexpected end of JSON input' },
+            ctx: { error: '<words>' },
           },
         ],
         request_body: '{"names":',
@@ -180,6 +180,9 @@ function normal<T>(told: T): T {
     .replaceAll(/"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z"/g, '"<time>"')
     .replaceAll(/"retry-after":"[\d.]+"/g, '"retry-after":"<seconds>"')
     .replaceAll(/127\.0\.0\.1:\d+/g, 'HOST')
+    // What is wrong with a UUID is said in the words of another parser.
+    .replaceAll(/Input should be a valid UUID, [^"]+/g, 'Input should be a valid UUID, <words>')
+    .replaceAll(/"ctx":\{"error":"[^"]+"\}/g, '"ctx":{"error":"<words>"}')
     .replaceAll(/page-token=[\w%.-]+/g, 'page-token=<token>');
   return JSON.parse(text);
 }
@@ -267,7 +270,7 @@ describe('asked what a Prefect server was asked', () => {
       }
       const answer = await asked;
       ids.learn(exchange, answer);
-      expect({ what: exchange.what, ...toldBy(answer) }).toEqual({ what: exchange.what, ...expected });
+      expect({ what: exchange.what, ...toldBy(answer) }).toEqual({ what: exchange.what, ...normal(expected) });
     }
   });
 

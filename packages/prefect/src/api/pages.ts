@@ -1,6 +1,7 @@
 /** A page of a list of limits. */
 
-import { Faults, fields, type Reader } from '../input/validation.ts';
+import { fields } from '../input/bodies.ts';
+import { Faults, type Reader } from '../input/faults.ts';
 import { integer } from '../input/values.ts';
 import { PrefectError } from './answers.ts';
 

@@ -1,7 +1,7 @@
 /** What clients and probes ask around the work. */
 import { PREFECT_API_VERSION } from '@slotkeeper/protocol/prefect';
 import type { Host } from '../host.ts';
-import { invalidRequest, missing } from '../input/validation.ts';
+import { invalidRequest, missing } from '../input/faults.ts';
 import { PrefectError, sendJson } from './answers.ts';
 import type { Route } from './routes.ts';
 

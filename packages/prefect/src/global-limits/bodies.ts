@@ -1,8 +1,9 @@
 /** The bodies of `/v2/concurrency_limits`. */
 import { DECAY_MIN, SLOTS_MAX } from '@slotkeeper/protocol';
+import { type Field, fields, model, object } from '../input/bodies.ts';
+import { Faults, fault, type Reader } from '../input/faults.ts';
 import { readName, readNames } from '../input/names.ts';
 import { uuid } from '../input/uuid.ts';
-import { Faults, type Field, fault, fields, model, object, type Reader } from '../input/validation.ts';
 import { boolean, integer, number, oneOf } from '../input/values.ts';
 
 const LEASE_SECONDS = { ge: 60, le: 86_400 } as const;

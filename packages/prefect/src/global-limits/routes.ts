@@ -2,28 +2,22 @@
 import { randomUUID } from 'node:crypto';
 import type { Command, Limit, LimitPatch } from '@slotkeeper/engine';
 import { nameTaken, sendJson, sendNothing, unknownLimit } from '../api/answers.ts';
-import type { DurableAnswers } from '../api/durable-answers.ts';
 import { byName, limitById } from '../api/limit-lookup.ts';
 import { readPage } from '../api/pages.ts';
 import type { Call, Route } from '../api/routes.ts';
-import type { HeldIncrements } from '../increments/held-increments.ts';
+import { orInvalid } from '../input/bodies.ts';
+import { Faults } from '../input/faults.ts';
 import { readName } from '../input/names.ts';
 import { uuid } from '../input/uuid.ts';
-import { Faults, orInvalid } from '../input/validation.ts';
 import { readCreate, readPatch } from './bodies.ts';
 import { globalLimit } from './global-limit.ts';
-import { decrement, increment, incrementWithLease, releaseLease, renewLease } from './slots.ts';
+import { decrement, increment, incrementWithLease, releaseLease, renewLease, type V2 } from './slots.ts';
 
 const PATH = '/v2/concurrency_limits';
 /** Paths that only POST knows otherwise: any other method takes them for the names of limits. */
 const CALLS = ['filter', 'increment', 'increment-with-lease', 'decrement', 'decrement-with-lease'] as const;
 /** Shown of a new limit, as Prefect's server does. */
 const AVERAGE_OCCUPANCY_SECONDS = 2;
-
-export interface V2 {
-  readonly answers: DurableAnswers;
-  readonly increments: HeldIncrements;
-}
 
 export function v2Routes(v2: V2): readonly Route[] {
   return [

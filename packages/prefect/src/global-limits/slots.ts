@@ -1,8 +1,10 @@
 /** Slots of global limits: taken and given back, with a lease or without. */
 import { type Lease, type Limit, type Refusal, slotsIn } from '@slotkeeper/engine';
 import { leaseGone, locked, PrefectError, sendError, sendJson, sendNothing } from '../api/answers.ts';
+import type { DurableAnswers } from '../api/durable-answers.ts';
 import { activeOf, byName, limitsNamed } from '../api/limit-lookup.ts';
 import type { Call } from '../api/routes.ts';
+import type { HeldIncrements } from '../increments/held-increments.ts';
 import { holdOpen } from '../increments/held-request.ts';
 import {
   type Increment,
@@ -12,11 +14,15 @@ import {
   RETRY_AFTER_SECONDS,
 } from '../increments/increment.ts';
 import { type ListedLimit, listing } from '../increments/listing.ts';
+import { orInvalid, together } from '../input/bodies.ts';
 import { uuid } from '../input/uuid.ts';
-import { orInvalid, together } from '../input/validation.ts';
 import { readDecrement, readIncrement, readLeaseDecrement, readLeaseIncrement, readRenew } from './bodies.ts';
 import { takenLimit } from './global-limit.ts';
-import type { V2 } from './routes.ts';
+
+export interface V2 {
+  readonly answers: DurableAnswers;
+  readonly increments: HeldIncrements;
+}
 
 type Granted = Extract<Outcome, { is: 'granted' }>;
 

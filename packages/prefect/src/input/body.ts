@@ -1,6 +1,6 @@
 /** From the bytes of a request to what they say: JSON, something that is no JSON by its content type, or nothing. */
 import { PrefectError } from '../api/answers.ts';
-import { invalidRequest } from './validation.ts';
+import { invalidRequest } from './faults.ts';
 
 export type Body =
   | { readonly is: 'none' }

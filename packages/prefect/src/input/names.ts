@@ -1,7 +1,7 @@
 /** Names of limits and tags, and lists of them. */
 import { LIMITS_MAX, TEXT_MAX } from '@slotkeeper/protocol';
 import { limitName } from '../tag-limits/tag-limit.ts';
-import { Faults, fault, type Reader } from './validation.ts';
+import { Faults, fault, type Reader } from './faults.ts';
 import { list } from './values.ts';
 
 const BANNED = /[/%&><]/;

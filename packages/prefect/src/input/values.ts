@@ -1,5 +1,5 @@
 /** Reading single values as Prefect's own server does: what it takes for a number or a boolean, and what it says of the rest. */
-import { allFaults, Faults, fault, type Reader } from './validation.ts';
+import { allFaults, Faults, fault, type Reader } from './faults.ts';
 
 /** Of a number, inclusive but for `gt`. */
 export interface Bounds {
@@ -24,25 +24,21 @@ export function oneOf<T extends string>(...texts: readonly T[]): Reader<T> {
     fault('literal_error', `Input should be ${expected}`, input, loc, { expected });
 }
 
-const YES: readonly unknown[] = [true, 1, '1', 'true', 't', 'yes', 'y', 'on'];
-const NO: readonly unknown[] = [false, 0, '0', 'false', 'f', 'no', 'n', 'off'];
-
+/** Also the words that Prefect's commands and forms send. */
 export const boolean: Reader<boolean> = (input, loc) => {
-  const word = typeof input === 'string' ? input.toLowerCase() : input;
-  if (YES.includes(word)) return true;
-  if (NO.includes(word)) return false;
-  const isReadable = typeof input === 'string' || Number.isInteger(input);
-  return isReadable
+  if (input === true || input === 'true') return true;
+  if (input === false || input === 'false') return false;
+  return typeof input === 'string' || Number.isInteger(input)
     ? fault('bool_parsing', 'Input should be a valid boolean, unable to interpret input', input, loc)
     : fault('bool_type', 'Input should be a valid boolean', input, loc);
 };
 
-/** A whole number, also as text, as a float without a fraction, or as a boolean. */
+/** A whole number, also as text. */
 export function integer(bounds: Bounds = {}): Reader<number> {
   return bounded(toInteger, bounds);
 }
 
-/** A number, also as text or as a boolean. */
+/** A number, also as text. */
 export function number(bounds: Bounds = {}): Reader<number> {
   return bounded(toNumber, bounds);
 }
@@ -51,27 +47,24 @@ function bounded(read: Reader<number>, { gt, ge, le }: Bounds): Reader<number> {
   return (input, loc) => {
     const value = read(input, loc);
     if (value instanceof Faults) return value;
-    // NaN is within no bound.
-    if (le !== undefined && !(value <= le)) {
+    if (le !== undefined && value > le) {
       return fault('less_than_equal', `Input should be less than or equal to ${le}`, input, loc, { le });
     }
-    if (ge !== undefined && !(value >= ge)) {
+    if (ge !== undefined && value < ge) {
       return fault('greater_than_equal', `Input should be greater than or equal to ${ge}`, input, loc, { ge });
     }
-    if (gt !== undefined && !(value > gt)) {
+    if (gt !== undefined && value <= gt) {
       return fault('greater_than', `Input should be greater than ${gt}`, input, loc, { gt });
     }
     return value;
   };
 }
 
-const WHOLE_NUMBER = /^[+-]?\d+(?:_\d+)*(?:\.0+)?$/;
+const WHOLE_NUMBER = /^-?\d+$/;
 
 const toInteger: Reader<number> = (input, loc) => {
-  if (typeof input === 'boolean') return Number(input);
   if (typeof input === 'string') {
-    const text = input.trim();
-    if (WHOLE_NUMBER.test(text)) return Number(text.replaceAll('_', ''));
+    if (WHOLE_NUMBER.test(input)) return Number(input);
     const msg = 'Input should be a valid integer, unable to parse string as an integer';
     return fault('int_parsing', msg, input, loc);
   }
@@ -83,20 +76,12 @@ const toInteger: Reader<number> = (input, loc) => {
   return fault('int_from_float', msg, input, loc);
 };
 
-const DECIMAL = /^[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?$/;
-/** Taken out of a number, wherever they stand in it. */
-const SINGLE_UNDERSCORES = /^[^\s_]+(?:_[^\s_]+)+$/;
-const NO_NUMBER = /^[+-]?nan$/i;
-const BOUNDLESS = /^([+-]?)inf(?:inity)?$/i;
+const DECIMAL = /^-?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?$/;
 
 const toNumber: Reader<number> = (input, loc) => {
-  if (typeof input === 'number' || typeof input === 'boolean') return Number(input);
+  if (typeof input === 'number') return input;
   if (typeof input !== 'string') return fault('float_type', 'Input should be a valid number', input, loc);
-  const text = SINGLE_UNDERSCORES.test(input) ? input.replaceAll('_', '') : input.trim();
-  if (DECIMAL.test(text)) return Number(text);
-  if (NO_NUMBER.test(text)) return Number.NaN;
-  const sign = BOUNDLESS.exec(text)?.[1];
-  if (sign !== undefined) return sign === '-' ? Number.NEGATIVE_INFINITY : Number.POSITIVE_INFINITY;
+  if (DECIMAL.test(input)) return Number(input);
   const msg = 'Input should be a valid number, unable to parse string as a number';
   return fault('float_parsing', msg, input, loc);
 };

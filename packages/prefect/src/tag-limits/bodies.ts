@@ -1,8 +1,8 @@
 /** The bodies of `/concurrency_limits`. */
 import { SLOTS_MAX } from '@slotkeeper/protocol';
+import { fields, model } from '../input/bodies.ts';
 import { readTag, readTags } from '../input/names.ts';
 import { uuid } from '../input/uuid.ts';
-import { fields, model } from '../input/validation.ts';
 import { integer, list } from '../input/values.ts';
 
 export const readCreate = model({

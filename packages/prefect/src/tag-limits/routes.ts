@@ -10,9 +10,9 @@ import type { HeldIncrements } from '../increments/held-increments.ts';
 import { holdOpen } from '../increments/held-request.ts';
 import { type Outcome, QUEUE_FULL_RETRY_SECONDS, RETRY_AFTER_SECONDS } from '../increments/increment.ts';
 import { listing } from '../increments/listing.ts';
+import { orInvalid } from '../input/bodies.ts';
 import { readTag } from '../input/names.ts';
-import { canonical } from '../input/uuid.ts';
-import { orInvalid } from '../input/validation.ts';
+import { uuid } from '../input/uuid.ts';
 import { readCreate, readReset, readSlots } from './bodies.ts';
 import { whatToRelease } from './decrement.ts';
 import { limitName, limitsOn, type TagLimit, tagLimit, tagLimitById, tagLimits, tagOf, takenTag } from './tag-limit.ts';
@@ -29,7 +29,7 @@ export interface V1 {
 
 export function v1Routes(v1: V1): readonly Route[] {
   const { answers } = v1;
-  const byId = ({ params }: Call): Limit | undefined => tagLimitById(answers.state, canonical(params.id!));
+  const byId = ({ params }: Call): Limit | undefined => tagLimitById(answers.state, String(uuid(params.id, [])));
   const byTag = ({ params, body }: Call): Limit | undefined =>
     answers.state.limits.get(limitName(orInvalid(readTag(params.tag, ['path', 'tag']), body)));
   return [

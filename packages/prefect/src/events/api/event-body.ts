@@ -1,6 +1,7 @@
 /** Reading events as Prefect's server takes them: what they must have, what is dropped. */
+
+import { allFaults, Faults, fault, type Location, missing, type Reader } from '../../input/faults.ts';
 import { uuid } from '../../input/uuid.ts';
-import { allFaults, Faults, fault, type Location, missing, type Reader } from '../../input/validation.ts';
 import { list } from '../../input/values.ts';
 import { type PrefectEvent, RESOURCE_ID, RESOURCE_ROLE, type Resource } from '../event.ts';
 import { readInstant } from './instant-body.ts';

@@ -2,8 +2,9 @@
 import type { FastifyReply } from 'fastify';
 import { PrefectError, sendNothing, unavailable } from '../../api/answers.ts';
 import type { Call, Route } from '../../api/routes.ts';
+import { fields, object, orInvalid } from '../../input/bodies.ts';
 import { type Body, echo } from '../../input/body.ts';
-import { Faults, fields, invalidRequest, missing, object, orInvalid, type Reader } from '../../input/validation.ts';
+import { Faults, invalidRequest, missing, type Reader } from '../../input/faults.ts';
 import { integer, list } from '../../input/values.ts';
 import type { EventFilter } from '../store/event-filter.ts';
 import { type EventLog, EventsUnavailableError, TooManyEventsError } from '../store/event-log.ts';

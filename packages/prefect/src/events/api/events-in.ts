@@ -1,7 +1,7 @@
 /** `/api/events/in`, where Prefect's clients send their events. A client that cannot send them complains for as long as it runs. */
 import type { WebSocket } from 'ws';
 import { readBody } from '../../input/body.ts';
-import { Faults } from '../../input/validation.ts';
+import { Faults } from '../../input/faults.ts';
 import type { PrefectEvent } from '../event.ts';
 import type { ClientEvents } from './client-events.ts';
 import { readEvent } from './event-body.ts';

@@ -1,6 +1,6 @@
 /** `/api/events/out`, where Prefect's clients follow what happens: first what has happened lately, then what does. */
 import type { WebSocket } from 'ws';
-import { Faults } from '../../input/validation.ts';
+import { Faults } from '../../input/faults.ts';
 import { instant } from '../event.ts';
 import type { EventFilter } from '../store/event-filter.ts';
 import type { EventLog } from '../store/event-log.ts';

@@ -1,7 +1,8 @@
 /** Reading a filter for events as Prefect's server takes it. */
 
+import { type Field, object } from '../../input/bodies.ts';
+import { Faults, fault, type Reader } from '../../input/faults.ts';
 import { uuid } from '../../input/uuid.ts';
-import { Faults, type Field, fault, object, type Reader } from '../../input/validation.ts';
 import { boolean, list, oneOf } from '../../input/values.ts';
 import { instant } from '../event.ts';
 import type { EventFilter, Labels, RelatedConditions } from '../store/event-filter.ts';

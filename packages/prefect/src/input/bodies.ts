@@ -1,30 +1,6 @@
-/**
- * Reading untyped input as Prefect's own server does, and listing what is wrong with it. The types, messages and contexts
- * of the faults are pydantic's, which clients and people know.
- */
-import { PrefectError } from '../api/answers.ts';
+/** Bodies as objects with fields: what is needed, what its absence stands for, and whether other fields may be there. */
 import { type Body, echo } from './body.ts';
-
-export type Location = readonly (string | number)[];
-
-export interface Fault {
-  readonly type: string;
-  readonly loc: Location;
-  readonly msg: string;
-  readonly input: unknown;
-  readonly ctx?: Readonly<Record<string, unknown>>;
-}
-
-/** What is wrong with an input; a class of its own, so that it is told apart from any value. */
-export class Faults {
-  readonly list: readonly Fault[];
-  constructor(list: readonly Fault[]) {
-    this.list = list;
-  }
-}
-
-/** Reads one input, which stands at `loc`. */
-export type Reader<T> = (input: unknown, loc: Location) => T | Faults;
+import { allFaults, Faults, fault, invalidRequest, type Location, missing, type Reader } from './faults.ts';
 
 /** A field of an object: needed, or with what its absence stands for. */
 export interface Field<T> {
@@ -34,27 +10,6 @@ export interface Field<T> {
 
 type Shape = Readonly<Record<string, Field<unknown>>>;
 export type Fields<S extends Shape> = { readonly [K in keyof S]: S[K] extends Field<infer T> ? T : never };
-
-export function invalidRequest(faults: readonly Fault[], requestBody: unknown): PrefectError {
-  return new PrefectError(422, {
-    exception_message: 'Invalid request received.',
-    exception_detail: faults,
-    request_body: requestBody,
-  });
-}
-
-export function fault(type: string, msg: string, input: unknown, loc: Location, ctx?: Fault['ctx']): Faults {
-  return new Faults([{ type, loc, msg, input, ...(ctx && { ctx }) }]);
-}
-
-export function missing(loc: Location, input: unknown): Faults {
-  return fault('missing', 'Field required', input, loc);
-}
-
-export function allFaults(read: readonly unknown[]): Faults | undefined {
-  const faults = read.filter((part) => part instanceof Faults);
-  return faults.length === 0 ? undefined : new Faults(faults.flatMap(({ list }) => list));
-}
 
 /** The value, or throws a `PrefectError` that lists what is wrong. */
 export function orInvalid<T>(read: T | Faults, body: Body): T {

@@ -1,0 +1,47 @@
+/**
+ * What is wrong with an input, as Prefect's own server says it: the types, messages and contexts of the faults are pydantic's,
+ * which clients and people know.
+ */
+import { PrefectError } from '../api/answers.ts';
+
+export type Location = readonly (string | number)[];
+
+export interface Fault {
+  readonly type: string;
+  readonly loc: Location;
+  readonly msg: string;
+  readonly input: unknown;
+  readonly ctx?: Readonly<Record<string, unknown>>;
+}
+
+/** What is wrong with an input; a class of its own, so that it is told apart from any value. */
+export class Faults {
+  readonly list: readonly Fault[];
+  constructor(list: readonly Fault[]) {
+    this.list = list;
+  }
+}
+
+/** Reads one input, which stands at `loc`. */
+export type Reader<T> = (input: unknown, loc: Location) => T | Faults;
+
+export function invalidRequest(faults: readonly Fault[], requestBody: unknown): PrefectError {
+  return new PrefectError(422, {
+    exception_message: 'Invalid request received.',
+    exception_detail: faults,
+    request_body: requestBody,
+  });
+}
+
+export function fault(type: string, msg: string, input: unknown, loc: Location, ctx?: Fault['ctx']): Faults {
+  return new Faults([{ type, loc, msg, input, ...(ctx && { ctx }) }]);
+}
+
+export function missing(loc: Location, input: unknown): Faults {
+  return fault('missing', 'Field required', input, loc);
+}
+
+export function allFaults(read: readonly unknown[]): Faults | undefined {
+  const faults = read.filter((part) => part instanceof Faults);
+  return faults.length === 0 ? undefined : new Faults(faults.flatMap(({ list }) => list));
+}
