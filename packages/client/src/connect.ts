@@ -175,7 +175,7 @@ async function checkThatSlotkeeperAnswers(origin: string, wanted: string, connec
     if (answer === 'another')
       throw new InvalidRequestError(
         `${wanted} is a Prefect API but not of a Slotkeeper server, which this call needs. 'slotkeeper/v1' and 'slotkeeper/prefect' work against any Prefect API; or start Slotkeeper (npx @slotkeeper/server serve) and name it here.`,
-        { field: 'url' },
+        { field: 'url', reason: 'is a Prefect API but not of a Slotkeeper server' },
       );
     const pauseMs = backoff.next();
     if (performance.now() + pauseMs >= endsAtMs) {

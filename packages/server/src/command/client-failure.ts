@@ -39,7 +39,8 @@ const WORDS: { readonly [C in SlotkeeperError['code']]?: (details: ErrorDetails)
 
 /** Fields that have an option's name here. */
 const OPTIONS: Readonly<Record<string, string>> = {
-  url: '--url',
+  // The default may come from SLOTKEEPER_URL.
+  url: 'The address of --url (SLOTKEEPER_URL)',
   apiKey: '--api-key',
   'spec.description': '--description',
 };

@@ -172,6 +172,13 @@ test.each([
   expect(stderr).toMatch(/^[^\n]+\n$/);
 });
 
+test('a Prefect server in place of ours is one sentence that names the option', async () => {
+  const source = await prefectWith([]);
+  const { code, stdout, stderr } = await slotkeeper('import', 'prefect', source, '--url', source);
+  expect({ code, stdout }).toEqual({ code: 2, stdout: '' });
+  expect(stderr).toBe('The address of --url (SLOTKEEPER_URL) is a Prefect API but not of a Slotkeeper server.\n');
+});
+
 test.each(['nowhere', 'ftp://127.0.0.1/api', 'http://me:secret@127.0.0.1:4200/api'])(
   'an address that cannot be is wrong usage: %s',
   async (address) => {
