@@ -48,7 +48,7 @@ export function drain(world: World): void {
   }
   for (const client of world.clients) if (!client.connected) world.do(`${client.name} returns`);
   while (world.heldBackUntilMs !== null) world.do('time passes');
-  for (const { name, held } of engine.state.limits.values()) world.do(`${name} occupied ${held}`);
+  for (const { name, usage } of engine.state.limits.values()) world.do(`${name} occupied ${usage.held}`);
   for (let rounds = 0; world.clients.some(({ wish }) => wish); rounds++) {
     const holder = world.clients.find(({ token }) => token !== null);
     if (holder) world.do(`${holder.name} releases`);
@@ -57,9 +57,9 @@ export function drain(world: World): void {
   }
   const left = [...engine.state.leases.keys(), ...engine.waiters(null).map(({ ticket }) => ticket)];
   if (left.length > 0) throw new Error(`all let go, and ${left.join(', ')} remain`);
-  for (const { name, level, settings } of engine.state.limits.values()) {
-    if (settings.slotDecayPerSecond !== null || level === 0) continue;
-    throw new Error(`all let go, and ${level} of ${name} remain taken`);
+  for (const { name, usage } of engine.state.limits.values()) {
+    if (usage.kind === 'rate' || usage.taken === 0) continue;
+    throw new Error(`all let go, and ${usage.taken} of ${name} remain taken`);
   }
 }
 

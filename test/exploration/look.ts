@@ -75,8 +75,9 @@ function describeLimit(world: World, name: string): string {
 
 function takenOf(world: World, name: string): number {
   const { engine, nowMs } = world.stepper;
-  const { level, levelAtMs, settings } = engine.state.limits.get(name)!;
-  return Math.max(0, level - ((settings.slotDecayPerSecond ?? 0) * (nowMs - levelAtMs)) / 1000);
+  const { usage } = engine.state.limits.get(name)!;
+  if (usage.kind === 'semaphore') return usage.taken;
+  return Math.max(0, usage.taken - (usage.slotDecayPerSecond * (nowMs - usage.atMs)) / 1000);
 }
 
 function movesOf(world: World, { name, connected, wish, token }: Client): string[] {

@@ -6,11 +6,12 @@ const handleLimits = 'engine/src/handle-limits.ts';
 const handleSessions = 'engine/src/handle-sessions.ts';
 const lapsedLeases = 'engine/src/lapsed-leases.ts';
 const leases = 'engine/src/leases.ts';
-const level = 'engine/src/level.ts';
 const limitQueue = 'engine/src/limit-queue.ts';
+const rate = 'engine/src/rate.ts';
 const sessions = 'engine/src/sessions.ts';
 const state = 'engine/src/state.ts';
 const tickets = 'engine/src/tickets.ts';
+const usage = 'engine/src/usage.ts';
 const waitQueue = 'engine/src/wait-queue.ts';
 const replica = 'server/src/replica/replica.ts';
 const session = 'client/src/session.ts';
@@ -18,9 +19,9 @@ const session = 'client/src/session.ts';
 export const ENGINE: readonly PlantedBug[] = [
   {
     name: 'room is one slot too much',
-    file: level,
-    find: 'return active ? slots - level',
-    replace: 'return active ? slots + 1 - level',
+    file: usage,
+    find: 'return settings.active ? settings.slots - takenWithout',
+    replace: 'return settings.active ? settings.slots + 1 - takenWithout',
   },
   {
     name: 'room that is gained wakes nobody',
@@ -175,8 +176,8 @@ export const ENGINE: readonly PlantedBug[] = [
   {
     name: 'of many slots one is given back',
     file: state,
-    find: '  if (frees) lower(limit, slots, fact.at);',
-    replace: '  if (frees) lower(limit, Math.min(1, slots), fact.at);',
+    find: '  if (frees) giveBack(limit.usage, slots, fact.at);',
+    replace: '  if (frees) giveBack(limit.usage, Math.min(1, slots), fact.at);',
   },
   {
     name: 'tokens are counted anew',
@@ -187,20 +188,20 @@ export const ENGINE: readonly PlantedBug[] = [
   {
     name: 'who wants more than a limit has now is not told',
     file: handleLimits,
-    find: '    else if (active && wanted > slots) refuseTicket(parts, ticket, tooLarge(name, wanted, slots));',
-    replace: '',
+    find: 'if (refusal) refuseTicket(parts, ticket, refusal);',
+    replace: "if (refusal && refusal.code !== 'REQUEST_TOO_LARGE') refuseTicket(parts, ticket, refusal);",
   },
   {
     name: 'waiters of a draining limit stay',
     file: handleLimits,
-    find: "    if (mode === 'draining') refuseTicket(parts, ticket, draining(name));\n    else if",
-    replace: '    if',
+    find: 'if (refusal) refuseTicket(parts, ticket, refusal);',
+    replace: "if (refusal && refusal.code !== 'CONFLICT') refuseTicket(parts, ticket, refusal);",
   },
   {
     name: 'a missing limit is taken as allowed',
     file: 'engine/src/admission.ts',
-    find: "if (onMissing === 'error' && missing.length > 0)",
-    replace: "if (onMissing === 'error' && missing.length > 1)",
+    find: "onMissing === 'error' && missing.length > 0",
+    replace: "onMissing === 'error' && missing.length > 1",
   },
   {
     name: 'answers leave while the write is under way',
@@ -291,9 +292,9 @@ export const ENGINE: readonly PlantedBug[] = [
   },
   {
     name: 'a rate gives back twice as fast',
-    file: level,
-    find: '(slotDecayPerSecond * Math.max(0, nowMs - levelAtMs)) / 1_000',
-    replace: '(slotDecayPerSecond * Math.max(0, nowMs - levelAtMs)) / 500',
+    file: rate,
+    find: '(slotDecayPerSecond * Math.max(0, nowMs - atMs)) / 1_000',
+    replace: '(slotDecayPerSecond * Math.max(0, nowMs - atMs)) / 500',
   },
   {
     name: 'nobody is woken as a rate gives back',
@@ -303,45 +304,46 @@ export const ENGINE: readonly PlantedBug[] = [
   },
   {
     name: 'who waits for a rate is woken a second late',
-    file: level,
+    file: rate,
     find: '  const atMs = nowMs + (',
     replace: '  const atMs = nowMs + 1_000 + (',
   },
   {
     name: 'what is undone of a rate comes back in full',
     file: state,
-    find: 'lower(limit, Math.max(0, slots - decayed), fact.at);',
-    replace: 'lower(limit, slots + 0 * decayed, fact.at);',
+    find: 'giveBack(usage, undecayed(usage, slots, lease.grantedAtMs, fact.at), fact.at);',
+    replace: 'giveBack(usage, slots + 0 * undecayed(usage, slots, lease.grantedAtMs, fact.at), fact.at);',
   },
   {
     name: 'a snapshot has the level of a rate for an older one',
     file: 'journal/src/snapshot-rows.ts',
-    find: 'levelAtMs: ms(levelAtMs),',
-    replace: 'levelAtMs: ms(levelAtMs) && ms(createdAtMs),',
+    find: 'slotDecayPerSecond === null ? 0 : ms(takenAtMs);',
+    replace: 'slotDecayPerSecond === null ? 0 : ms(takenAtMs) && ms(createdAtMs);',
   },
   {
     name: 'who wants rates only is granted slots of a semaphore',
     file: 'engine/src/admission.ts',
-    find: '  if (semaphores.length > 0) refusal = notRates(semaphores);\n',
-    replace: '',
+    find: '  return semaphores.length > 0 ? notRates(semaphores) : refusal;',
+    replace: '  return semaphores.length > amounts.length ? notRates(semaphores) : refusal;',
   },
   {
     name: 'who waits for rates only stays as one becomes a semaphore',
     file: handleLimits,
-    find: 'ticket.request.ratesOnly && slotDecayPerSecond === null',
-    replace: 'ticket.request.ratesOnly && slotDecayPerSecond === undefined',
+    find: 'if (refusal) refuseTicket(parts, ticket, refusal);',
+    replace: "if (refusal && refusal.code !== 'INVALID_REQUEST') refuseTicket(parts, ticket, refusal);",
   },
   {
     name: 'what was spent stays taken as a rate becomes a semaphore',
-    file: state,
-    find: '        if (before !== null && fact.settings.slotDecayPerSecond === null) setLevel(limit, limit.held, fact.at);\n',
-    replace: '',
+    file: usage,
+    find: 'isKept ? takenAt(usage, atMs) : usage.held);',
+    replace: 'isKept || usage ? takenAt(usage, atMs) : usage.held);',
   },
   {
     name: 'the past of a rate is reckoned by its new decay',
-    file: state,
-    find: '        setLevel(limit, levelAt(limit, fact.at), fact.at);\n        limit.settings = fact.settings;',
-    replace: '        limit.settings = fact.settings;\n        setLevel(limit, levelAt(limit, fact.at), fact.at);',
+    file: usage,
+    find: 'isKept ? takenAt(usage, atMs) : usage.held);',
+    replace:
+      'isKept ? takenAt(newUsage(slotDecayPerSecond, (usage as rate.RateUsage).atMs ?? atMs, 0, usage.taken), atMs) : usage.held);',
   },
   {
     name: 'what is spent of a rate is held, too',

@@ -85,7 +85,7 @@ export class PlainState {
       this.position,
       this.at,
       limits.map(({ name, id, createdAt, updatedAt, level, levelAt, settings: s }) => [
-        ...[name, id, createdAt, updatedAt, level, levelAt],
+        ...[name, id, createdAt, updatedAt, level, s.slotDecayPerSecond === null ? null : levelAt],
         ...[s.slots, s.slotDecayPerSecond, s.active, s.mode, s.overtakes, s.maxWaiters, s.description],
       ]),
       leases.map(({ id, token, fact, ttlMs, renewed, amounts, spent }) => {

@@ -1,11 +1,13 @@
-/** What an acquire comes to among the limits there are, before anyone asks whether there is room. Changes nothing. */
-import type { AcquireRequest } from './commands.ts';
+/** What an acquire comes to among the limits there are, before the wait queue is asked whether there is room. */
+import type { AcquireRequest, NewLimit, OnMissing } from './commands.ts';
 import type { Amounts } from './facts.ts';
+import { BrokenInvariant } from './invariant.ts';
 import { draining, notFound, notRates, type Refusal, tooLarge } from './refusals.ts';
 import type { State } from './state.ts';
+import { isRate } from './usage.ts';
 
 export interface Admission {
-  /** Why it can never be granted as things are; undefined: it may stand in the line. */
+  /** Why it can never be granted as things are; undefined: it may wait. */
   readonly refusal: Refusal | undefined;
   /** The request less what limits nothing. */
   readonly amounts: Amounts;
@@ -14,27 +16,40 @@ export interface Admission {
 }
 
 export function admit(state: State, request: AcquireRequest): Admission {
-  const { amounts: asked, onMissing, skipInactive, ratesOnly } = request;
-  const created = typeof onMissing === 'object' ? onMissing : undefined;
+  const { amounts: asked, onMissing, skipInactive } = request;
   let amounts = asked;
   const missing: string[] = [];
-  const semaphores: string[] = [];
-  let refusal: Refusal | undefined;
-  for (const [name, slots] of asked) {
+  for (const [name] of asked) {
     const existing = state.limits.get(name)?.settings;
-    const settings = existing ?? created;
     if (!existing) missing.push(name);
-    const isActive = settings?.active ?? true;
-    if (!settings || (!isActive && skipInactive)) {
-      amounts = amounts.filter(([other]) => other !== name);
-      continue;
-    }
-    if (isActive && slots > settings.slots) refusal ??= tooLarge(name, slots, settings.slots);
-    if (ratesOnly && (settings.slotDecayPerSecond ?? null) === null) semaphores.push(name);
-    if (settings.mode === 'draining') refusal ??= draining(name);
+    const settings = existing ?? settingsOfNew(onMissing);
+    if (settings && !(skipInactive && settings.active === false)) continue;
+    amounts = amounts.filter(([other]) => other !== name);
   }
-  if (semaphores.length > 0) refusal = notRates(semaphores);
   // Every missing name is told at once, and before what is wrong with the others.
-  if (onMissing === 'error' && missing.length > 0) refusal = notFound(missing);
+  const refusal = onMissing === 'error' && missing.length > 0 ? notFound(missing) : whyNever(state, request, amounts);
   return { refusal, amounts, missing };
+}
+
+/** Why these amounts can never be granted as the limits are. All names that are no rates are told at once. */
+export function whyNever(
+  { limits }: State,
+  { onMissing, ratesOnly }: AcquireRequest,
+  amounts: Amounts,
+): Refusal | undefined {
+  let refusal: Refusal | undefined;
+  const semaphores: string[] = [];
+  for (const [name, slots] of amounts) {
+    const settings = limits.get(name)?.settings ?? settingsOfNew(onMissing);
+    if (!settings) throw new BrokenInvariant(`limit '${name}' is admitted, and does not exist`);
+    if (settings.active !== false && slots > settings.slots) refusal ??= tooLarge(name, slots, settings.slots);
+    if (settings.mode === 'draining') refusal ??= draining(name);
+    if (ratesOnly && !isRate(settings)) semaphores.push(name);
+  }
+  return semaphores.length > 0 ? notRates(semaphores) : refusal;
+}
+
+/** Those of a limit that is to be created; undefined: it is to be left out. */
+function settingsOfNew(onMissing: OnMissing): NewLimit | undefined {
+  return typeof onMissing === 'object' ? onMissing : undefined;
 }

@@ -21,11 +21,11 @@ import {
 } from './handle-limits.ts';
 import { adopt, closeSession, heard, lose, openSession } from './handle-sessions.ts';
 import { serveGrownRoom, tick } from './handle-tick.ts';
-import { takenSlots } from './level.ts';
 import { serveQueue } from './outcomes.ts';
 import { newParts, type Parts } from './parts.ts';
 import type { Refusal } from './refusals.ts';
 import type { Limit, State } from './state.ts';
+import { takenSlots } from './usage.ts';
 import { type HolderView, holderViews, type LimitView, limitView, type WaiterView, waiterViews } from './views.ts';
 
 /** After a start with leases in the journal nothing is granted for so long, so that those who waited are back in their places. */

@@ -1,9 +1,10 @@
 /** Why an acquire waits: the same answer for the timeout error, the API and the command line. */
 import type { Amounts, EngineMs, Holder } from './facts.ts';
-import { freeSlots, room, slotsWithoutLease } from './level.ts';
 import type { Lane, LimitQueue } from './limit-queue.ts';
 import { isBefore, type Place } from './place.ts';
 import { slotsIn } from './state.ts';
+import { untrackedSlots } from './untracked.ts';
+import { freeSlots, room } from './usage.ts';
 import type { WaitQueue } from './wait-queue.ts';
 
 export interface Explanation {
@@ -78,13 +79,13 @@ function sentence(lacking: readonly { at: LimitQueue; slots: number }[], ahead: 
   const parts = lacking.map(({ at: { limit, lapsed }, slots }) => {
     if (limit.settings.mode !== 'open') return `'${limit.name}' is ${limit.settings.mode}`;
     const free = freeSlots(limit, lapsed.slots, nowMs);
-    const { slotDecayPerSecond } = limit.settings;
-    if (slotDecayPerSecond !== null) {
+    if (limit.usage.kind === 'rate') {
+      const { slotDecayPerSecond } = limit.usage;
       return `wants ${slots} of '${limit.name}', of which ${free} of ${limit.settings.slots} are free (${Number(slotDecayPerSecond.toPrecision(3))} come back a second)`;
     }
-    const alone = slotsWithoutLease(limit, nowMs);
+    const untracked = untrackedSlots(limit, nowMs);
     const holders = limit.leases.size === 1 ? '1 holder has the rest' : `${limit.leases.size} holders have the rest`;
-    const others = alone > 0 ? `, ${alone} of it without a lease` : '';
+    const others = untracked > 0 ? `, ${untracked} of it without a lease` : '';
     return `wants ${slots} of '${limit.name}', of which ${free} of ${limit.settings.slots} are free (${holders}${others})`;
   });
   const others = ahead === 0 ? '' : ahead === 1 ? ', 1 waiter is ahead' : `, ${ahead} waiters are ahead`;

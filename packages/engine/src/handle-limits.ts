@@ -1,18 +1,10 @@
 /** Limits, as they are set by hand: created, changed, deleted, renamed, reset. The wait queue is to be served after each. */
+import { whyNever } from './admission.ts';
 import type { DirectGrant, LimitPatch } from './commands.ts';
 import type { Amounts, LimitSettings } from './facts.ts';
 import { grant, refuseTicket } from './outcomes.ts';
 import { forgetIfIdle, type Parts } from './parts.ts';
-import {
-  draining,
-  hasHolders,
-  nameInUse,
-  notFound,
-  notRates,
-  type Refusal,
-  slotsNeeded,
-  tooLarge,
-} from './refusals.ts';
+import { hasHolders, nameInUse, notFound, type Refusal, slotsNeeded, tooLarge } from './refusals.ts';
 import type { Limit } from './state.ts';
 import type { Ticket } from './tickets.ts';
 
@@ -47,7 +39,7 @@ export function setLimit(parts: Parts, name: string, id: string, patch: LimitPat
   const settings: LimitSettings = { ...limit.settings, ...patch };
   if (JSON.stringify(settings) === JSON.stringify(limit.settings)) return undefined;
   ledger.record({ type: 'limit.set', at: ledger.nowMs, name, id: limit.id, settings });
-  refuseHopeless(parts, name, settings);
+  refuseHopeless(parts, name);
   queue.changed(name);
   return undefined;
 }
@@ -103,7 +95,7 @@ export function resetLimit(parts: Parts, name: string, grants: readonly DirectGr
   const { active, slots } = limit.settings;
   if (active && grants.length > slots) return tooLarge(name, grants.length, slots);
   revokeAll(parts, limit, `limit '${name}' was reset`);
-  if (limit.level > 0) occupyLimit(parts, name, 0);
+  if (limit.usage.taken > 0) occupyLimit(parts, name, 0);
   for (const { leaseId, sessionId, ttlMs, holder } of grants) {
     const session = sessions.add(sessionId, 'renewal', ttlMs, 'prefect-tag');
     leases.take(session, leaseId, [[name, 1]], holder, true);
@@ -111,13 +103,11 @@ export function resetLimit(parts: Parts, name: string, grants: readonly DirectGr
   return undefined;
 }
 
-/** Refuses those who can no longer be granted, whether their clients are there or not. */
-function refuseHopeless(parts: Parts, name: string, { active, slots, slotDecayPerSecond, mode }: LimitSettings): void {
+/** Refuses the waiters that can no longer be granted, whether their clients are there or not. */
+function refuseHopeless(parts: Parts, name: string): void {
   for (const ticket of parts.tickets.waitingFor(name)) {
-    const wanted = ticket.waiter.amounts.find(([other]) => other === name)?.[1] ?? 0;
-    if (mode === 'draining') refuseTicket(parts, ticket, draining(name));
-    else if (active && wanted > slots) refuseTicket(parts, ticket, tooLarge(name, wanted, slots));
-    else if (ticket.request.ratesOnly && slotDecayPerSecond === null) refuseTicket(parts, ticket, notRates([name]));
+    const refusal = whyNever(parts.ledger.state, ticket.request, ticket.waiter.amounts);
+    if (refusal) refuseTicket(parts, ticket, refusal);
   }
 }
 

@@ -3,7 +3,6 @@ export type * from './commands.ts';
 export { Engine, HOLD_BACK_MS } from './engine.ts';
 export type { Explanation, Lack } from './explain.ts';
 export type * from './facts.ts';
-export { slotsWithoutLease } from './level.ts';
 export type { Place } from './place.ts';
 export { notFound, queueFull, type Refusal, type RefusalCode, resumed } from './refusals.ts';
 export {
@@ -16,4 +15,6 @@ export {
   type State,
   slotsIn,
 } from './state.ts';
+export { untrackedSlots } from './untracked.ts';
+export { newUsage, type Usage } from './usage.ts';
 export type { HolderView, LimitView, WaiterView } from './views.ts';

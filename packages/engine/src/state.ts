@@ -3,7 +3,9 @@
  * deadlines) is lost with the process and told again by the clients that come back.
  */
 import type { Amounts, EngineMs, Fact, Holder, Lifeline, LimitSettings, Origin } from './facts.ts';
-import { levelAt, lower, raise, setLevel } from './level.ts';
+import { BrokenInvariant } from './invariant.ts';
+import { undecayed } from './rate.ts';
+import { changed, giveBack, hold, letGo, newUsage, setTaken, take, type Usage } from './usage.ts';
 
 export interface Limit {
   name: string;
@@ -12,12 +14,9 @@ export interface Limit {
   readonly createdAtMs: EngineMs;
   updatedAtMs: EngineMs;
   settings: LimitSettings;
-  /** Sum of what the leases hold here. Invariant: equals the sum over `leases`. */
-  held: number;
-  /** Slots that count as taken at `levelAtMs`, those of leases included (level.ts). Invariant: of a semaphore, `held` or more. */
-  level: number;
-  levelAtMs: EngineMs;
-  /** Leases that hold slots here, in the order of their grants. */
+  /** What is taken of it, of the kind that the settings say. */
+  usage: Usage;
+  /** Leases that hold slots here, in the order of their grants. Invariant: `usage.held` is the sum of what they hold. */
   readonly leases: Map<string, Lease>;
   /** `State.snapshots` as it came to be, or as a snapshot last wrote it. */
   snapshot: number;
@@ -81,13 +80,10 @@ export function evolve(state: State, fact: Fact): void {
       if (limit) {
         announceLimit(state, limit);
         const before = limit.settings.slotDecayPerSecond;
-        setLevel(limit, levelAt(limit, fact.at), fact.at);
+        limit.usage = changed(limit.usage, fact.settings.slotDecayPerSecond, fact.at);
         limit.settings = fact.settings;
         limit.updatedAtMs = fact.at;
-        if (fact.settings.slotDecayPerSecond === before) return;
-        forgetSpent(state, fact.name);
-        // What was spent of a rate would never decay now.
-        if (before !== null && fact.settings.slotDecayPerSecond === null) setLevel(limit, limit.held, fact.at);
+        if (fact.settings.slotDecayPerSecond !== before) forgetSpent(state, fact.name);
       } else {
         state.limits.set(fact.name, {
           name: fact.name,
@@ -95,9 +91,7 @@ export function evolve(state: State, fact: Fact): void {
           createdAtMs: fact.at,
           updatedAtMs: fact.at,
           settings: fact.settings,
-          held: 0,
-          level: 0,
-          levelAtMs: fact.at,
+          usage: newUsage(fact.settings.slotDecayPerSecond, fact.at),
           leases: new Map(),
           snapshot: state.snapshots,
         });
@@ -119,17 +113,17 @@ export function evolve(state: State, fact: Fact): void {
       limit.updatedAtMs = fact.at;
       return;
     }
-    case 'limit.occupied': {
-      const limit = changing(state, fact.name, fact);
-      setLevel(limit, Math.max(fact.slots, Math.min(levelAt(limit, fact.at), limit.held)), fact.at);
+    case 'limit.occupied':
+      setTaken(changing(state, fact.name, fact).usage, fact.slots, fact.at);
       return;
-    }
     case 'slots.returned':
-      for (const [name, slots] of fact.amounts) lower(changing(state, name, fact), slots, fact.at);
+      for (const [name, slots] of fact.amounts) giveBack(changing(state, name, fact).usage, slots, fact.at);
       return;
     case 'lease.granted': {
       if (state.leases.has(fact.leaseId)) throw new Error(`lease ${fact.leaseId} is granted twice`);
-      const spent = fact.refunds ? NOTHING : fact.amounts.filter(([name]) => isRate(state.limits.get(name)));
+      const spent = fact.refunds
+        ? NOTHING
+        : fact.amounts.filter(([name]) => state.limits.get(name)?.usage.kind === 'rate');
       const lease: Lease = {
         id: fact.leaseId,
         token: state.position,
@@ -145,10 +139,10 @@ export function evolve(state: State, fact: Fact): void {
         snapshot: state.snapshots,
       };
       state.leases.set(lease.id, lease);
-      for (const [name, slots] of fact.amounts) raise(changing(state, name, fact), slots, fact.at);
+      for (const [name, slots] of fact.amounts) take(changing(state, name, fact).usage, slots, fact.at);
       for (const [name, slots] of lease.amounts) {
         const limit = changing(state, name, fact);
-        limit.held += slots;
+        hold(limit.usage, slots);
         limit.leases.set(lease.id, lease);
       }
       return;
@@ -165,7 +159,7 @@ export function evolve(state: State, fact: Fact): void {
       const lease = changingLease(state, fact.leaseId, fact);
       const names = fact.type === 'lease.released' ? fact.names : null;
       const how = fact.type === 'lease.released' ? fact.how : 'returned';
-      letGo(state, lease, names, how !== 'left', fact);
+      endSlots(state, lease, names, how !== 'left', fact);
       if (how === 'undone') refund(state, lease, fact);
       if (lease.amounts.length === 0) state.leases.delete(lease.id);
       return;
@@ -174,25 +168,27 @@ export function evolve(state: State, fact: Fact): void {
 }
 
 /** `names`: of which limits; null: of all. */
-function letGo(state: State, lease: Lease, names: readonly string[] | null, frees: boolean, fact: Fact): void {
+function endSlots(state: State, lease: Lease, names: readonly string[] | null, frees: boolean, fact: Fact): void {
   const amounts = names ? lease.amounts.filter(([name]) => names.includes(name)) : lease.amounts;
   if (names && amounts.length < names.length)
     throw new Error(`a ${fact.type} fact names ${names.join()}, and lease ${lease.id} does not hold all of them`);
   for (const [name, slots] of amounts) {
     const limit = changing(state, name, fact);
-    limit.held -= slots;
-    if (frees) lower(limit, slots, fact.at);
+    letGo(limit.usage, slots);
+    if (frees) giveBack(limit.usage, slots, fact.at);
     limit.leases.delete(lease.id);
+    if (limit.leases.size === 0 && limit.usage.held !== 0)
+      throw new BrokenInvariant(`limit '${name}' counts ${limit.usage.held} slots as held, and no lease holds any`);
   }
   lease.amounts = names ? lease.amounts.filter((amount) => !amounts.includes(amount)) : NOTHING;
 }
 
-/** As if it had not been granted, but for what of it may have decayed: that may have been granted again. */
+/** As if it had not been granted, less what may have decayed and been granted again. */
 function refund(state: State, lease: Lease, fact: Fact): void {
   for (const [name, slots] of lease.spent) {
-    const limit = changing(state, name, fact);
-    const decayed = ((limit.settings.slotDecayPerSecond ?? 0) * (fact.at - lease.grantedAtMs)) / 1_000;
-    lower(limit, Math.max(0, slots - decayed), fact.at);
+    const { usage } = changing(state, name, fact);
+    if (usage.kind !== 'rate') throw new BrokenInvariant(`lease ${lease.id} has spent of '${name}', which is no rate`);
+    giveBack(usage, undecayed(usage, slots, lease.grantedAtMs, fact.at), fact.at);
   }
 }
 
@@ -222,10 +218,6 @@ const NOTHING: Amounts = [];
 
 export function slotsIn(amounts: Amounts, name: string): number | undefined {
   return amounts.find(([other]) => other === name)?.[1];
-}
-
-function isRate(limit: Limit | undefined): boolean {
-  return limit !== undefined && limit.settings.slotDecayPerSecond !== null;
 }
 
 /** The limit that a fact changes. */
@@ -259,13 +251,13 @@ function announceLease({ snapshotUnderWay, snapshots }: State, lease: Lease): vo
 export function canonical(state: State): string {
   const limits = [...state.limits.values()]
     .sort((a, b) => (a.name < b.name ? -1 : 1))
-    .map(({ name, id, createdAtMs, updatedAtMs, level, levelAtMs, settings: s }) => [
+    .map(({ name, id, createdAtMs, updatedAtMs, usage, settings: s }) => [
       name,
       id,
       createdAtMs,
       updatedAtMs,
-      level,
-      levelAtMs,
+      usage.taken,
+      usage.kind === 'rate' ? usage.atMs : null,
       s.slots,
       s.slotDecayPerSecond,
       s.active,

@@ -1,8 +1,8 @@
 /** What people and programs see of limits, holders and waiters. All times are milliseconds since 1970. */
 import type { Amounts, EngineMs, Holder, LimitMode } from './facts.ts';
-import { freeSlots, takenSlots } from './level.ts';
 import type { Parts } from './parts.ts';
 import type { Place } from './place.ts';
+import { freeSlots, takenSlots } from './usage.ts';
 
 export interface LimitView {
   readonly name: string;

@@ -15,10 +15,10 @@
 import { type Deadline, type Deadlines, newDeadline } from './deadlines.ts';
 import type { Amounts, EngineMs } from './facts.ts';
 import { Heap } from './heap.ts';
-import { roomAtMs } from './level.ts';
 import { Lane, LimitQueue, lanesBefore, type Waiter } from './limit-queue.ts';
 import { isBefore, type Place } from './place.ts';
 import type { Limit } from './state.ts';
+import { roomAtMs } from './usage.ts';
 
 /** A waiter that has left the queue, and whether there is room for it. Only a try that is to be refused does not fit. */
 export interface Next {

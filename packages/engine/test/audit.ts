@@ -1,5 +1,5 @@
 /** The invariants of design.md, checked by plain scans of what the engine shows of itself. */
-import { type Engine, type Fact, type State, slotsIn } from '../src/index.ts';
+import { type Engine, type Fact, type State, slotsIn, type Usage } from '../src/index.ts';
 import { without } from './plain-level.ts';
 
 /** To be called after each fact, with the state that it led to. */
@@ -13,8 +13,12 @@ export function auditFact(state: State, fact: Fact): void {
   );
   for (const [name] of fact.amounts) {
     const limit = state.limits.get(name);
-    const fits = limit !== undefined && (!limit.settings.active || limit.level <= limit.settings.slots + FRACTION);
-    check(fits, `a grant of '${name}' to ${fact.leaseId} brings it to ${limit?.level} of ${limit?.settings.slots}`);
+    const fits =
+      limit !== undefined && (!limit.settings.active || limit.usage.taken <= limit.settings.slots + FRACTION);
+    check(
+      fits,
+      `a grant of '${name}' to ${fact.leaseId} brings it to ${limit?.usage.taken} of ${limit?.settings.slots}`,
+    );
   }
 }
 
@@ -23,10 +27,12 @@ export function auditState(engine: Engine, heldBack: boolean): void {
   for (const limit of engine.state.limits.values()) {
     let sum = 0;
     for (const lease of engine.state.leases.values()) sum += slotsIn(lease.amounts, limit.name) ?? 0;
-    check(sum === limit.held, `'${limit.name}' counts ${limit.held} as held, its leases hold ${sum}`);
+    const { kind, held, taken } = limit.usage;
+    check(sum === held, `'${limit.name}' counts ${held} as held, its leases hold ${sum}`);
     const isRate = limit.settings.slotDecayPerSecond !== null;
-    const isTaken = isRate ? limit.level >= 0 : limit.level >= sum && Number.isInteger(limit.level);
-    check(isTaken, `'${limit.name}' counts ${limit.level} as taken, its leases hold ${sum}`);
+    check(isRate === (kind === 'rate'), `'${limit.name}' is counted as a ${kind}`);
+    const isTaken = isRate ? taken >= 0 : taken >= sum && Number.isInteger(taken);
+    check(isTaken, `'${limit.name}' counts ${taken} as taken, its leases hold ${sum}`);
     for (const lease of engine.state.leases.values()) {
       const hasSpent = lease.spent.some(([name]) => name === limit.name);
       check(!hasSpent || isRate, `${lease.id} has spent of '${limit.name}', which is no rate`);
@@ -50,13 +56,20 @@ function auditWaiters(engine: Engine): void {
 
 /** Slots that are not taken, or only by leases that end if they are needed. */
 export function room(engine: Engine, name: string): number {
-  const { level, levelAtMs, held, leases, settings } = engine.state.limits.get(name)!;
-  const now = Math.max(0, level - ((settings.slotDecayPerSecond ?? 0) * (engine.nowMs - levelAtMs)) / 1000);
+  const { usage, leases, settings } = engine.state.limits.get(name)!;
+  const { held } = usage;
+  const now = takenNow(usage, engine.nowMs);
   let lapsed = 0;
   for (const { id, token, amounts } of leases.values()) {
     if (!engine.isValid(id, token)) lapsed += slotsIn(amounts, name) ?? 0;
   }
   return settings.slots - without(now, lapsed, held - lapsed);
+}
+
+/** What is taken, by the plain rule: of a rate so many slots come back each second. */
+export function takenNow(usage: Usage, nowMs: number): number {
+  if (usage.kind === 'semaphore') return usage.taken;
+  return Math.max(0, usage.taken - (usage.slotDecayPerSecond * (nowMs - usage.atMs)) / 1000);
 }
 
 /** What a sum of fractions of slots may be off by. */

@@ -15,7 +15,7 @@ import {
   type State,
   type Step,
 } from '../src/index.ts';
-import { auditFact, auditState } from './audit.ts';
+import { auditFact, auditState, takenNow } from './audit.ts';
 import { Model, type Outcome } from './model.ts';
 
 export class Duel {
@@ -227,11 +227,11 @@ export class Duel {
     expectSame(
       'the limits',
       sorted(
-        [...this.engine.state.limits.values()].map(({ name, held, level, levelAtMs, settings: s }) => [
+        [...this.engine.state.limits.values()].map(({ name, usage, settings: s }) => [
           name,
-          held,
+          usage.held,
           s.slotDecayPerSecond,
-          Math.max(0, level - ((s.slotDecayPerSecond ?? 0) * (this.nowMs - levelAtMs)) / 1000),
+          takenNow(usage, this.nowMs),
           s.slots,
           s.active,
           s.mode,

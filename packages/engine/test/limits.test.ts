@@ -236,8 +236,8 @@ describe('a name that is no limit', () => {
     const scene = new Scene({ there: 1 });
     const create = { onMissing: { slots: 3 }, limitIds: ['id-1', 'id-2', 'id-3'] };
     expect(scene.acquire('lease', { one: 1, there: 1, two: 3 }, create)).toBe('granted');
-    expect(scene.engine.state.limits.get('one')).toMatchObject({ id: 'id-1', held: 1 });
-    expect(scene.engine.state.limits.get('two')).toMatchObject({ id: 'id-2', held: 3 });
+    expect(scene.engine.state.limits.get('one')).toMatchObject({ id: 'id-1', usage: { held: 1 } });
+    expect(scene.engine.state.limits.get('two')).toMatchObject({ id: 'id-2', usage: { held: 3 } });
   });
 
   it('is not created for an acquire that is refused', () => {

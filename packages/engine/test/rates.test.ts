@@ -186,7 +186,8 @@ describe('the level', () => {
           const ask = request(`lease ${i}`, { r: 1 + (afterMs % 20) }, { timeoutMs: 0 });
           const { facts } = engine.step({ type: 'acquire', sessionId: 'S', request: ask }, nowMs);
           if (facts.length > 0) millionths += (1 + (afterMs % 20)) * 1_000_000;
-          if (facts.length > 0) expect(engine.state.limits.get('r')?.level).toBeCloseTo(millionths / 1_000_000, 6);
+          if (facts.length > 0)
+            expect(engine.state.limits.get('r')?.usage.taken).toBeCloseTo(millionths / 1_000_000, 6);
         }
       }),
       { numRuns: 10 },

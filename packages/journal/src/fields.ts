@@ -57,8 +57,10 @@ export function positiveOrNull(value: unknown): number | null {
 }
 
 /** Slots, of which a fraction may have come back. */
-export function level(value: unknown): number {
-  return Number.isFinite(value) && (value as number) >= 0 ? (value as number) : expected('a level', value);
+export function slotsTaken(value: unknown): number {
+  return Number.isFinite(value) && (value as number) >= 0
+    ? (value as number)
+    : expected('a number of slots, or a part of one', value);
 }
 
 export function flag(value: unknown): boolean {

@@ -36,7 +36,7 @@ export class SnapshotReader {
   }
 }
 
-/** What is derived (a limit's `held` and `leases`) is built again from the leases. */
+/** What is derived (what leases hold of a limit) is built again from the leases. */
 export function addLimit(state: State, limit: Limit): void {
   if (state.limits.has(limit.name)) throw new Malformed(`it has limit '${limit.name}' twice`);
   state.limits.set(limit.name, limit);
@@ -49,7 +49,7 @@ export function addLease(state: State, lease: Lease): void {
   for (const [name, slots] of lease.amounts) {
     const limit = state.limits.get(name);
     if (!limit) throw new Malformed(`its lease ${lease.id} holds slots of '${name}', which does not exist`);
-    limit.held += slots;
+    limit.usage.held += slots;
     limit.leases.set(lease.id, lease);
   }
 }

@@ -2,7 +2,7 @@
  * Snapshots as rows. A part of one is a JSON array of rows; the first row of the first part is that of the whole state.
  * Limits and leases follow in any order, since what changes while the snapshot is written is written before its turn.
  */
-import type { Lease, Limit } from '@slotkeeper/engine';
+import { type Lease, type Limit, newUsage } from '@slotkeeper/engine';
 import {
   decodeAmounts,
   decodeHolder,
@@ -12,7 +12,7 @@ import {
   encodeHolder,
   encodeSettings,
 } from './codec.ts';
-import { count, flag, ms, msOrNull, level as readLevel, text, tuple } from './fields.ts';
+import { count, flag, ms, msOrNull, slotsTaken, text, tuple } from './fields.ts';
 
 export const STATE = 'state';
 export const LIMIT = 'limit';
@@ -24,15 +24,15 @@ export function stateRow({ position, atMs }: { readonly position: number; readon
   return [STATE, position, ms(atMs)];
 }
 
-export function limitRow({ name, id, createdAtMs, updatedAtMs, level, levelAtMs, settings }: Limit): Row {
+export function limitRow({ name, id, createdAtMs, updatedAtMs, usage, settings }: Limit): Row {
   return [
     LIMIT,
     name,
     id,
     ms(createdAtMs),
     ms(updatedAtMs),
-    readLevel(level),
-    ms(levelAtMs),
+    slotsTaken(usage.taken),
+    usage.kind === 'rate' ? ms(usage.atMs) : null,
     ...encodeSettings(settings),
   ];
 }
@@ -63,16 +63,17 @@ export function readState(fields: Row): { readonly position: number; readonly at
 }
 
 export function readLimit(fields: Row): Limit {
-  const [name, id, createdAtMs, updatedAtMs, level, levelAtMs, ...settings] = tuple(fields, 13);
+  const [name, id, createdAtMs, updatedAtMs, taken, takenAtMs, ...rest] = tuple(fields, 13);
+  const settings = decodeSettings(rest);
+  // What is taken of a semaphore is as of no time; format 3 wrote one.
+  const atMs = settings.slotDecayPerSecond === null ? 0 : ms(takenAtMs);
   return {
     name: text(name),
     id: text(id),
     createdAtMs: ms(createdAtMs),
     updatedAtMs: ms(updatedAtMs),
-    settings: decodeSettings(settings),
-    held: 0,
-    level: readLevel(level),
-    levelAtMs: ms(levelAtMs),
+    settings,
+    usage: newUsage(settings.slotDecayPerSecond, atMs, 0, slotsTaken(taken)),
     leases: new Map(),
     snapshot: 0,
   };

@@ -1,4 +1,4 @@
-import { canonical, emptyState, evolve, type Fact, type State } from '@slotkeeper/engine';
+import { canonical, emptyState, evolve, type Fact, newUsage, type State } from '@slotkeeper/engine';
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { Malformed } from '../src/fields.ts';
@@ -26,7 +26,7 @@ test('a snapshot is read as the state that it was written from', () => {
       expect(canonical(again)).toBe(canonical(state));
       expect([...again.leases.keys()]).toEqual([...state.leases.keys()]);
       for (const [name, limit] of state.limits) {
-        expect(again.limits.get(name)?.held).toBe(limit.held);
+        expect(again.limits.get(name)?.usage).toEqual(limit.usage);
         expect([...(again.limits.get(name)?.leases.keys() ?? [])]).toEqual([...limit.leases.keys()]);
       }
     }),
@@ -85,7 +85,7 @@ test('who stops early ends the snapshot, and another can begin', () => {
 test('a state with a number that JSON does not have is not written', () => {
   const state = stateOf([limitSet('a')]);
   const limit = state.limits.get('a');
-  if (limit) limit.levelAtMs = Number.NaN;
+  if (limit) limit.usage = newUsage(1, Number.NaN);
   expect(() => [...new SnapshotWriter(state).parts()]).toThrow(Malformed);
 });
 

@@ -176,7 +176,8 @@ describe('an increment without a lease', () => {
     const before = server.answered;
     socket.write(increment(1) + increment(2) + increment(3));
     await server.until(() => server.answered === before + 3);
-    const taken = (): unknown[] => [...server.replica.engine.state.limits.values()].map((x) => [x.level, x.held]);
+    const taken = (): unknown[] =>
+      [...server.replica.engine.state.limits.values()].map((x) => [x.usage.taken, x.usage.held]);
     expect(taken()).toEqual([[6, 6]]);
     socket.write('GET /api/health HTTP/1.1\r\nHost: t\r\n\r\n');
     await server.until(() => server.answered === before + 4);

@@ -180,9 +180,9 @@ describe('a bare increment', () => {
     const asker = askBare(1);
     await time.pass(0);
     increments.written(asker);
-    expect([asker.heard, limit().held, limit().level]).toEqual([['granted'], 1, 1]);
+    expect([asker.heard, limit().usage.held, limit().usage.taken]).toEqual([['granted'], 1, 1]);
     increments.arrived(asker);
-    expect([limit().held, limit().level]).toEqual([0, 1]);
+    expect([limit().usage.held, limit().usage.taken]).toEqual([0, 1]);
   });
 
   it('is left taken when its connection ends in order, however soon', async () => {
@@ -191,7 +191,7 @@ describe('a bare increment', () => {
     await time.pass(0);
     increments.written(asker);
     increments.ended(asker, 'in order');
-    expect([limit().held, limit().level]).toEqual([0, 1]);
+    expect([limit().usage.held, limit().usage.taken]).toEqual([0, 1]);
   });
 
   for (const how of ['unwritten', 'reset'] as const) {
@@ -203,7 +203,7 @@ describe('a bare increment', () => {
       const next = askBare(2);
       increments.ended(lost, how);
       await time.pass(0);
-      expect([next.heard, limit().level]).toEqual([['granted'], 1]);
+      expect([next.heard, limit().usage.taken]).toEqual([['granted'], 1]);
     });
   }
 
@@ -212,9 +212,9 @@ describe('a bare increment', () => {
     const asker = askBare(1);
     await time.pass(0);
     increments.arrivedOn(limit(), 1);
-    expect(limit().held).toBe(1);
+    expect(limit().usage.held).toBe(1);
     increments.ended(asker, 'unwritten');
-    expect(limit().level).toBe(0);
+    expect(limit().usage.taken).toBe(0);
   });
 
   it('over another connection is another one', async () => {
@@ -240,10 +240,10 @@ describe('a bare increment', () => {
     await time.pass(0);
     expect([waiting.heard, replica.ready]).toEqual([['unavailable'], true]);
     // The limit, the grant, and that it went back.
-    expect([replica.engine.state.position, limit().held, limit().level]).toEqual([3, 0, 0]);
+    expect([replica.engine.state.position, limit().usage.held, limit().usage.taken]).toEqual([3, 0, 0]);
     const again = askBare(1);
     await time.pass(2_000);
-    expect([again.heard, limit().held, limit().level]).toEqual([['granted'], 1, 1]);
+    expect([again.heard, limit().usage.held, limit().usage.taken]).toEqual([['granted'], 1, 1]);
   });
 });
 

@@ -13,7 +13,7 @@
  * increment has arrived, its slots stay taken without a lease.
  */
 import { randomUUID } from 'node:crypto';
-import { type AcquireRequest, type Limit, type Notice, type Refusal, slotsWithoutLease } from '@slotkeeper/engine';
+import { type AcquireRequest, type Limit, type Notice, type Refusal, untrackedSlots } from '@slotkeeper/engine';
 import type { Clock } from '@slotkeeper/protocol';
 import { limitsNamed } from '../api/limit-lookup.ts';
 import type { Host } from '../host.ts';
@@ -80,7 +80,7 @@ export class HeldIncrements {
     this.#earlier.begin();
     const { nowMs } = this.#options.host;
     for (const [leaseId, held] of this.#bareWritten) {
-      if (slotsWithoutLease(limit, nowMs) >= slots) return;
+      if (untrackedSlots(limit, nowMs) >= slots) return;
       if (held.stage.is === 'written' && limit.leases.has(leaseId)) this.#settle(held, held.stage.taken);
     }
   }

@@ -67,13 +67,13 @@ export function standingOf(state: State): Standing {
   return {
     position: state.position,
     atMs: state.atMs,
-    limits: [...state.limits.values()].map(({ id, name, settings, held }) => ({
+    limits: [...state.limits.values()].map(({ id, name, settings, usage }) => ({
       id,
       name,
       slots: settings.slots,
       slotDecayPerSecond: settings.slotDecayPerSecond,
       active: settings.active,
-      held,
+      held: usage.held,
       left: [],
     })),
     grants: [...state.leases.values()].map(({ id, token, grantedAtMs, origin, holder, amounts, spent }) => ({
