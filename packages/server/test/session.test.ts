@@ -194,37 +194,6 @@ describe('a server that starts again', () => {
     expect(newcomer.grantOf(late)).toBeUndefined();
     expect(world.replica.engine.isValid(held, 2)).toBe(false);
   });
-
-  it('counts its own standstill against no lease', async () => {
-    const [a, b] = [await connected(), await connected()];
-    const held = a.acquire([['db', 1]]);
-    const waiting = b.acquire([['db', 1]]);
-    await world.time.pass(100);
-    world.time.stall(3 * TTL_MS);
-    a.say();
-    b.say();
-    await world.time.pass(0);
-    expect(b.grantOf(waiting)).toBeUndefined();
-    expect(world.replica.engine.isValid(held, 2)).toBe(true);
-  });
-});
-
-describe('a client that dies while the server stands still', () => {
-  it('has its time to live from when it was heard last, and no more', async () => {
-    const [a, b] = [await connected(), await connected()];
-    a.acquire([['db', 1]]);
-    const waiting = b.acquire([['db', 1]]);
-    await world.time.pass(100);
-    world.time.stall(3 * TTL_MS);
-    a.say();
-    b.say();
-    for (let passedMs = 0; passedMs < TTL_MS; passedMs += 1_000) {
-      await world.time.pass(1_000);
-      b.say();
-    }
-    await world.time.pass(1);
-    expect(b.grantOf(waiting)).toBeDefined();
-  });
 });
 
 it('carries out a frame that comes in parts as they come, and acknowledges it with the last', async () => {

@@ -22,7 +22,8 @@
  * 1. The run is over at once: `ready` is false, and nothing of it is delivered any more.
  * 2. In a turn of their own those who have lost something are told so, in order.
  * 3. Listeners are told `failed`.
- * 4. The journal is closed, opened and replayed, until that succeeds.
+ * 4. The journal is closed, opened and replayed, until that succeeds. A replica that fails within a second of running again
+ *    pauses first: what fails each time must not keep the process busy.
  */
 import { type Command, Engine, type Refusal, type Step } from '@slotkeeper/engine';
 import { catchUp, type Journal, replay, type StoredFact } from '@slotkeeper/journal';
@@ -88,6 +89,8 @@ export class Replica {
   #recovered: Promise<void> | null = null;
   #stopped: Promise<void> | null = null;
   #endPause = (): void => {};
+  /** When it last ran again, of the monotonic clock. */
+  #ranAgainAtMs = Number.NEGATIVE_INFINITY;
 
   private constructor(openJournal: () => Journal, clock: Clock, snapshotEveryFacts: number) {
     this.#openJournal = openJournal;
@@ -317,26 +320,28 @@ export class Replica {
     await null;
     this.#settleLost();
     for (const listener of this.#listeners) this.#attempt(() => listener.failed?.(reason));
+    if (this.#clock.monotonicMs() - this.#ranAgainAtMs < RECOVERY_PAUSE_MS) await this.#pause();
     while (this.#mode === 'recovering') {
       try {
         await this.#journal?.close();
         const run = await this.#open();
         if (this.#mode !== 'recovering') return;
+        this.#ranAgainAtMs = this.#clock.monotonicMs();
         this.#begin(run);
         this.#log('info', 'Running again.');
         return;
       } catch (error) {
         if (this.#mode !== 'recovering') return;
         this.#log('error', `Cannot start from the journal yet: ${(error as Error).message}`);
-        await this.#pause(RECOVERY_PAUSE_MS);
+        await this.#pause();
       }
     }
   }
 
-  #pause(ms: number): Promise<void> {
+  #pause(): Promise<void> {
     return new Promise((resolve) => {
       this.#endPause = resolve;
-      this.#clock.setTimer(ms, resolve);
+      this.#clock.setTimer(RECOVERY_PAUSE_MS, resolve);
     });
   }
 
