@@ -7,8 +7,9 @@ import { fileURLToPath } from 'node:url';
 import { CommandFailure } from '@slotkeeper/terminal';
 import type { Order, Report } from './reports.ts';
 
-const READY_WITHIN_MS = 30_000;
-const STOPPED_WITHIN_MS = 10_000;
+/** No slow machine needs as long. A server that takes longer hangs, and is killed. */
+const READY_WITHIN_MS = 120_000;
+const STOPPED_WITHIN_MS = 60_000;
 
 export interface ServerProcess {
   readonly url: string;

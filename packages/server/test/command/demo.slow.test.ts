@@ -2,7 +2,7 @@ import { readdir } from 'node:fs/promises';
 import { expect, test } from 'vitest';
 import { start, startUnbuilt, temporaryFolder } from './built-command.ts';
 
-test('the demo keeps every promise, says so, and leaves nothing behind', { timeout: 120_000 }, async () => {
+test('the demo keeps every promise, says so, and leaves nothing behind', { timeout: 600_000 }, async () => {
   const folder = await temporaryFolder();
   const { code, stdout, stderr } = await start(['demo'], { TMPDIR: folder }).ended;
   expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
@@ -18,7 +18,7 @@ test('the demo keeps every promise, says so, and leaves nothing behind', { timeo
 });
 
 test('an interrupted demo, from its sources, ends its processes and removes its folder', {
-  timeout: 120_000,
+  timeout: 600_000,
 }, async () => {
   const folder = await temporaryFolder();
   const run = startUnbuilt(['demo'], { TMPDIR: folder });
