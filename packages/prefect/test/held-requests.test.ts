@@ -28,6 +28,22 @@ const reset = (connection: Connection) => (): void => {
   connection.socket?.resetAndDestroy();
 };
 
+describe('an increment that may not even wait', () => {
+  it('is told so in words for its user, and to ask again', async () => {
+    const server = await ApiServer.start();
+    await server.limit('t', 1);
+    server.replica.submit({ type: 'limit.set', name: 'tag:t', id: '', patch: { maxWaiters: 1 } });
+    const [a = '', b = '', c = ''] = ids(3);
+    await server.connect().increment(a, 't');
+    await wait(server, b, 't');
+    const detail = "The wait queue for 'tag:t' is full: 1 at the most. Nothing was taken; the client asks again.";
+    const tag = await server.connect().increment(c, 't');
+    expect([tag.status, tag.headers['retry-after'], tag.body]).toEqual([423, '2', { detail }]);
+    const global = await server.connect().take('increment', ['tag:t'], 1);
+    expect([global.status, global.headers['retry-after'], global.body]).toEqual([423, '2', { detail }]);
+  });
+});
+
 describe('an increment that does not fit', () => {
   it('is answered when the slot is released, in its turn', async () => {
     const server = await ApiServer.start();

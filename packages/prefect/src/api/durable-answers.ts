@@ -35,6 +35,12 @@ export class DurableAnswers {
     });
   }
 
+  /** Decides now what the route has made sure of: a refusal is a bug, which is answered as one. */
+  async carryOut(command: Command): Promise<void> {
+    const refusal = await this.submit(command);
+    if (refusal) throw new Error(`${command.type} was refused: ${refusal.message}`);
+  }
+
   /** Resolves to `value`, as it is now. */
   once<T>(value: T): Promise<T> {
     return new Promise((resolve, reject) => {

@@ -1,5 +1,12 @@
-/** In UTC with microseconds, of which engine time has a fraction of a millisecond at the most. */
-export function rfc3339(ms: number): string {
-  const microseconds = Math.floor((ms - Math.floor(ms)) * 1000);
-  return new Date(Math.floor(ms)).toISOString().replace('Z', `${String(microseconds).padStart(3, '0')}Z`);
+/** Times as Prefect's clients read them. */
+
+const FIRST_MS = Date.parse('0001-01-01T00:00:00Z');
+const LAST_MS = Date.parse('9999-12-31T23:59:59.999Z');
+
+/** A time to the microsecond, in a form in which the order of texts is that of times: `2026-11-24T16:10:00.123456Z`. */
+export function instant(ms: number): string {
+  const whole = Math.floor(ms);
+  const micros = Math.floor((ms - whole) * 1000);
+  const text = new Date(Math.min(Math.max(whole, FIRST_MS), LAST_MS)).toISOString();
+  return `${text.slice(0, -1)}${String(micros).padStart(3, '0')}Z`;
 }

@@ -6,7 +6,7 @@ export type Resource = Readonly<Record<string, string>>;
 export interface PrefectEvent {
   /** A UUID in its canonical form. */
   readonly id: string;
-  /** As `instant` writes it. */
+  /** As `instant` writes it (`api/timestamps.ts`). */
   readonly occurred: string;
   /** Its name: `prefect.flow-run.Completed` */
   readonly event: string;
@@ -21,17 +21,6 @@ export interface PrefectEvent {
 export const RESOURCE_ID = 'prefect.resource.id';
 export const RESOURCE_NAME = 'prefect.resource.name';
 export const RESOURCE_ROLE = 'prefect.resource.role';
-
-const FIRST_MS = Date.parse('0001-01-01T00:00:00Z');
-const LAST_MS = Date.parse('9999-12-31T23:59:59.999Z');
-
-/** A time to the microsecond, in a form in which the order of texts is that of times: `2026-11-24T16:10:00.123456Z`. */
-export function instant(ms: number): string {
-  const whole = Math.floor(ms);
-  const micros = Math.floor((ms - whole) * 1000);
-  const text = new Date(Math.min(Math.max(whole, FIRST_MS), LAST_MS)).toISOString();
-  return `${text.slice(0, -1)}${String(micros).padStart(3, '0')}Z`;
-}
 
 const TOLD_BY_THE_SERVER = /^prefect\.concurrency-limit\.(?:(?:v1\.)?(?:acquired|released)|created|updated|deleted)$/;
 

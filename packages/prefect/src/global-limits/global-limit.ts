@@ -1,6 +1,6 @@
 /** Limits as Prefect's v2 sees them. */
 import type { Limit } from '@slotkeeper/engine';
-import { rfc3339 } from '../api/timestamps.ts';
+import { instant } from '../api/timestamps.ts';
 import type { Host } from '../host.ts';
 import type { ListedLimit } from '../increments/listing.ts';
 
@@ -28,8 +28,8 @@ export function globalLimit({ engine, nowMs }: Host, limit: Limit): GlobalLimit 
   const { active, slots, slotDecayPerSecond } = limit.settings;
   return {
     id: limit.id,
-    created: rfc3339(limit.createdAtMs),
-    updated: rfc3339(limit.updatedAtMs),
+    created: instant(limit.createdAtMs),
+    updated: instant(limit.updatedAtMs),
     active,
     name: limit.name,
     limit: slots,

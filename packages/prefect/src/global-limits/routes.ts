@@ -54,7 +54,7 @@ async function create({ answers }: V2, { body, reply }: Call) {
   if (answers.state.limits.has(name)) throw await answers.once(nameTaken());
   const commands: Command[] = [{ type: 'limit.ensure', name, id: randomUUID(), patch: patchOf(given) }];
   if (occupied > 0) commands.push({ type: 'limit.occupy', name, slots: occupied });
-  const done = Promise.all(commands.map((command) => answers.submit(command)));
+  const done = Promise.all(commands.map((command) => answers.carryOut(command)));
   const created = answers.isReady && globalLimit(answers.host, answers.state.limits.get(name)!);
   await done;
   const more = { denied_slots: given.denied_slots, avg_slot_occupancy_seconds: AVERAGE_OCCUPANCY_SECONDS };
@@ -75,7 +75,7 @@ async function filter({ answers }: V2, { body, reply }: Call) {
 
 async function remove({ answers }: V2, { reply }: Call, limit: Limit | undefined) {
   if (!limit) throw await answers.once(unknownLimit());
-  await answers.submit({ type: 'limit.delete', name: limit.name, force: true });
+  await answers.carryOut({ type: 'limit.delete', name: limit.name, force: true });
   return sendNothing(reply);
 }
 
@@ -92,7 +92,7 @@ async function change({ answers, increments }: V2, { body, reply }: Call, limit:
     increments.arrivedOn(limit, Number.POSITIVE_INFINITY);
     commands.push({ type: 'limit.occupy', name, slots: given.active_slots });
   }
-  await Promise.all(commands.map((command) => answers.submit(command)));
+  await Promise.all(commands.map((command) => answers.carryOut(command)));
   return sendNothing(reply);
 }
 

@@ -11,7 +11,9 @@ import {
   isOfKind,
   type Outcome,
   QUEUE_FULL_RETRY_SECONDS,
+  queueFullText,
   RETRY_AFTER_SECONDS,
+  refusedText,
 } from '../increments/increment.ts';
 import { type ListedLimit, listing } from '../increments/listing.ts';
 import { orInvalid, together } from '../input/bodies.ts';
@@ -134,15 +136,16 @@ function noRates(names: readonly string[]): PrefectError {
 }
 
 /** Why it cannot be granted any more, since its limits have been changed while it waited. */
-function refused({ code, message, details }: Refusal): PrefectError {
+function refused(refusal: Refusal): PrefectError {
+  const { code, details } = refusal;
   switch (code) {
     case 'REQUEST_TOO_LARGE':
       return tooLarge();
     case 'INVALID_REQUEST':
       return noRates(details.names as readonly string[]);
     case 'QUEUE_FULL':
-      return locked(message, QUEUE_FULL_RETRY_SECONDS);
+      return locked(queueFullText(refusal), QUEUE_FULL_RETRY_SECONDS);
     default:
-      return new PrefectError(422, { detail: message });
+      return new PrefectError(422, { detail: refusedText(refusal) });
   }
 }

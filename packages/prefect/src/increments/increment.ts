@@ -47,6 +47,17 @@ export type Outcome =
   | { readonly is: 'full' }
   | { readonly is: 'unavailable' };
 
+/** In words for a Python user, whose client asks again by itself: the engine's refusal has the facts alone. */
+export function queueFullText({ details: { max, name } }: Refusal): string {
+  const whose = typeof name === 'string' ? `for '${name}'` : 'of this server';
+  return `The wait queue ${whose} is full: ${max} at the most. Nothing was taken; the client asks again.`;
+}
+
+/** A refusal that no increment of Prefect's clients should meet. */
+export function refusedText({ code }: Refusal): string {
+  return `The server has refused the increment (${code}). Nothing was taken.`;
+}
+
 /** What a request that is sent away is told to wait. */
 export const RETRY_AFTER_SECONDS = 0.1;
 /** After which a client whom the server cannot let wait asks again. */

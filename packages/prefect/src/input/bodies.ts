@@ -72,6 +72,6 @@ function noObject(input: unknown, loc: Location): Faults {
   return fault('model_attributes_type', msg, input, loc);
 }
 
-function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
+export function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }

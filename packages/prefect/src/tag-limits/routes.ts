@@ -8,7 +8,13 @@ import { readPage } from '../api/pages.ts';
 import type { Call, Route } from '../api/routes.ts';
 import type { HeldIncrements } from '../increments/held-increments.ts';
 import { holdOpen } from '../increments/held-request.ts';
-import { type Outcome, QUEUE_FULL_RETRY_SECONDS, RETRY_AFTER_SECONDS } from '../increments/increment.ts';
+import {
+  type Outcome,
+  QUEUE_FULL_RETRY_SECONDS,
+  queueFullText,
+  RETRY_AFTER_SECONDS,
+  refusedText,
+} from '../increments/increment.ts';
 import { listing } from '../increments/listing.ts';
 import { orInvalid } from '../input/bodies.ts';
 import { readTag } from '../input/names.ts';
@@ -50,7 +56,7 @@ async function create({ answers }: V1, { body, reply }: Call) {
   const name = limitName(tag);
   const status = answers.state.limits.has(name) ? 200 : 201;
   let created: TagLimit | undefined;
-  const set = answers.submit({ type: 'limit.set', name, id: randomUUID(), patch: { slots } });
+  const set = answers.carryOut({ type: 'limit.set', name, id: randomUUID(), patch: { slots } });
   if (answers.isReady) created = tagLimit(answers.host, answers.state.limits.get(name)!);
   await set;
   return sendJson(reply, status, created);
@@ -70,7 +76,7 @@ async function filter({ answers }: V1, { body, reply }: Call) {
 
 async function remove({ answers }: V1, { reply }: Call, limit: Limit | undefined) {
   if (!limit) throw await answers.once(unknownTagLimit());
-  await answers.submit({ type: 'limit.delete', name: limit.name, force: true });
+  await answers.carryOut({ type: 'limit.delete', name: limit.name, force: true });
   return sendJson(reply, 200, null);
 }
 
@@ -89,7 +95,7 @@ async function reset({ answers, leaseMs }: V1, { body, reply }: Call, limit: Lim
     ttlMs: leaseMs,
     holder: { type: 'task_run', id, label: null, host: null, pid: null },
   }));
-  await answers.submit({ type: 'limit.reset', name: limit.name, grants });
+  await answers.carryOut({ type: 'limit.reset', name: limit.name, grants });
   return sendJson(reply, 200, null);
 }
 
@@ -168,7 +174,9 @@ function notNow(answers: DurableAnswers, tags: readonly string[]): PrefectError 
 }
 
 /** Without `Retry-After` the client gives up. */
-function refused({ code, message, details }: Refusal): PrefectError {
+function refused(refusal: Refusal): PrefectError {
+  const { code, details } = refusal;
   if (code === 'REQUEST_TOO_LARGE') return neverFits(String(details.name));
-  return code === 'QUEUE_FULL' ? locked(message, QUEUE_FULL_RETRY_SECONDS) : locked(message);
+  if (code === 'QUEUE_FULL') return locked(queueFullText(refusal), QUEUE_FULL_RETRY_SECONDS);
+  return locked(refusedText(refusal));
 }

@@ -1,7 +1,7 @@
 /** The thread of the events, when it is at something that does not end. */
 import { expect, it, onTestFinished } from 'vitest';
+import { instant } from '../../src/api/timestamps.ts';
 import { filterReader } from '../../src/events/api/filter-body.ts';
-import { instant } from '../../src/events/event.ts';
 import type { EventFilter } from '../../src/events/store/event-filter.ts';
 import { EventLog } from '../../src/events/store/event-log.ts';
 import { clientEvent } from './events-server.ts';

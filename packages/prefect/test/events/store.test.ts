@@ -4,8 +4,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Fact } from '@slotkeeper/engine';
 import { expect, it, onTestFinished } from 'vitest';
+import { instant } from '../../src/api/timestamps.ts';
 import { filterReader } from '../../src/events/api/filter-body.ts';
-import { instant, type PrefectEvent } from '../../src/events/event.ts';
+import type { PrefectEvent } from '../../src/events/event.ts';
 import type { EventFilter } from '../../src/events/store/event-filter.ts';
 import { EventStore } from '../../src/events/store/store.ts';
 

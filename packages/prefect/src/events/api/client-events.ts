@@ -1,5 +1,6 @@
 /** Events of clients on their way to be kept. What comes while some are being kept is kept together next. */
-import { instant, isToldByServer, type PrefectEvent } from '../event.ts';
+import { instant } from '../../api/timestamps.ts';
+import { isToldByServer, type PrefectEvent } from '../event.ts';
 import type { EventLog } from '../store/event-log.ts';
 
 interface Batch {

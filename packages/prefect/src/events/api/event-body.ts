@@ -1,5 +1,6 @@
 /** Reading events as Prefect's server takes them: what they must have, what is dropped. */
 
+import { isObject } from '../../input/bodies.ts';
 import { allFaults, Faults, fault, type Location, missing, type Reader } from '../../input/faults.ts';
 import { uuid } from '../../input/uuid.ts';
 import { list } from '../../input/values.ts';
@@ -34,11 +35,7 @@ function optional<T>(read: Reader<T>, from: Dictionary, name: string, loc: Locat
   return Object.hasOwn(from, name) ? read(from[name], [...loc, name]) : otherwise;
 }
 
-function isObject(value: unknown): value is Dictionary {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
-}
-
-function noDictionary(input: unknown, loc: Location): Faults {
+export function noDictionary(input: unknown, loc: Location): Faults {
   return fault('dict_type', 'Input should be a valid dictionary', input, loc);
 }
 

@@ -1,7 +1,7 @@
 /** `/api/events/out`, where Prefect's clients follow what happens: first what has happened lately, then what does. */
 import type { WebSocket } from 'ws';
+import { instant } from '../../api/timestamps.ts';
 import { Faults } from '../../input/faults.ts';
-import { instant } from '../event.ts';
 import type { EventFilter } from '../store/event-filter.ts';
 import type { EventLog } from '../store/event-log.ts';
 import { type EventSockets, eventSockets, parseMessage } from './event-socket.ts';

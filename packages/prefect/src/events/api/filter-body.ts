@@ -1,13 +1,13 @@
 /** Reading a filter for events as Prefect's server takes it. */
 
-import { type Field, object } from '../../input/bodies.ts';
+import { instant } from '../../api/timestamps.ts';
+import { type Field, isObject, object } from '../../input/bodies.ts';
 import { Faults, fault, type Reader } from '../../input/faults.ts';
 import { uuid } from '../../input/uuid.ts';
 import { boolean, list, oneOf } from '../../input/values.ts';
-import { instant } from '../event.ts';
 import type { EventFilter, Labels, RelatedConditions } from '../store/event-filter.ts';
 import { parseTextQuery, type TextQuery } from '../store/text-query.ts';
-import { readText } from './event-body.ts';
+import { noDictionary, readText } from './event-body.ts';
 import { readInstant } from './instant-body.ts';
 
 /** So far a filter looks back unless it says how far. */
@@ -17,9 +17,7 @@ const QUERY_MAX = 200;
 const texts = list(readText);
 
 const readLabels: Reader<Labels> = (input, loc) => {
-  if (typeof input !== 'object' || input === null || Array.isArray(input)) {
-    return fault('dict_type', 'Input should be a valid dictionary', input, loc);
-  }
+  if (!isObject(input)) return noDictionary(input, loc);
   const labels: [string, readonly string[]][] = [];
   for (const [label, patterns] of Object.entries(input)) {
     const read = typeof patterns === 'string' ? [patterns] : texts(patterns, [...loc, label]);

@@ -1,6 +1,7 @@
 /** Reading a time, in the forms that Prefect's server takes: ISO 8601, or seconds or milliseconds since 1970. */
+
+import { instant } from '../../api/timestamps.ts';
 import { fault, type Reader } from '../../input/faults.ts';
-import { instant } from '../event.ts';
 
 const ISO = /^(\d{4}-\d\d-\d\d)(?:[T _](\d\d:\d\d)(?::(\d\d)(?:[.,](\d+))?)?\s*(Z|[+-]\d\d(?::?\d\d)?)?)?$/i;
 const NUMBER = /^[+-]?\d+(?:\.\d+)?$/;

@@ -1,6 +1,7 @@
 /** The events that tell of slots and limits, in the form that Prefect's clients and server give them. */
 import type { Holder } from '@slotkeeper/engine';
-import { instant, type PrefectEvent, RESOURCE_ID, RESOURCE_NAME, RESOURCE_ROLE, type Resource } from '../event.ts';
+import { instant } from '../../api/timestamps.ts';
+import { type PrefectEvent, RESOURCE_ID, RESOURCE_NAME, RESOURCE_ROLE, type Resource } from '../event.ts';
 import { eventId } from './event-id.ts';
 import type { Grant, KnownLimit, Taken } from './projection-state.ts';
 
