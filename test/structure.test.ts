@@ -9,7 +9,7 @@ const MAY_IMPORT: Record<string, { readonly code: readonly string[]; readonly ty
   shape: { code: [] },
   journal: { code: ['engine', 'shape'] },
   protocol: { code: ['shape'], types: ['engine'] },
-  client: { code: ['protocol'] },
+  client: { code: ['protocol', 'shape'] },
   terminal: { code: [] },
   prefect: { code: ['engine', 'journal', 'protocol', 'shape'] },
   demo: { code: ['client', 'terminal'] },

@@ -8,7 +8,7 @@ import type { Channel, ChannelEvents, ClientFrame, Clock, ServerFrame, Timer } f
 import { Keeper } from '../packages/client/src/keeper.ts';
 import { Session, type Status } from '../packages/client/src/session.ts';
 import { Replica } from '../packages/server/src/replica/replica.ts';
-import { SessionFace } from '../packages/server/src/session.ts';
+import { SessionServer } from '../packages/server/src/session.ts';
 import type { Random } from './random.ts';
 import { VirtualTime } from './virtual-time.ts';
 
@@ -17,7 +17,7 @@ export class VirtualFleet {
   readonly network: VirtualNetwork;
   readonly #random: Random;
   readonly #store = new MemoryStore();
-  #server: { readonly process: VirtualProcess; readonly replica: Replica; readonly face: SessionFace } | null = null;
+  #server: { readonly process: VirtualProcess; readonly replica: Replica; readonly face: SessionServer } | null = null;
 
   constructor(random: Random) {
     this.#random = random;
@@ -32,7 +32,7 @@ export class VirtualFleet {
   async startServer(): Promise<void> {
     const process = new VirtualProcess(this.time);
     const replica = await Replica.start(() => new MemoryJournal(this.#store, process), process);
-    const face = new SessionFace({ replica, clock: process, version: 'virtual', apiKey: null });
+    const face = new SessionServer({ replica, clock: process, version: 'virtual', apiKey: null });
     this.#server = { process, replica, face };
     this.network.server = face;
   }
@@ -110,7 +110,7 @@ export class VirtualProcess implements Clock {
 
 /** Frames arrive in order and after a while, or their connection breaks. */
 export class VirtualNetwork {
-  server: SessionFace | null = null;
+  server: SessionServer | null = null;
   /** How long a frame is under way, in milliseconds. */
   latencyMs: readonly [min: number, max: number] = [0, 0];
   /** The chance that a frame to the client is lost, and its connection with it. */

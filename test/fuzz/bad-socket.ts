@@ -1,7 +1,7 @@
 /** Connections to a real server on which things go wrong: in the frames, in the WebSocket below them, in the request before it. */
 import { once } from 'node:events';
 import { connect as connectTcp, type Socket } from 'node:net';
-import { decodeServerFrame, type ServerMessage } from '@slotkeeper/protocol';
+import { jsonCodec, type ServerMessage } from '@slotkeeper/protocol';
 import { WebSocket } from 'ws';
 import type { Random } from '../random.ts';
 
@@ -16,7 +16,7 @@ export class BadSocket {
   private constructor(socket: WebSocket) {
     this.#socket = socket;
     socket.on('message', (data) => {
-      this.last = decodeServerFrame(data.toString()).messages.at(-1) ?? this.last;
+      this.last = jsonCodec.decodeServerFrame(data.toString()).messages.at(-1) ?? this.last;
     });
     socket.on('error', () => {});
     socket.on('close', (code) => {

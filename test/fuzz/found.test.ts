@@ -1,7 +1,7 @@
 /** What fuzzing has found, each as small as it can be. Damage to the log's first sector is in journal-bytes.test.ts, malformed URLs in rest.test.ts. */
 import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
-import { type ClientMessage, decodeServerFrame, encodeClientFrame, PROTOCOL_VERSION } from '@slotkeeper/protocol';
+import { type ClientMessage, jsonCodec, VERSIONS } from '@slotkeeper/protocol';
 import { connect } from 'slotkeeper';
 import { describe, expect, it } from 'vitest';
 import { WebSocket } from 'ws';
@@ -81,10 +81,18 @@ describe('a real server', () => {
     await once(socket, 'open');
     const session = randomUUID();
     const send = (number: number, messages: readonly ClientMessage[]): void => {
-      for (const text of encodeClientFrame({ number, messages })) socket.send(text);
+      for (const text of jsonCodec.encodeClientFrame({ number, messages })) socket.send(text);
     };
     send(1, [
-      { type: 'hello', version: PROTOCOL_VERSION, sessionId: session, connection: 1, ttlMs: 15_000, apiKey: null },
+      {
+        type: 'hello',
+        versionMin: VERSIONS.min,
+        sessionId: session,
+        connection: 1,
+        ttlMs: 15_000,
+        apiKey: null,
+        versionMax: 0,
+      },
       { type: 'ready' },
     ]);
     const drains = Array.from({ length: 20_000 }, (_, id) => {
@@ -94,7 +102,7 @@ describe('a real server', () => {
     let answers = 0;
     const answered = new Promise<void>((resolve) => {
       socket.on('message', (data) => {
-        const { ack, messages } = decodeServerFrame(String(data));
+        const { ack, messages } = jsonCodec.decodeServerFrame(String(data));
         if (ack === 2) void held.release();
         answers += messages.filter(({ type }) => type === 'reply' || type === 'failed').length;
         if (answers === drains.length) resolve();

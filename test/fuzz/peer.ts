@@ -1,5 +1,5 @@
 /** A client of the session protocol that is meant badly, or is broken: what it says is valid, or a little off. */
-import { PROTOCOL_VERSION } from '@slotkeeper/protocol';
+import { VERSIONS } from '@slotkeeper/protocol';
 import type { Random } from '../random.ts';
 import { damagedText, type Json, mutated, toText } from './mutate.ts';
 
@@ -27,14 +27,9 @@ export class Peer {
     const random = this.#random;
     this.#number = 0;
     this.connection += 1;
-    const hello: Json = [
-      'h',
-      PROTOCOL_VERSION,
-      this.session,
-      this.connection,
-      random.pick([2_000, 15_000, 300_000]),
-      null,
-    ];
+    const ttlMs = random.pick([2_000, 15_000, 300_000]);
+    const ofLater = random.pick<Json[]>([[], [VERSIONS.max], [VERSIONS.max + 1, 'a field of a later version']]);
+    const hello: Json = ['h', VERSIONS.min, this.session, this.connection, ttlMs, null, ...ofLater];
     const claims: Json[] = [...this.tokens]
       .filter(() => random.next() < 0.7)
       .map(([lease, token]) => ['c', lease, token]);

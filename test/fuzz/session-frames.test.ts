@@ -28,7 +28,7 @@ class BadConnection {
   #say(frames: readonly string[]): void {
     for (const frame of frames) {
       if (this.wire.isClosed) return;
-      this.#saidBye ||= frame.includes('["z"]');
+      this.#saidBye ||= frame.includes('["z"');
       this.#said.push(frame.length > 2_000 ? `${frame.slice(0, 2_000)}… (${frame.length})` : frame);
       try {
         this.wire.sayText(frame);

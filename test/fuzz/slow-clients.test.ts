@@ -3,13 +3,7 @@ import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
 import { readdirSync } from 'node:fs';
 import { setImmediate } from 'node:timers/promises';
-import {
-  type ChannelEvents,
-  type ClientFrame,
-  decodeServerFrame,
-  encodeClientFrame,
-  PROTOCOL_VERSION,
-} from '@slotkeeper/protocol';
+import { type ChannelEvents, type ClientFrame, jsonCodec, VERSIONS } from '@slotkeeper/protocol';
 import { connect } from 'slotkeeper';
 import { describe, expect, it } from 'vitest';
 import { WebSocket } from 'ws';
@@ -27,14 +21,22 @@ function greeting(): ClientFrame {
   return {
     number: 1,
     messages: [
-      { type: 'hello', version: PROTOCOL_VERSION, sessionId: randomUUID(), connection: 1, ttlMs: 15_000, apiKey: null },
+      {
+        type: 'hello',
+        versionMin: VERSIONS.min,
+        sessionId: randomUUID(),
+        connection: 1,
+        ttlMs: 15_000,
+        apiKey: null,
+        versionMax: 0,
+      },
       { type: 'ready' },
     ],
   };
 }
 
 function text(frame: ClientFrame): string {
-  return [...encodeClientFrame(frame)].join();
+  return [...jsonCodec.encodeClientFrame(frame)].join();
 }
 
 /** A text frame of up to 125 bytes as it goes over the wire, masked with zeros. */
@@ -82,11 +84,12 @@ describe('a client that is slow', () => {
     const halfway = new Wire(world);
     halfway.say({
       type: 'hello',
-      version: PROTOCOL_VERSION,
+      versionMin: VERSIONS.min,
       sessionId: halfway.session,
       connection: 1,
       ttlMs: 15_000,
       apiKey: null,
+      versionMax: 0,
     });
     await world.time.pass(9_000);
     halfway.say({ type: 'claim', leaseId: randomUUID(), token: 1 });
@@ -115,7 +118,7 @@ describe('a client that is slow', () => {
         await once(socket, 'open');
         socket.send(text(greeting()));
         const [welcome] = await once(socket, 'message');
-        expect(decodeServerFrame(String(welcome)).messages[0]?.type).toBe('welcome');
+        expect(jsonCodec.decodeServerFrame(String(welcome)).messages[0]?.type).toBe('welcome');
         socket.pause();
         const lists = Array.from({ length: 900 }, (_, id) => {
           return { type: 'call', id, method: 'limits.list', params: { prefix: '', after: null } } as const;
@@ -130,7 +133,7 @@ describe('a client that is slow', () => {
         const ended = once(socket, 'close');
         let answers = 0;
         socket.on('message', (data) => {
-          answers += decodeServerFrame(String(data)).messages.length;
+          answers += jsonCodec.decodeServerFrame(String(data)).messages.length;
         });
         socket.resume();
         await ended;

@@ -3,11 +3,9 @@ import {
   type Channel,
   type ChannelEvents,
   type ClientFrame,
-  decodeClientFrame,
-  decodeServerFrame,
-  encodeClientFrame,
-  encodeServerFrame,
-  hearText,
+  type EncodedFrame,
+  jsonCodec,
+  receive,
   type ServerFrame,
 } from '@slotkeeper/protocol';
 import type { Random } from '../random.ts';
@@ -87,12 +85,12 @@ interface End<Heard> {
 }
 
 interface Codec<Frame> {
-  readonly encode: (frame: Frame) => Iterable<string>;
-  readonly decode: (text: string) => Frame;
+  readonly encode: (frame: Frame) => Iterable<EncodedFrame>;
+  readonly decode: (data: EncodedFrame) => Frame;
 }
 
-const clientCodec: Codec<ClientFrame> = { encode: encodeClientFrame, decode: decodeClientFrame };
-const serverCodec: Codec<ServerFrame> = { encode: encodeServerFrame, decode: decodeServerFrame };
+const clientCodec: Codec<ClientFrame> = { encode: jsonCodec.encodeClientFrame, decode: jsonCodec.decodeClientFrame };
+const serverCodec: Codec<ServerFrame> = { encode: jsonCodec.encodeServerFrame, decode: jsonCodec.decodeServerFrame };
 
 /** One connection. */
 class Wire {
@@ -181,7 +179,7 @@ class Wire {
       send: (frame) => {
         if (own.isClosed) return;
         if (!this.#network.isText) send((events) => events.frame(frame));
-        else for (const text of encode(frame)) send((events) => hearText(text, decode, events));
+        else for (const text of encode(frame)) send((events) => receive(text, decode, events));
       },
       close: () => {
         if (own.isClosed) return;

@@ -1,8 +1,9 @@
 /** A client: the shipped session and keeper in a simulated process, and the work that its owner does with it. */
+
+import type { AcquireOptions, RateOptions } from '../../packages/client/src/acquire-call.ts';
 import { Keeper, type RateTaken } from '../../packages/client/src/keeper.ts';
 import type { Lease } from '../../packages/client/src/lease.ts';
 import { Session } from '../../packages/client/src/session.ts';
-import type { AcquireOptions, RateOptions } from '../../packages/client/src/wish.ts';
 import { Random } from '../random.ts';
 import type { VirtualTime } from '../virtual-time.ts';
 import type { Auditor } from './auditor.ts';

@@ -1,7 +1,7 @@
 /** The shipped replica and session face in a simulated process, over a disk that outlives it; started again when it dies. */
 import { canonical, type LimitView } from '@slotkeeper/engine';
 import { Replica } from '../../packages/server/src/replica/replica.ts';
-import { SessionFace } from '../../packages/server/src/session.ts';
+import { SessionServer } from '../../packages/server/src/session.ts';
 import type { Random } from '../random.ts';
 import type { VirtualTime } from '../virtual-time.ts';
 import type { Auditor, PlainFacts } from './auditor.ts';
@@ -25,7 +25,7 @@ export class SimulatedServer {
   readonly #died: (silently: boolean) => void;
   #process: SimulatedProcess | null = null;
   #replica: Replica | null = null;
-  #face: SessionFace | null = null;
+  #face: SessionServer | null = null;
   /** How long it stays away after its next crash. */
   crashForMs = 0;
   crashes = 0;
@@ -127,7 +127,7 @@ export class SimulatedServer {
 
   async #start(process: SimulatedProcess): Promise<void> {
     const replica = await Replica.start(() => this.disk.journal(process), process, this.#snapshotEveryFacts);
-    const face = new SessionFace({ replica, clock: process, version: 'simulated', apiKey: null });
+    const face = new SessionServer({ replica, clock: process, version: 'simulated', apiKey: null });
     replica.on({
       failed: () => this.#auditor.standing.server(false),
       log: (level, message) => {

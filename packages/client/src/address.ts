@@ -1,5 +1,5 @@
 /** Where a server is: what a URL means. */
-import { seen } from '@slotkeeper/protocol';
+import { seen } from '@slotkeeper/shape';
 import { refuse } from './refuse.ts';
 
 export const DEFAULT_URL = 'http://127.0.0.1:4230';

@@ -1,15 +1,16 @@
 /** How many slots of which limits. */
-import { checkAmounts, seen, type WireAcquire } from '@slotkeeper/protocol';
+import type { AcquireRequest } from '@slotkeeper/protocol';
+import { amounts as amountsField, seen } from '@slotkeeper/shape';
 import { InvalidRequestError } from './errors.ts';
 import { refuse } from './refuse.ts';
 import type { Limits } from './register.ts';
 
-export type Amounts = WireAcquire['amounts'];
+export type Amounts = AcquireRequest['amounts'];
 
 /** `slots`: of each name. Throws `InvalidRequestError`. */
 export function readAmounts(limits: Limits, slots: number | undefined): Amounts {
   const amounts = pairs(limits, slots);
-  if (amounts.length > 0) refuse(checkAmounts(amounts, 'limits'));
+  if (amounts.length > 0) refuse(amountsField.check(amounts, 'limits'));
   return amounts;
 }
 

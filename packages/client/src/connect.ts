@@ -6,14 +6,13 @@ import {
   type Channel,
   type ChannelEvents,
   type ClientFrame,
-  checkFields,
-  checkNumber,
-  checkPriority,
-  checkShortText,
+  priority,
   type ServerFrame,
   TTL_MAX_MS,
   TTL_MIN_MS,
 } from '@slotkeeper/protocol';
+import { number, object, partial, shape, shortText } from '@slotkeeper/shape';
+import { type OnMissing, onMissing } from './acquire-call.ts';
 import { type Address, DEFAULT_URL, readAddress } from './address.ts';
 import { fromCaller } from './call-stack.ts';
 import { openEmbedded } from './embedded.ts';
@@ -23,10 +22,9 @@ import { type Connection, Keeper, type KeeperOptions, type Warning } from './kee
 import { realClock } from './real-clock.ts';
 import { recognise } from './recognise.ts';
 import { Backoff } from './reconnect.ts';
-import { checkFunction, checkOptions, checkSeconds, checkTimeoutSeconds, refuse } from './refuse.ts';
+import { callback, optionsCheck, refuse, seconds, timeoutSeconds } from './refuse.ts';
 import { Session, type Status } from './session.ts';
 import { dialWebSocket } from './websocket.ts';
-import { checkOnMissing, type OnMissing } from './wish.ts';
 
 export interface ConnectOptions {
   /** `SLOTKEEPER_API_KEY` unless told. */
@@ -194,15 +192,12 @@ function whyNoAnswer(failure: unknown): string {
   return seen.message || String('code' in seen ? seen.code : seen.name);
 }
 
-const checkConnectOptions = checkOptions({
-  apiKey: checkShortText,
-  label: checkShortText,
-  ttlSeconds: checkNumber(TTL_MIN_MS / 1_000, TTL_MAX_MS / 1_000),
-  connectTimeoutSeconds: checkSeconds,
-  defaults: checkFields(
-    { timeoutSeconds: checkTimeoutSeconds, priority: checkPriority, onMissing: checkOnMissing },
-    'optional',
-  ),
-  onStatus: checkFunction,
-  onWarning: checkFunction,
+const checkConnectOptions = optionsCheck<ConnectOptions>({
+  apiKey: shortText,
+  label: shortText,
+  ttlSeconds: number(TTL_MIN_MS / 1_000, TTL_MAX_MS / 1_000),
+  connectTimeoutSeconds: seconds,
+  defaults: object(shape(partial({ timeoutSeconds, priority, onMissing }))),
+  onStatus: callback,
+  onWarning: callback,
 });

@@ -1,9 +1,10 @@
 /** The keeper of a program that has no other: connected at first use, again after `close()`. */
+
+import type { AcquireOptions, RateOptions, TryOptions } from './acquire-call.ts';
 import { lazyKeeper } from './connect.ts';
 import type { Body, Keeper, RateTaken } from './keeper.ts';
 import type { Lease } from './lease.ts';
 import type { Declared, Limits, NamesIn } from './register.ts';
-import type { AcquireOptions, RateOptions, TryOptions } from './wish.ts';
 
 let keeper: Keeper | undefined;
 

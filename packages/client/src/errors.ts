@@ -209,6 +209,14 @@ export function unreachable(address: string, reason: string, options?: ErrorOpti
   );
 }
 
+/** A server of ours answers at `address`, but not in a version that we speak. `reason`: which of both to upgrade. */
+export function otherVersion(address: string, reason: string): ServerUnreachableError {
+  return new ServerUnreachableError(`The Slotkeeper server at ${address} cannot be used: ${reason}.`, {
+    address,
+    reason,
+  });
+}
+
 /** The error that the server told. */
 export function errorOf({ code, message, details }: WireError): SlotkeeperError {
   return new classes[code](message, details);

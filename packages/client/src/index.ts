@@ -1,5 +1,6 @@
 import './node-version.ts';
 
+export type { AcquireOptions, OnMissing, RateOptions, TryOptions } from './acquire-call.ts';
 export { type ConnectOptions, connect } from './connect.ts';
 export { acquire, close, concurrency, rateLimit, tryAcquire } from './default-keeper.ts';
 export {
@@ -24,4 +25,3 @@ export type { LimitCatalog, LimitSpec } from './limits.ts';
 export type { Declared, LimitName, Limits, NamesIn, Register } from './register.ts';
 export type { Status } from './session.ts';
 export type { Explanation, Holder, HolderLabel, Lack, Limit, SlotsOf, Waiter } from './views.ts';
-export type { AcquireOptions, OnMissing, RateOptions, TryOptions } from './wish.ts';

@@ -1,7 +1,18 @@
 /** What a program has in hand: acquires, limits and who is about, over one session. */
 import { AsyncLocalStorage } from 'node:async_hooks';
 import { randomUUID } from 'node:crypto';
-import { type Clock, checkName, type Method, type Methods } from '@slotkeeper/protocol';
+import type { Clock, Method, Methods } from '@slotkeeper/protocol';
+import { limitName } from '@slotkeeper/shape';
+import {
+  type AcquireCall,
+  type AcquireDefaults,
+  type AcquireOptions,
+  checkRateOptions,
+  checkTryOptions,
+  type RateOptions,
+  readCall,
+  type TryOptions,
+} from './acquire-call.ts';
 import { fromCaller } from './call-stack.ts';
 import { ConflictError, InvalidRequestError, LeaseLostError, SlotkeeperError } from './errors.ts';
 import { LeakWatch } from './leak-watch.ts';
@@ -11,16 +22,6 @@ import { refuse } from './refuse.ts';
 import type { Declared, LimitName, Limits, NamesIn } from './register.ts';
 import type { Session, Status } from './session.ts';
 import { type Holder, readHolder, readWaiter, type SlotsOf, type Waiter } from './views.ts';
-import {
-  type AcquireOptions,
-  checkRateOptions,
-  checkTryOptions,
-  type RateOptions,
-  readWish,
-  type TryOptions,
-  type Wish,
-  type WishDefaults,
-} from './wish.ts';
 
 /** Something that a program should know, and that is no error. */
 export interface Warning {
@@ -47,7 +48,7 @@ export interface Connection {
 
 export interface KeeperOptions {
   readonly clock: Clock;
-  readonly defaults: WishDefaults;
+  readonly defaults: AcquireDefaults;
   readonly warn: (warning: Warning) => void;
 }
 
@@ -114,16 +115,16 @@ export class Keeper {
         'body must be a function, which concurrency() runs while it holds the slots. To hold them beyond one, call acquire().',
         { field: 'body' },
       );
-    const wish = readWish(limits, options, this.#options.defaults);
-    return this.#run(await fromCaller(() => this.#hold(wish)), body);
+    const call = readCall(limits, options, this.#options.defaults);
+    return this.#run(await fromCaller(() => this.#hold(call)), body);
   }
 
   /**
    * Takes slots, to be given back by `release()` or at the end of the scope (`await using`). Rejects as `concurrency` does.
    */
   async acquire<const L extends Limits>(limits: Declared<L>, options: AcquireOptions = {}): Promise<Lease<NamesIn<L>>> {
-    const wish = readWish(limits, options, this.#options.defaults);
-    return this.#lease(await fromCaller(() => this.#hold(wish)));
+    const call = readCall(limits, options, this.#options.defaults);
+    return this.#lease(await fromCaller(() => this.#hold(call)));
   }
 
   /** Takes slots if they are free at once: never queues. Resolves to undefined when they are not. */
@@ -146,8 +147,8 @@ export class Keeper {
    */
   async rateLimit<const L extends Limits>(limits: Declared<L>, options: RateOptions = {}): Promise<RateTaken> {
     refuse(checkRateOptions(options));
-    const wish = readWish(limits, options, this.#options.defaults, true);
-    const held = await fromCaller(() => this.#hold(wish));
+    const call = readCall(limits, options, this.#options.defaults, true);
+    const held = await fromCaller(() => this.#hold(call));
     // What it has taken is spent. The server hears that the answer has arrived; nobody need wait for that.
     void this.#leaseKeeper(held).release(held);
     return { limits: held.limits, waitedSeconds: held.waitedMs / 1_000 };
@@ -155,14 +156,14 @@ export class Keeper {
 
   /** Who holds slots now, of one limit or of any, in the order of their grants. */
   async holders(name?: LimitName): Promise<Holder[]> {
-    if (name !== undefined) refuse(checkName(name, 'name'));
+    if (name !== undefined) refuse(limitName.check(name, 'name'));
     const views = pages((after) => this.#call('holders', { limit: name ?? null, after }));
     return (await gathered(views)).map(readHolder);
   }
 
   /** Who waits, for one limit or for any, in the order of the line. */
   async waiters(name?: LimitName): Promise<Waiter[]> {
-    if (name !== undefined) refuse(checkName(name, 'name'));
+    if (name !== undefined) refuse(limitName.check(name, 'name'));
     const views = pages((after) => this.#call('waiters', { limit: name ?? null, after }));
     return (await gathered(views)).map(readWaiter);
   }
@@ -220,14 +221,14 @@ export class Keeper {
     return fromCaller(async () => (await this.#connected()).session.call(method, params));
   }
 
-  async #hold(wish: Wish): Promise<HeldLease> {
+  async #hold(call: AcquireCall): Promise<HeldLease> {
     if (this.#closing) throw closedError();
-    if (wish.amounts.length === 0) {
-      wish.signal?.throwIfAborted();
+    if (call.amounts.length === 0) {
+      call.signal?.throwIfAborted();
       return leaseOnNothing(this.#options.clock.wallMs());
     }
     const { session } = this.#connection ?? (await this.#connected());
-    const held = await session.acquire(wish);
+    const held = await session.acquire(call);
     if (this.#closing) {
       // Granted in the very turn in which it was closed: no body is to begin any more.
       await session.release(held);

@@ -1,7 +1,8 @@
 /** `keeper.limits`: what limits there are, and how they are set. */
-import { checkBoolean, checkName, checkShortText, type Method, type Methods, type Page } from '@slotkeeper/protocol';
+import type { Method, Methods, Page } from '@slotkeeper/protocol';
+import { boolean, limitName, shortText } from '@slotkeeper/shape';
 import { checkNewSpec, checkSpec, wireSpec } from './rate.ts';
-import { checkOptions, refuse } from './refuse.ts';
+import { optionsCheck, refuse } from './refuse.ts';
 import type { LimitName } from './register.ts';
 import { type Limit, readLimit } from './views.ts';
 
@@ -26,8 +27,8 @@ export interface LimitSpec {
   readonly description?: string | null | undefined;
 }
 
-const checkListOptions = checkOptions({ prefix: checkShortText });
-const checkDeleteOptions = checkOptions({ force: checkBoolean });
+const checkListOptions = optionsCheck({ prefix: shortText });
+const checkDeleteOptions = optionsCheck({ force: boolean });
 
 export type Call = <M extends Method>(method: M, params: Methods[M]['params']) => Promise<Methods[M]['value']>;
 
@@ -42,19 +43,19 @@ export class LimitCatalog {
 
   /** Creates the limit; never changes one that is there. Resolves to the limit as it is. */
   async ensure(name: LimitName, spec: LimitSpec): Promise<Limit> {
-    refuse(checkName(name, 'name') ?? checkNewSpec(spec, 'spec'));
+    refuse(limitName.check(name, 'name') ?? checkNewSpec(spec, 'spec'));
     return readLimit(await this.#call('limits.ensure', { name, spec: wireSpec(spec) }));
   }
 
   /** Creates the limit (then `slots` is needed), or changes the fields given. Raised: those who wait are granted at once. Lowered: it drains. */
   async set(name: LimitName, spec: Partial<LimitSpec>): Promise<Limit> {
-    refuse(checkName(name, 'name') ?? checkSpec(spec, 'spec'));
+    refuse(limitName.check(name, 'name') ?? checkSpec(spec, 'spec'));
     return readLimit(await this.#call('limits.set', { name, spec: wireSpec(spec) }));
   }
 
   /** Rejects with `LIMIT_NOT_FOUND` if there is none of that name. */
   async get(name: LimitName): Promise<Limit> {
-    refuse(checkName(name, 'name'));
+    refuse(limitName.check(name, 'name'));
     return readLimit(await this.#call('limits.get', { name }));
   }
 
@@ -67,25 +68,25 @@ export class LimitCatalog {
 
   /** Rejects with `CONFLICT` while somebody holds it, unless forced: then their leases are revoked. */
   async delete(name: LimitName, options: { readonly force?: boolean | undefined } = {}): Promise<void> {
-    refuse(checkName(name, 'name') ?? checkDeleteOptions(options));
+    refuse(limitName.check(name, 'name') ?? checkDeleteOptions(options));
     await this.#call('limits.delete', { name, force: options.force ?? false });
   }
 
   /** Holders keep what they have; new ones wait until `resume`. */
   async pause(name: LimitName): Promise<Limit> {
-    refuse(checkName(name, 'name'));
+    refuse(limitName.check(name, 'name'));
     return readLimit(await this.#call('limits.pause', { name }));
   }
 
   /** Holders finish; those who wait and new ones are refused with `CONFLICT` until `resume`. Resolves when nobody holds it any more. */
   async drain(name: LimitName): Promise<Limit> {
-    refuse(checkName(name, 'name'));
+    refuse(limitName.check(name, 'name'));
     return readLimit(await this.#call('limits.drain', { name }));
   }
 
   /** After `pause` or `drain`: it takes work again. */
   async resume(name: LimitName): Promise<Limit> {
-    refuse(checkName(name, 'name'));
+    refuse(limitName.check(name, 'name'));
     return readLimit(await this.#call('limits.resume', { name }));
   }
 }

@@ -1,5 +1,6 @@
 /** Rates as people write them, `100/minute`, and as the server counts them, in slots a second. */
-import { type Check, checkLimitSpec, checkNewLimit, type LimitSpec, seen } from '@slotkeeper/protocol';
+import { type LimitSpec, limitSpec, newLimit } from '@slotkeeper/protocol';
+import { type Check, seen } from '@slotkeeper/shape';
 
 const UNIT_SECONDS = { second: 1, minute: 60, hour: 3_600, day: 86_400 } as const;
 type Unit = keyof typeof UNIT_SECONDS;
@@ -20,10 +21,10 @@ const checkRate: Check = (rate, field) =>
     : { field, reason: `must be as '100/minute' (second, minute, hour or day), above 0, but was ${seen(rate)}` };
 
 /** Settings to change: any of them, a rate as `rate` or as `slotDecayPerSecond`. */
-export const checkSpec: Check = rated(checkLimitSpec);
+export const checkSpec: Check = rated(limitSpec.check);
 
 /** Settings of a limit that is to be created: `slots` are needed. */
-export const checkNewSpec: Check = rated(checkNewLimit);
+export const checkNewSpec: Check = rated(newLimit.check);
 
 function rated(check: Check): Check {
   return (spec, field) => {

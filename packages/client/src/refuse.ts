@@ -1,5 +1,6 @@
-/** What is not allowed is refused before anything is sent. */
-import { type Check, checkFields, checkNumber, invalidRequest, type Problem, seen } from '@slotkeeper/protocol';
+/** What is not allowed is refused before anything is sent: kinds of fields that only options have, and how a refusal is thrown. */
+import { invalidRequest } from '@slotkeeper/protocol';
+import { checkedBy, type Field, type Fields, number, type Problem, partial, seen, shape } from '@slotkeeper/shape';
 import { errorOf } from './errors.ts';
 
 /** Throws the problem, if there is one. */
@@ -10,24 +11,36 @@ export function refuse(problem: Problem | undefined): void {
 }
 
 /** The options of a call: these fields and no other. Only undefined means that one is not given; null is a value like any other. */
-export function checkOptions(checks: Readonly<Record<string, Check>>): (options: unknown) => Problem | undefined {
-  const check = checkFields(checks, 'optional', 'options');
+export function optionsCheck<T>(fields: Fields<T>): (options: unknown) => Problem | undefined {
+  const { check } = shape(partial(fields), { whole: 'options' });
   return (options) => check(options, '');
 }
 
 const SECONDS_MAX = 2 ** 31 - 1;
-export const checkSeconds = checkNumber(0, SECONDS_MAX);
+export const seconds = number(0, SECONDS_MAX);
 
-export const checkTimeoutSeconds: Check = (seconds, field) =>
-  checkSeconds(seconds, field) && {
-    field,
-    reason: `must be a number from 0 to ${SECONDS_MAX} (left out: wait for ever), but was ${seen(seconds)}`,
-  };
+export const timeoutSeconds: Field<number> = {
+  ...seconds,
+  check: (value, field) =>
+    seconds.check(value, field) && {
+      field,
+      reason: `must be a number from 0 to ${SECONDS_MAX} (left out: wait for ever), but was ${seen(value)}`,
+    },
+};
 
-export const checkSignal: Check = (signal, field) =>
-  typeof signal === 'object' && signal !== null && 'aborted' in signal
+export const signal: Field<AbortSignal> = checkedBy((value, field) =>
+  typeof value === 'object' && value !== null && 'aborted' in value
     ? undefined
-    : { field, reason: `must be an AbortSignal, but was ${seen(signal)}` };
+    : { field, reason: `must be an AbortSignal, but was ${seen(value)}` },
+);
 
-export const checkFunction: Check = (value, field) =>
-  typeof value === 'function' ? undefined : { field, reason: `must be a function, but was ${seen(value)}` };
+/** A callback. */
+// biome-ignore lint/suspicious/noExplicitAny: of its parameters nothing can be checked.
+export const callback: Field<(...args: any[]) => any> = checkedBy((value, field) =>
+  typeof value === 'function' ? undefined : { field, reason: `must be a function, but was ${seen(value)}` },
+);
+
+/** An option that this call does not take. */
+export function leftOut(reason: string): Field<never> {
+  return checkedBy((_, field) => ({ field, reason: `must be left out of ${reason}` }));
+}

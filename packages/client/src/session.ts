@@ -20,13 +20,15 @@ import {
   type Clock,
   type Method,
   type Methods,
-  PROTOCOL_VERSION,
   ProtocolError,
   type ServerFrame,
   type ServerMessage,
   type Timer,
+  VERSIONS,
+  type Versions,
   type WireError,
 } from '@slotkeeper/protocol';
+import type { AcquireCall } from './acquire-call.ts';
 import { describe } from './amounts.ts';
 import { Calls } from './calls.ts';
 import {
@@ -35,6 +37,7 @@ import {
   errorOf,
   InvalidRequestError,
   LeaseLostError,
+  otherVersion,
   type ServerUnreachableError,
   type SlotkeeperError,
   unreachable,
@@ -43,8 +46,8 @@ import { HeldLease } from './lease.ts';
 import { Link } from './link.ts';
 import { Backoff } from './reconnect.ts';
 import { ClockDrift, TrustWindow } from './trust-window.ts';
+import { VersionOffer } from './version-offer.ts';
 import { WaitingAcquire } from './waiting-acquire.ts';
-import type { Wish } from './wish.ts';
 
 export interface SessionWorld {
   readonly clock: Clock;
@@ -63,6 +66,8 @@ export interface SessionSettings {
   readonly apiKey: string | null;
   /** For errors: where the server was looked for. */
   readonly address: string;
+  /** Of the protocol; those of this release unless given. */
+  readonly versions?: Versions;
 }
 
 export type Status = 'connected' | 'reconnecting' | 'closed';
@@ -105,6 +110,7 @@ export class Session {
   readonly #leases = new Map<string, HeldLease>();
   readonly #acquires = new Map<string, WaitingAcquire>();
   readonly #calls = new Calls();
+  readonly #offer: VersionOffer;
   readonly #started = Promise.withResolvers<void>();
   readonly #ended = Promise.withResolvers<void>();
   #mode: Mode = 'idle';
@@ -124,6 +130,8 @@ export class Session {
   #isBusy = false;
   /** Why the last connection was lost. */
   #lostBecause = NO_ANSWER;
+  /** It was: client and server have no version of the protocol in common. */
+  #lostToVersions = false;
   /** Set once nothing new is taken. */
   #refusal: SlotkeeperError | undefined;
 
@@ -134,6 +142,7 @@ export class Session {
     this.#id = world.newId();
     this.#drift = new ClockDrift(world.clock);
     this.#backoff = new Backoff(settings.ttlMs, world.random);
+    this.#offer = new VersionOffer(settings.versions ?? VERSIONS);
     this.#started.promise.catch(() => {});
   }
 
@@ -158,11 +167,11 @@ export class Session {
   }
 
   /** Resolves to the lease. Rejects with the server's refusal, when its time is up, or with the reason of its signal. */
-  acquire(wish: Wish): Promise<HeldLease> {
+  acquire(call: AcquireCall): Promise<HeldLease> {
     if (this.#refusal) return Promise.reject(this.#refusal);
-    if (wish.signal?.aborted) return Promise.reject(wish.signal.reason);
-    if (wish.timeoutMs === 0 && this.#mode !== 'connected') return Promise.reject(this.#unreachable());
-    const acquire = new WaitingAcquire(this.#world.newId(), wish, this.#world.clock);
+    if (call.signal?.aborted) return Promise.reject(call.signal.reason);
+    if (call.timeoutMs === 0 && this.#mode !== 'connected') return Promise.reject(this.#unreachable());
+    const acquire = new WaitingAcquire(this.#world.newId(), call, this.#world.clock);
     this.#acquires.set(acquire.id, acquire);
     acquire.watch(
       () => this.#mode === 'connected',
@@ -194,7 +203,7 @@ export class Session {
 
   async check(held: HeldLease): Promise<boolean> {
     if (held.state !== 'held') return false;
-    const { valid } = await this.call('check', { leaseId: held.id, token: held.grant.token });
+    const { valid } = await this.call('check', { lease: held.id, token: held.grant.token });
     return valid;
   }
 
@@ -252,7 +261,7 @@ export class Session {
     this.#link.send([
       {
         type: 'hello',
-        version: PROTOCOL_VERSION,
+        ...this.#offer.fields,
         sessionId: this.#id,
         connection: this.#connection,
         ttlMs: this.#settings.ttlMs,
@@ -273,8 +282,9 @@ export class Session {
     });
   }
 
-  #welcome(ttlMs: number | null): void {
+  #welcome({ ttlMs, version }: Extract<ServerMessage, { readonly type: 'welcome' }>): void {
     if (this.#mode !== 'dialing') throw new ProtocolError('welcome', 'must come once on a connection');
+    this.#offer.accept(version);
     this.#enter('connected');
     this.#trust.open(ttlMs);
     this.#trust.confirm(this.#link!.lastSentAtMs);
@@ -289,6 +299,7 @@ export class Session {
     if (this.#outbox.length > 0) this.#flushSoon();
     this.#wasConnected = true;
     this.#lostBecause = NO_ANSWER;
+    this.#lostToVersions = false;
     this.#started.resolve();
     this.#listener.status('connected');
     this.#loseIfTooLate();
@@ -297,18 +308,22 @@ export class Session {
   }
 
   /** The connection is of no more use. */
-  #lose(reason: string): void {
+  #lose(reason: string, toVersions = false): void {
     if (this.#mode === 'closing') {
       this.#end();
       return;
     }
     const wasConnected = this.#mode === 'connected';
     this.#lostBecause = reason.replace(/\.$/, '');
+    this.#lostToVersions = toVersions;
     this.#enter('waiting');
     this.#dropLink();
     for (const held of [...this.#leases.values()]) if (held.state === 'releasing') this.#leaveToTheNextConnection(held);
     const now = this.#world.clock.monotonicMs();
-    if (wasConnected) this.#awaySinceMs = now;
+    if (wasConnected) {
+      this.#awaySinceMs = now;
+      this.#offer.reset();
+    }
     const givenUpBeforeMs = now - this.#settings.connectTimeoutMs;
     if (this.#wasConnected && this.#awaySinceMs <= givenUpBeforeMs)
       this.#calls.giveUp(givenUpBeforeMs, this.#unreachable());
@@ -381,7 +396,7 @@ export class Session {
   #heed(message: ServerMessage): void {
     switch (message.type) {
       case 'welcome':
-        this.#welcome(message.ttlMs);
+        this.#welcome(message);
         return;
       case 'granted':
         if (this.#trust.isInDoubt) this.#lose('the clocks have drifted apart, and a grant may be old');
@@ -407,10 +422,17 @@ export class Session {
         this.#calls.failed(message.id, message.error);
         return;
       case 'goodbye':
-        if (message.retry) this.#lose(message.error.message);
-        else this.#end(this.#turnedAway(message.error));
+        this.#goodbye(message.error, message.retry);
         return;
     }
+  }
+
+  #goodbye(error: WireError, retry: boolean): void {
+    const otherVersions = this.#mode === 'dialing' ? this.#offer.refusedBecause(error) : undefined;
+    // The leases live on meanwhile, and the server may be back in its old version before they end.
+    if (otherVersions !== undefined) this.#lose(otherVersions, true);
+    else if (retry) this.#lose(error.message);
+    else this.#end(this.#turnedAway(error));
   }
 
   // ── Acquires and leases
@@ -418,8 +440,8 @@ export class Session {
   #granted(id: string, grant: HeldLease['grant']): void {
     const acquire = this.#settle(id);
     if (acquire) {
-      const { waitedMs, wish } = acquire;
-      const held = new HeldLease(id, grant, { waitedMs, onLost: wish.onLost, connection: this.#connection });
+      const { waitedMs, call } = acquire;
+      const held = new HeldLease(id, grant, { waitedMs, onLost: call.onLost, connection: this.#connection });
       this.#leases.set(id, held);
       acquire.granted(held);
     } else if (!this.#leases.has(id)) {
@@ -552,7 +574,8 @@ export class Session {
   // ── Errors
 
   #unreachable(): ServerUnreachableError {
-    return unreachable(this.#settings.address, this.#lostBecause);
+    const { address } = this.#settings;
+    return this.#lostToVersions ? otherVersion(address, this.#lostBecause) : unreachable(address, this.#lostBecause);
   }
 
   #turnedAway(error: WireError): SlotkeeperError {
@@ -564,7 +587,7 @@ export class Session {
   }
 
   #timeoutError(acquire: WaitingAcquire): SlotkeeperError {
-    const { timeoutMs, amounts } = acquire.wish;
+    const { timeoutMs, amounts } = acquire.call;
     if (timeoutMs === 0) return this.#unreachable();
     const stood = acquire.place ? 'it stood in line' : 'the server had not answered';
     const why = this.#mode === 'connected' ? stood : `${stood} as the connection was lost: ${this.#lostBecause}`;

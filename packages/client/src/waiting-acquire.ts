@@ -1,14 +1,14 @@
 /** An acquire that has not been answered: what it asks for, until when, and who waits for it. */
-import type { Clock, Place, Timer, WireAcquire } from '@slotkeeper/protocol';
+import type { AcquireRequest, Clock, Place, Timer } from '@slotkeeper/protocol';
+import type { AcquireCall } from './acquire-call.ts';
 import type { HeldLease } from './lease.ts';
-import type { Wish } from './wish.ts';
 
 /** So long after its time a server that is connected may take to say why it was not granted. */
 const GRACE_MS = 1_000;
 
 export class WaitingAcquire {
   readonly id: string;
-  readonly wish: Wish;
+  readonly call: AcquireCall;
   readonly calledAtMs: number;
   readonly promise: Promise<HeldLease>;
   /** Where it stands, once the server has told. */
@@ -20,9 +20,9 @@ export class WaitingAcquire {
   #timer: Timer | undefined;
   #unlisten: (() => void) | undefined;
 
-  constructor(id: string, wish: Wish, clock: Clock) {
+  constructor(id: string, call: AcquireCall, clock: Clock) {
     this.id = id;
-    this.wish = wish;
+    this.call = call;
     this.#clock = clock;
     this.calledAtMs = clock.monotonicMs();
     this.promise = this.#outcome.promise;
@@ -33,11 +33,23 @@ export class WaitingAcquire {
   }
 
   /** As it is to be asked now, with the time that is left. */
-  get request(): WireAcquire {
-    const { amounts, timeoutMs, priority, holder, onMissing, ratesOnly, refunds } = this.wish;
+  get request(): AcquireRequest {
+    const { amounts, timeoutMs, priority, holder, onMissing, ratesOnly, refunds } = this.call;
     const leftMs = timeoutMs && Math.ceil(Math.max(0, timeoutMs - this.waitedMs));
-    const { id: lease, place } = this;
-    return { leaseId: lease, amounts, timeoutMs: leftMs, priority, holder, onMissing, place, ratesOnly, refunds };
+    return {
+      leaseId: this.id,
+      amounts,
+      timeoutMs: leftMs,
+      priority,
+      holder,
+      onMissing,
+      place: this.place,
+      ratesOnly,
+      refunds,
+      // The last two are the server's own.
+      skipInactive: false,
+      limitIds: [],
+    };
   }
 
   /**
@@ -45,7 +57,7 @@ export class WaitingAcquire {
    * server that knows why it was not granted. Calls `aborted` when the caller's signal aborts.
    */
   watch(isConnected: () => boolean, timedOut: () => void, aborted: (reason: unknown) => void): void {
-    const { timeoutMs, signal } = this.wish;
+    const { timeoutMs, signal } = this.call;
     if (timeoutMs !== null) {
       this.#timer = this.#clock.setTimer(timeoutMs, () => {
         if (isConnected()) this.#timer = this.#clock.setTimer(GRACE_MS, timedOut);

@@ -4,9 +4,10 @@ import {
   type Channel,
   type ChannelEvents,
   type ClientFrame,
-  decodeServerFrame,
-  encodeClientFrame,
-  hearText,
+  CODECS,
+  codecNamed,
+  jsonCodec,
+  receive,
   type ServerFrame,
 } from '@slotkeeper/protocol';
 import WebSocket from 'ws';
@@ -33,14 +34,26 @@ export function dialWebSocket(
   events: ChannelEvents<ServerFrame>,
   refused: (status: number) => void,
 ): Channel<ClientFrame> {
-  const socket = new WebSocket(url, OPTIONS);
-  let unsent: string[] = [];
+  const socket = new WebSocket(
+    url,
+    CODECS.map(({ name }) => name),
+    OPTIONS,
+  );
+  let unsent: ClientFrame[] = [];
   let reason: string | undefined;
+  // Until it is open nobody knows which sub-protocol the server takes.
+  let codec = jsonCodec;
+  const send = (frame: ClientFrame): void => {
+    for (const data of codec.encodeClientFrame(frame)) socket.send(data);
+  };
   socket.on('open', () => {
-    for (const text of unsent) socket.send(text);
+    codec = codecNamed(socket.protocol);
+    for (const frame of unsent) send(frame);
     unsent = [];
   });
-  socket.on('message', (data) => hearText(String(data), decodeServerFrame, events));
+  socket.on('message', (data, isBinary) =>
+    receive(isBinary ? (data as Buffer) : String(data), codec.decodeServerFrame, events),
+  );
   socket.on('error', (error: Error & { code?: string }) => {
     // Where a name has several addresses, the error of all of them has a code but no message.
     reason ??= error.message || error.code;
@@ -53,10 +66,8 @@ export function dialWebSocket(
   socket.on('close', () => events.closed(reason ?? 'the connection was closed'));
   return {
     send: (frame) => {
-      for (const text of encodeClientFrame(frame)) {
-        if (socket.readyState === WebSocket.OPEN) socket.send(text);
-        else if (socket.readyState === WebSocket.CONNECTING) unsent.push(text);
-      }
+      if (socket.readyState === WebSocket.OPEN) send(frame);
+      else if (socket.readyState === WebSocket.CONNECTING) unsent.push(frame);
     },
     close: () => (socket.readyState === WebSocket.CONNECTING ? socket.terminate() : socket.close()),
     get bufferedBytes() {

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
+import type { AcquireOptions } from '../src/acquire-call.ts';
 import { Keeper } from '../src/keeper.ts';
-import type { AcquireOptions } from '../src/wish.ts';
 import { connected, holding, soFar, type World } from './world.ts';
 
 /** Grants the acquire that was asked for last. */
@@ -104,7 +104,7 @@ describe('a lease', () => {
     const checked = lease.check();
     await it.clock.pass(0);
     const [call] = it.server.last.of('call');
-    expect(call).toMatchObject({ method: 'check', params: { leaseId: lease.id, token: lease.token } });
+    expect(call).toMatchObject({ method: 'check', params: { lease: lease.id, token: lease.token } });
     it.server.last.say({ type: 'reply', id: call!.id, value: { valid: false } });
     expect(await checked).toBe(false);
   });

@@ -1,15 +1,15 @@
 /** The other end of a session, which says what a test tells it to. It decides nothing. */
 import {
+  type AcquireRequest,
   type Channel,
   type ChannelEvents,
   type ClientFrame,
   type ClientMessage,
-  decodeServerFrame,
   type Grant,
-  hearText,
+  jsonCodec,
+  receive,
   type ServerFrame,
   type ServerMessage,
-  type WireAcquire,
 } from '@slotkeeper/protocol';
 
 export class ScriptedServer {
@@ -70,11 +70,11 @@ export class ScriptedConnection implements Channel<ClientFrame> {
   }
 
   garble(text: string): void {
-    hearText(text, decodeServerFrame, this.#events);
+    receive(text, jsonCodec.decodeServerFrame, this.#events);
   }
 
   welcome(ttlMs: number | null = 15_000): void {
-    this.say({ type: 'welcome', server: 'scripted', ttlMs });
+    this.say({ type: 'welcome', server: 'scripted', ttlMs, version: 3 });
   }
 
   grant(lease: string, grant: Partial<Grant> = {}): void {
@@ -85,7 +85,7 @@ export class ScriptedConnection implements Channel<ClientFrame> {
     return this.messages.filter((message): message is Extract<ClientMessage, { type: T }> => message.type === type);
   }
 
-  get acquires(): WireAcquire[] {
+  get acquires(): AcquireRequest[] {
     return this.of('acquire').map(({ request }) => request);
   }
 }

@@ -1,4 +1,4 @@
-import { PROTOCOL_VERSION, type WireError } from '@slotkeeper/protocol';
+import { VERSIONS, type WireError } from '@slotkeeper/protocol';
 import { describe, expect, test } from 'vitest';
 import { granted } from './scripted-server.ts';
 import { connected, holding, soFar, world } from './world.ts';
@@ -20,7 +20,7 @@ describe('connecting', () => {
     const started = session.start();
     expect(session.status).toBe('reconnecting');
     expect(server.last.messages).toEqual([
-      expect.objectContaining({ type: 'hello', version: PROTOCOL_VERSION, connection: 1, ttlMs: TTL_MS, apiKey: null }),
+      expect.objectContaining({ type: 'hello', versionMin: VERSIONS.min, connection: 1, ttlMs: TTL_MS, apiKey: null }),
       { type: 'ready' },
     ]);
     server.last.welcome();
@@ -212,7 +212,7 @@ describe('the trust window', () => {
     await clock.pass(1_000);
     expect(server.connections).toHaveLength(2);
     expect(server.last.acquires).toEqual([expect.objectContaining({ leaseId: lease, place: { atMs: 5, number: 1 } })]);
-    server.last.say({ type: 'welcome', server: 'scripted', ttlMs: TTL_MS }, granted(lease, { token: 9 }));
+    server.last.say({ type: 'welcome', server: 'scripted', ttlMs: TTL_MS, version: 3 }, granted(lease, { token: 9 }));
     expect((await acquired).token).toBe(9);
   });
 
@@ -290,7 +290,7 @@ describe('clocks that drift apart', () => {
     expect(await soFar(acquired)).toBe('pending');
     await clock.pass(100);
     expect(server.connections).toHaveLength(2);
-    server.last.say({ type: 'welcome', server: 'scripted', ttlMs: TTL_MS }, granted(lease, { token: 9 }));
+    server.last.say({ type: 'welcome', server: 'scripted', ttlMs: TTL_MS, version: 3 }, granted(lease, { token: 9 }));
     expect((await acquired).token).toBe(9);
   });
 

@@ -4,7 +4,7 @@ import { once } from 'node:events';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { fileURLToPath } from 'node:url';
-import { decodeClientFrame, encodeServerFrame, type ServerFrame, type ServerMessage } from '@slotkeeper/protocol';
+import { jsonCodec, type ServerFrame, type ServerMessage } from '@slotkeeper/protocol';
 import { afterEach, expect, test } from 'vitest';
 import { WebSocketServer } from 'ws';
 import { connect } from '../src/index.ts';
@@ -42,15 +42,18 @@ async function greeter(health: object = { server: 'slotkeeper' }, upgrade = () =
   });
   sockets.on('connection', (socket) => {
     socket.on('message', (data) => {
-      const { number, messages } = decodeClientFrame(String(data));
+      const { number, messages } = jsonCodec.decodeClientFrame(String(data));
       const isReady = messages.some(({ type }) => type === 'ready');
       const free = messages.flatMap((message) =>
         message.type === 'acquire' && message.request.amounts[0]?.[0] === 'free'
           ? [granted(message.request.leaseId)]
           : [],
       );
-      const welcome: ServerMessage[] = isReady ? [{ type: 'welcome', server: 'greeter', ttlMs: 15_000 }] : [];
-      for (const text of encodeServerFrame({ ack: number, messages: [...welcome, ...free] })) socket.send(text);
+      const welcome: ServerMessage[] = isReady
+        ? [{ type: 'welcome', server: 'greeter', ttlMs: 15_000, version: 3 }]
+        : [];
+      for (const text of jsonCodec.encodeServerFrame({ ack: number, messages: [...welcome, ...free] }))
+        socket.send(text);
       if (messages.some(({ type }) => type === 'bye')) socket.close();
     });
   });

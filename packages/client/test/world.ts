@@ -1,10 +1,10 @@
 /** A keeper over a scripted server in virtual time. */
 import { randomUUID } from 'node:crypto';
 import { VirtualTime } from '../../../test/virtual-time.ts';
+import type { AcquireOptions } from '../src/acquire-call.ts';
 import { Keeper, type Warning } from '../src/keeper.ts';
 import type { Lease } from '../src/lease.ts';
 import { Session, type Status } from '../src/session.ts';
-import type { AcquireOptions } from '../src/wish.ts';
 import { ScriptedServer } from './scripted-server.ts';
 
 export interface World {

@@ -1,7 +1,12 @@
 export * from './channel.ts';
-export * from './codec.ts';
+export * from './codecs.ts';
+export * from './errors.ts';
+export * from './frames.ts';
+export { jsonCodec } from './json-codec.ts';
 export * from './key.ts';
 export * from './messages.ts';
 export * from './problem.ts';
 export * from './requests.ts';
+export * from './settings.ts';
 export type { Clock, Timer } from './time.ts';
+export * from './versions.ts';

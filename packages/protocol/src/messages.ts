@@ -7,9 +7,10 @@
  * and an acknowledged `release` needs no answer of its own. The server acknowledges every frame as soon as it may. A client's
  * frame that is too long as text goes in parts: all but the last have the number 0, and are acknowledged with it.
  *
- * A connection begins with `hello`, then, to resume, a `claim` for each lease the client holds and an `acquire` for each
+ * A connection begins with `hello`, which offers the versions of this protocol that the client speaks (versions.ts), then, to resume, a `claim` for each lease the client holds and an `acquire` for each
  * it waits for, then `ready`. The server takes that list as the truth of what the client knows: what is not on it is
- * released, what has been decided since is answered again. It answers `welcome` and goes on from there.
+ * released, what has been decided since is answered again. It answers `welcome`, with the version it has chosen, and goes on
+ * from there.
  */
 import type {
   AcquireRequest,
@@ -27,8 +28,10 @@ import type {
   WaiterView,
   Warning,
 } from '@slotkeeper/engine';
+import type { WireError } from './errors.ts';
 
 export type {
+  AcquireRequest,
   Claim,
   Explanation,
   Grant,
@@ -44,24 +47,14 @@ export type {
   Warning,
 };
 
-export const PROTOCOL_VERSION = 2;
-
-/** Settings a user may give: all of a limit's but its kind and its mode. `slots` is needed as a limit is created. */
+/** Settings a user may give: all of a limit's but its mode. `slots` is needed as a limit is created. */
 export type LimitSpec = Omit<LimitPatch, 'mode'>;
-
-/** An acquire as it goes over the wire: the server adds what only it can know. */
-export type WireAcquire = Omit<AcquireRequest, 'onMissing' | 'skipInactive' | 'limitIds'> & {
-  readonly onMissing: 'error' | 'allow' | (LimitSpec & { readonly slots: number });
-};
-
-/** Refusals that do not come from the engine join its codes here. `SERVER_UNREACHABLE` is a server that is closing or recovering. */
-export type ErrorCode = RefusalCode | 'AUTH' | 'SERVER_UNREACHABLE';
-export type WireError = Omit<Refusal, 'code'> & { readonly code: ErrorCode };
 
 export type ClientMessage =
   | {
       readonly type: 'hello';
-      readonly version: number;
+      /** The earliest version that the client speaks. */
+      readonly versionMin: number;
       /** Chosen by the client; a secret, since whoever knows it can displace it. */
       readonly sessionId: string;
       /** Greater than that of each earlier connection of the session. */
@@ -69,9 +62,11 @@ export type ClientMessage =
       /** 2,000 … 300,000; null, for ever, only from within the server's own process. */
       readonly ttlMs: number | null;
       readonly apiKey: string | null;
+      /** The latest version that it speaks; 0: `versionMin` is the only one. */
+      readonly versionMax: number;
     }
   | { readonly type: 'claim'; readonly leaseId: string; readonly token: number }
-  | { readonly type: 'acquire'; readonly request: WireAcquire }
+  | { readonly type: 'acquire'; readonly request: AcquireRequest }
   | { readonly type: 'ready' }
   | { readonly type: 'cancel'; readonly leaseId: string }
   | { readonly type: 'release'; readonly leaseId: string; readonly token: number }
@@ -80,7 +75,14 @@ export type ClientMessage =
   | { readonly type: 'bye' };
 
 export type ServerMessage =
-  | { readonly type: 'welcome'; readonly server: string; readonly ttlMs: number | null }
+  | {
+      readonly type: 'welcome';
+      /** The release of the server. */
+      readonly server: string;
+      readonly ttlMs: number | null;
+      /** The version that the server has chosen of those that the client offered. */
+      readonly version: number;
+    }
   | { readonly type: 'granted'; readonly leaseId: string; readonly grant: Grant }
   | { readonly type: 'queued'; readonly leaseId: string; readonly place: Place }
   | { readonly type: 'refused'; readonly leaseId: string; readonly error: WireError }
@@ -89,8 +91,9 @@ export type ServerMessage =
   | { readonly type: 'reply'; readonly id: number; readonly value: unknown }
   | { readonly type: 'failed'; readonly id: number; readonly error: WireError }
   /**
-   * The last message of a connection. `retry` true: the server is going away, come back. False: this session is not to
-   * come back (wrong credentials, a breach of protocol, or another connection has displaced this one).
+   * The last message of a connection. `retry` true: come back (the server is going away, or speaks no version of the client's:
+   * another may answer next time). False: this session is not to come back (wrong credentials, a breach of protocol, or
+   * another connection has displaced this one).
    */
   | { readonly type: 'goodbye'; readonly error: WireError; readonly retry: boolean };
 
@@ -107,7 +110,8 @@ export interface Methods {
   'limits.resume': { params: { name: string }; value: LimitView };
   holders: { params: { limit: string | null; after: string | null }; value: Page<HolderView> };
   waiters: { params: { limit: string | null; after: string | null }; value: Page<WaiterView> };
-  check: { params: { leaseId: string; token: number }; value: { valid: boolean } };
+  /** `lease` is its id: the name of it in 0.1.0. */
+  check: { params: { lease: string; token: number }; value: { valid: boolean } };
 }
 export type Method = keyof Methods;
 

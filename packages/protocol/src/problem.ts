@@ -1,18 +1,12 @@
-/** What is wrong with something that was asked for: made where it is seen, told as INVALID_REQUEST at either end. */
-import type { WireError } from './messages.ts';
-
-export interface Problem {
-  /** The field as its sender knows it: `slots`, `limits['db']`, `acquire.lease`. */
-  readonly field: string;
-  /** What it must be, and what was seen: reads on from the field. */
-  readonly reason: string;
-}
+/** What is wrong with something that was asked for: an INVALID_REQUEST at either end. */
+import { Malformed, type Problem } from '@slotkeeper/shape';
+import type { WireError } from './errors.ts';
 
 export function invalidRequest({ field, reason }: Problem): WireError {
   return { code: 'INVALID_REQUEST', message: `${field} ${reason}.`, details: { field, reason } };
 }
 
-/** A frame that is not of this protocol. Its connection is beyond repair: say goodbye with `wireError` and close it. */
+/** A frame that is not of this protocol. Its connection is beyond repair: send a goodbye with `wireError` and close it. */
 export class ProtocolError extends Error implements Problem {
   override readonly name = 'ProtocolError';
   readonly code = 'INVALID_REQUEST';
@@ -30,10 +24,7 @@ export class ProtocolError extends Error implements Problem {
   }
 }
 
-/** A value as it is shown in a reason: short, whatever it is. */
-export function seen(value: unknown): string {
-  if (typeof value === 'string') return JSON.stringify(value.length <= 40 ? value : `${value.slice(0, 40)}…`);
-  if (Array.isArray(value)) return `a list of ${value.length}`;
-  if (value === null || typeof value === 'number' || typeof value === 'boolean') return String(value);
-  return value === undefined ? 'missing' : `of type ${typeof value}`;
+/** `error` as a `ProtocolError` of the message `type`, if it is a row that cannot be read. */
+export function inMessage(type: string, error: unknown): unknown {
+  return error instanceof Malformed ? new ProtocolError(error.within(type).field, error.reason) : error;
 }

@@ -1,25 +1,20 @@
 import {
-  type Check,
+  type AcquireRequest,
   checkAcquire,
-  checkAmounts,
   checkCall,
   checkHello,
-  checkHolder,
-  checkId,
-  checkLabel,
-  checkLimitSpec,
-  checkName,
-  checkOnMissing,
-  checkPriority,
-  checkTimeout,
   invalidRequest,
-  type WireAcquire,
+  limitSpec,
+  newLimit,
+  priority,
+  timeoutMs,
 } from '@slotkeeper/protocol';
+import { amounts, type Check, holder, label, limitName, object, uuid, wordOr } from '@slotkeeper/shape';
 import { expect, test } from 'vitest';
 
 const id = '0b5e9f6e-3c1d-4b52-9d51-0a1b2c3d4e5f';
 const nobody = { type: null, id: null, label: null, host: null, pid: null };
-const acquire: WireAcquire = {
+const acquire: AcquireRequest = {
   leaseId: id,
   amounts: [['db', 1]],
   timeoutMs: null,
@@ -29,22 +24,26 @@ const acquire: WireAcquire = {
   place: null,
   ratesOnly: false,
   refunds: false,
+  skipInactive: false,
+  limitIds: [],
 };
 
+const onMissing = wordOr(['error', 'allow'], object(newLimit), "a limit's settings");
+
 const allowed: readonly [what: string, check: Check, values: readonly unknown[]][] = [
-  ['name', checkName, ['a', 'x'.repeat(255), 'llm:acme', 'ünï 😀', "it's", 'a.b-c_d', '__proto__']],
-  ['amounts', checkAmounts, [[['a', 1]], [['a', 2 ** 31 - 1]], Array.from({ length: 64 }, (_, i) => [`l${i}`, 1])]],
-  ['timeout', checkTimeout, [null, 0, 0.5, 86_400_000]],
-  ['priority', checkPriority, [0, -86_400, 86_400, 0.5]],
-  ['label', checkLabel, [null, '', 'x'.repeat(255)]],
-  ['id', checkId, [id]],
-  ['holder', checkHolder, [nobody, { type: 'task', id: '7', label: 'x', host: 'box', pid: 1 }]],
+  ['name', limitName.check, ['a', 'x'.repeat(255), 'llm:acme', 'ünï 😀', "it's", 'a.b-c_d', '__proto__']],
+  ['amounts', amounts.check, [[['a', 1]], [['a', 2 ** 31 - 1]], Array.from({ length: 64 }, (_, i) => [`l${i}`, 1])]],
+  ['timeout', timeoutMs.check, [null, 0, 0.5, 86_400_000]],
+  ['priority', priority.check, [0, -86_400, 86_400, 0.5]],
+  ['label', label.check, [null, '', 'x'.repeat(255)]],
+  ['id', uuid.check, [id]],
+  ['holder', holder.check, [nobody, { type: 'task', id: '7', label: 'x', host: 'box', pid: 1 }]],
   [
     'spec',
-    checkLimitSpec,
+    limitSpec.check,
     [{}, { slots: 0 }, { slots: 1, active: false, overtakes: 0, maxWaiters: null, description: 'x' }],
   ],
-  ['onMissing', checkOnMissing, ['error', 'allow', { slots: 1 }]],
+  ['onMissing', onMissing.check, ['error', 'allow', { slots: 1 }]],
 ];
 
 test.each(allowed)('%s: what is allowed has no problem', (_, check, values) => {
@@ -54,7 +53,7 @@ test.each(allowed)('%s: what is allowed has no problem', (_, check, values) => {
 const refused: readonly [what: string, check: Check, values: readonly (readonly [unknown, string])[]][] = [
   [
     'name',
-    checkName,
+    limitName.check,
     [
       ['', 'it must not be empty.'],
       [5, 'it must be text, but was 5.'],
@@ -67,7 +66,7 @@ const refused: readonly [what: string, check: Check, values: readonly (readonly 
   ],
   [
     'amounts',
-    checkAmounts,
+    amounts.check,
     [
       [[], 'it must name 1 to 64 limits, but names 0.'],
       [Array.from({ length: 65 }, (_, i) => [`l${i}`, 1]), 'it must name 1 to 64 limits, but names 65.'],
@@ -87,7 +86,7 @@ const refused: readonly [what: string, check: Check, values: readonly (readonly 
   ],
   [
     'timeout',
-    checkTimeout,
+    timeoutMs.check,
     [-1, Number.NaN, Number.POSITIVE_INFINITY].map((v) => [
       v,
       `it must be a number from 0 to 2147483647000, but was ${v}.`,
@@ -95,13 +94,13 @@ const refused: readonly [what: string, check: Check, values: readonly (readonly 
   ],
   [
     'priority',
-    checkPriority,
+    priority.check,
     [-86_401, 86_401, Number.NaN].map((v) => [v, `it must be a number from -86400 to 86400, but was ${v}.`]),
   ],
-  ['label', checkLabel, [['x'.repeat(256), 'it must be 255 characters at the most, but has 256.']]],
+  ['label', label.check, [['x'.repeat(256), 'it must be 255 characters at the most, but has 256.']]],
   [
     'id',
-    checkId,
+    uuid.check,
     [
       ['7', 'it must be a UUID in lower case, but was "7".'],
       [id.toUpperCase(), `it must be a UUID in lower case, but was "${id.toUpperCase()}".`],
@@ -109,7 +108,7 @@ const refused: readonly [what: string, check: Check, values: readonly (readonly 
   ],
   [
     'holder',
-    checkHolder,
+    holder.check,
     [
       [{ ...nobody, pid: 1.5 }, 'it.pid must be a whole number from 0 to 2147483647, but was 1.5.'],
       [{ ...nobody, type: 1 }, 'it.type must be text, but was 1.'],
@@ -117,7 +116,7 @@ const refused: readonly [what: string, check: Check, values: readonly (readonly 
   ],
   [
     'spec',
-    checkLimitSpec,
+    limitSpec.check,
     [
       [null, 'it must be an object, but was null.'],
       [{ slots: -1 }, 'it.slots must be a whole number from 0 to 2147483647, but was -1.'],
@@ -131,7 +130,7 @@ const refused: readonly [what: string, check: Check, values: readonly (readonly 
   ],
   [
     'onMissing',
-    checkOnMissing,
+    onMissing.check,
     [
       ['no', "it must be 'error', 'allow' or a limit's settings, but was \"no\"."],
       [{}, 'it.slots must be a whole number from 0 to 2147483647, but was missing.'],
@@ -148,16 +147,24 @@ test.each(refused)(
 
 test('an acquire is checked field by field', () => {
   expect(checkAcquire(acquire)).toBeUndefined();
-  expect(checkAcquire({ ...acquire, leaseId: 'x' })?.field).toBe('lease');
+  expect(checkAcquire({ ...acquire, leaseId: 'x' })?.field).toBe('leaseId');
   expect(checkAcquire({ ...acquire, timeoutMs: -1 })?.field).toBe('timeoutMs');
   expect(checkAcquire({ ...acquire, priority: 1e9 })?.field).toBe('priority');
 });
 
 test('a hello is checked', () => {
-  const hello = { type: 'hello', version: 1, sessionId: id, connection: 1, ttlMs: 15_000, apiKey: null } as const;
+  const hello = {
+    type: 'hello',
+    versionMin: 2,
+    sessionId: id,
+    connection: 1,
+    ttlMs: 15_000,
+    apiKey: null,
+    versionMax: 0,
+  } as const;
   expect(checkHello(hello)).toBeUndefined();
   expect(checkHello({ ...hello, ttlMs: 1_999 })?.field).toBe('ttlMs');
-  expect(checkHello({ ...hello, sessionId: 'me' })?.field).toBe('session');
+  expect(checkHello({ ...hello, sessionId: 'me' })?.field).toBe('sessionId');
 });
 
 test('a call is checked by its method, and has its fields and no other', () => {

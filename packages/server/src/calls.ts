@@ -181,7 +181,7 @@ const handlers: { readonly [M in Method]: Handler<M> } = {
     confirmPage(replica, views, ({ place }: WaiterView) => `${place.atMs} ${place.number}`, done);
   },
 
-  check: (replica, { leaseId: lease, token }, done) => {
+  check: (replica, { lease, token }, done) => {
     const valid = replica.engine.isValid(lease, token);
     replica.confirm((outcome) => done(outcome, { valid }));
   },

@@ -7,16 +7,14 @@ import {
   type Channel,
   type ChannelEvents,
   type ClientFrame,
-  decodeClientFrame,
-  decodeServerFrame,
-  encodeClientFrame,
-  encodeServerFrame,
-  hearText,
+  type EncodedFrame,
+  jsonCodec,
+  receive,
   type ServerFrame,
 } from '@slotkeeper/protocol';
 import { realClock } from './clock.ts';
 import { Replica } from './replica/replica.ts';
-import { SessionFace } from './session.ts';
+import { SessionServer } from './session.ts';
 import { VERSION } from './version.ts';
 
 export interface Embedded {
@@ -37,11 +35,11 @@ export async function openEmbedded(options: { readonly file?: string } = {}): Pr
   const openJournal = () =>
     file === undefined ? new MemoryJournal(memory, realClock) : new SqliteJournal({ file }, realClock);
   const replica = await Replica.start(openJournal, realClock);
-  const face = new SessionFace({ replica, clock: realClock, version: VERSION, apiKey: null });
+  const sessions = new SessionServer({ replica, clock: realClock, version: VERSION, apiKey: null });
   return {
-    dial: (events) => inMemory(events, (server) => face.accept(server, true)),
+    dial: (events) => inMemory(events, (server) => sessions.accept(server, true)),
     async close() {
-      face.close();
+      sessions.close();
       await replica.stop();
     },
   };
@@ -65,20 +63,22 @@ function inMemory(
       server?.closed(reason);
     });
   };
-  const send = (texts: Iterable<string>, arrive: (text: string) => void): void => {
+  const send = (frames: Iterable<EncodedFrame>, arrive: (data: EncodedFrame) => void): void => {
     if (!isOpen) return;
-    for (const text of texts) realClock.soon(() => arrive(text));
+    for (const data of frames) realClock.soon(() => arrive(data));
   };
   accept((events) => {
     server = events;
     return {
-      send: (frame) => send(encodeServerFrame(frame), (text) => hearText(text, decodeServerFrame, client)),
+      send: (frame) =>
+        send(jsonCodec.encodeServerFrame(frame), (data) => receive(data, jsonCodec.decodeServerFrame, client)),
       close: () => close('the server closed it'),
       bufferedBytes: 0,
     };
   });
   return {
-    send: (frame) => send(encodeClientFrame(frame), (text) => server && hearText(text, decodeClientFrame, server)),
+    send: (frame) =>
+      send(jsonCodec.encodeClientFrame(frame), (data) => server && receive(data, jsonCodec.decodeClientFrame, server)),
     close: () => close('the client closed it'),
     bufferedBytes: 0,
   };

@@ -1,21 +1,13 @@
-/** An acquire as it comes over the wire, with what only the server can add. */
+/** What only the server can add to an acquire. */
 import { randomUUID } from 'node:crypto';
 import type { AcquireRequest, Place } from '@slotkeeper/engine';
-import type { WireAcquire } from '@slotkeeper/protocol';
 
 /** `place`: the one that it may claim. */
-export function acquireRequest(wire: WireAcquire, place: Place | null): AcquireRequest {
-  const { leaseId, amounts, timeoutMs, priority, holder, onMissing, ratesOnly, refunds } = wire;
+export function acquireRequest(request: AcquireRequest, place: Place | null): AcquireRequest {
+  const { amounts, onMissing } = request;
   return {
-    leaseId,
-    amounts,
-    timeoutMs,
-    priority,
-    holder,
-    onMissing,
+    ...request,
     place,
-    ratesOnly,
-    refunds,
     skipInactive: false,
     limitIds: typeof onMissing === 'object' ? amounts.map(() => randomUUID()) : [],
   };

@@ -16,7 +16,7 @@ import { decodable } from './decodable-url.ts';
 import { hostCheck } from './known-host.ts';
 import { isOfAnotherSite } from './other-site.ts';
 import { Replica } from './replica/replica.ts';
-import { SessionFace } from './session.ts';
+import { SessionServer } from './session.ts';
 import { refuseUnreadable } from './unreadable.ts';
 import { serveUpgrades, WEBSOCKETS_ONLY } from './upgrades.ts';
 import { VERSION } from './version.ts';
@@ -93,7 +93,7 @@ export async function serve(options: ServeOptions): Promise<RunningServer> {
     if (!isOfAnotherSite(headers)) return;
     await reply.code(403).send({ detail: 'Requests of web pages elsewhere are refused.' });
   });
-  const sessions = new SessionFace({ replica, clock: realClock, version: VERSION, apiKey: apiKey ?? authString });
+  const sessions = new SessionServer({ replica, clock: realClock, version: VERSION, apiKey: apiKey ?? authString });
   const session = { '/session': sessionUpgrade(sessions) };
   if (upstream) serveUpgrades(app.server, session, upstream.upgrade, refusalOf);
   else serveUpgrades(app.server, { ...session, ...events.upgrades }, undefined, refusalOf);

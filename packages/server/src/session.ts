@@ -7,7 +7,7 @@
  * A breach of the protocol ends the connection; a request that is not allowed is refused, and the connection goes on.
  * The client's frames are acknowledged once all that they asked for is durable.
  */
-import type { Claim, Notice } from '@slotkeeper/engine';
+import type { AcquireRequest, Claim, Notice } from '@slotkeeper/engine';
 import {
   type Channel,
   type ChannelEvents,
@@ -16,13 +16,16 @@ import {
   type Clock,
   checkAcquire,
   checkHello,
+  commonVersion,
+  FIRST_VERSION,
   invalidRequest,
   isKey,
-  PROTOCOL_VERSION,
+  noCommonVersion,
   ProtocolError,
   type ServerFrame,
   type ServerMessage,
-  type WireAcquire,
+  VERSIONS,
+  type Versions,
   type WireError,
 } from '@slotkeeper/protocol';
 import { Calls } from './calls.ts';
@@ -40,22 +43,24 @@ const UNREAD_BYTES_MAX = 16 * 1_048_576;
 type Mode = 'greeting' | 'listing' | 'open' | 'leaving' | 'closing' | 'closed';
 type Hello = Extract<ClientMessage, { readonly type: 'hello' }>;
 
-export interface SessionsOptions {
+export interface SessionServerOptions {
   readonly replica: Replica;
   readonly clock: Clock;
   readonly version: string;
   readonly apiKey: string | null;
+  /** Of the session protocol; those of this release unless given. */
+  readonly versions?: Versions;
 }
 
 /** All connections of a replica: after each of its batches, those with something to say write one frame. */
-export class SessionFace {
-  readonly options: SessionsOptions;
+export class SessionServer {
+  readonly options: SessionServerOptions;
   readonly #connections = new Set<Connection>();
   /** With something to say. */
   #dirty: Connection[] = [];
   #isClosing = false;
 
-  constructor(options: SessionsOptions) {
+  constructor(options: SessionServerOptions) {
     this.options = options;
     options.replica.on({
       flushed: () => this.#flush(),
@@ -105,14 +110,16 @@ export class SessionFace {
 }
 
 class Connection implements ChannelEvents<ClientFrame> {
-  readonly #face: SessionFace;
+  readonly #server: SessionServer;
   readonly #channel: Channel<ServerFrame>;
   readonly #local: boolean;
-  readonly #sink = (notice: Notice): void => this.#hear(notice);
+  readonly #sink = (notice: Notice): void => this.#handle(notice);
   #mode: Mode = 'greeting';
   #hello: Hello | null = null;
+  /** Of the protocol: agreed on with the hello. */
+  #version = FIRST_VERSION;
   #claims: Claim[] = [];
-  #waits: WireAcquire[] = [];
+  #waits: AcquireRequest[] = [];
   #outbox: ServerMessage[] = [];
   readonly #calls: Calls;
   /** It is to write after the batch. */
@@ -120,15 +127,19 @@ class Connection implements ChannelEvents<ClientFrame> {
   #received = 0;
   #durable = 0;
 
-  constructor(face: SessionFace, open: (events: ChannelEvents<ClientFrame>) => Channel<ServerFrame>, local: boolean) {
-    this.#face = face;
+  constructor(
+    server: SessionServer,
+    open: (events: ChannelEvents<ClientFrame>) => Channel<ServerFrame>,
+    local: boolean,
+  ) {
+    this.#server = server;
     this.#local = local;
-    this.#calls = new Calls(face.options.replica, {
-      say: (answer) => this.#say(answer),
+    this.#calls = new Calls(server.options.replica, {
+      say: (answer) => this.#send(answer),
       lost: () => this.end(LOST, true),
     });
     this.#channel = open(this);
-    face.options.clock.setTimer(GREETING_MS, () => {
+    server.options.clock.setTimer(GREETING_MS, () => {
       if (this.#mode !== 'greeting' && this.#mode !== 'listing') return;
       // It may have been suspended, or far away: that it is slow is no breach.
       this.end(invalidRequest({ field: 'hello', reason: `and ready must come within ${GREETING_MS / 1000} s` }), true);
@@ -137,7 +148,7 @@ class Connection implements ChannelEvents<ClientFrame> {
 
   frame(frame: ClientFrame): void {
     if (this.#isOver) return;
-    if (!this.#face.options.replica.ready) {
+    if (!this.#server.options.replica.ready) {
       this.end(STARTING, true);
       return;
     }
@@ -155,7 +166,7 @@ class Connection implements ChannelEvents<ClientFrame> {
 
   closed(): void {
     if (this.#mode === 'closed') return;
-    const { replica } = this.#face.options;
+    const { replica } = this.#server.options;
     if ((this.#mode === 'open' || this.#mode === 'leaving') && this.#hello) {
       replica.submit({ type: 'session.lost', sessionId: this.#hello.sessionId, connection: this.#hello.connection });
     }
@@ -181,7 +192,7 @@ class Connection implements ChannelEvents<ClientFrame> {
   /** Says goodbye and closes. */
   end(error: WireError, retry: boolean): void {
     if (this.#mode === 'closed') return;
-    this.#say({ type: 'goodbye', error, retry });
+    this.#send({ type: 'goodbye', error, retry });
     this.write();
     this.closed();
     this.#channel.close();
@@ -189,8 +200,8 @@ class Connection implements ChannelEvents<ClientFrame> {
 
   #forget(): void {
     this.#mode = 'closed';
-    if (this.#hello) this.#face.options.replica.detach(this.#hello.sessionId, this.#sink);
-    this.#face.forget(this);
+    if (this.#hello) this.#server.options.replica.detach(this.#hello.sessionId, this.#sink);
+    this.#server.forget(this);
   }
 
   #read({ number, messages }: ClientFrame): void {
@@ -200,7 +211,7 @@ class Connection implements ChannelEvents<ClientFrame> {
     }
     for (const message of messages) {
       // What comes after a goodbye, of either end, is not looked at; nor is what follows the message at which the replica failed.
-      if (this.#isOver || !this.#face.options.replica.ready) break;
+      if (this.#isOver || !this.#server.options.replica.ready) break;
       this.#carryOut(message);
     }
     if (isPart) return;
@@ -209,11 +220,11 @@ class Connection implements ChannelEvents<ClientFrame> {
   }
 
   #acknowledge(number: number): void {
-    const { replica } = this.#face.options;
+    const { replica } = this.#server.options;
     const settled = (outcome: Outcome): void => {
       if (outcome.is === 'lost') this.end(LOST, true);
       this.#durable = number;
-      this.#face.markDirty(this);
+      this.#server.markDirty(this);
     };
     if (this.#mode === 'open' && this.#hello) {
       const { sessionId: session, connection } = this.#hello;
@@ -235,10 +246,15 @@ class Connection implements ChannelEvents<ClientFrame> {
   }
 
   #greet(hello: Hello): void {
-    if (hello.version !== PROTOCOL_VERSION) {
-      throw new ProtocolError('hello.version', `must be ${PROTOCOL_VERSION}, but was ${hello.version}`);
+    const { apiKey, versions = VERSIONS } = this.#server.options;
+    const offered = { min: hello.versionMin, max: Math.max(hello.versionMin, hello.versionMax) };
+    const version = commonVersion(versions, offered);
+    if (version === undefined) {
+      // The client may come back: it keeps its leases meanwhile, and a server that it can talk to may be here by then.
+      this.end(noCommonVersion(versions, offered), true);
+      return;
     }
-    const { apiKey } = this.#face.options;
+    this.#version = version;
     if (apiKey !== null && !isKey(hello.apiKey ?? '', apiKey)) {
       const message =
         hello.apiKey === null
@@ -266,7 +282,7 @@ class Connection implements ChannelEvents<ClientFrame> {
   }
 
   #open(hello: Hello): void {
-    const { replica, version } = this.#face.options;
+    const { replica, version } = this.#server.options;
     const { sessionId: session, connection, ttlMs } = hello;
     const waits = this.#waits
       .filter((request) => this.#isAllowed(request))
@@ -282,8 +298,8 @@ class Connection implements ChannelEvents<ClientFrame> {
         // Its frame's acknowledgement is lost, too, and ends the connection.
         if (outcome.is === 'lost') return;
         if (outcome.refusal) this.end(outcome.refusal, outcome.refusal.code === 'QUEUE_FULL');
-        else this.#outbox.unshift({ type: 'welcome', server: version, ttlMs });
-        this.#face.markDirty(this);
+        else this.#outbox.unshift({ type: 'welcome', server: version, ttlMs, version: this.#version });
+        this.#server.markDirty(this);
       },
       this.#sink,
     );
@@ -292,7 +308,7 @@ class Connection implements ChannelEvents<ClientFrame> {
   }
 
   #serve(message: ClientMessage, hello: Hello): void {
-    const { replica } = this.#face.options;
+    const { replica } = this.#server.options;
     const { sessionId: session, connection } = hello;
     switch (message.type) {
       case 'acquire':
@@ -314,7 +330,7 @@ class Connection implements ChannelEvents<ClientFrame> {
         replica.submit({ type: 'session.close', sessionId: session, connection }, ({ is }) => {
           if (is === 'lost') return;
           this.#mode = 'closing';
-          this.#face.markDirty(this);
+          this.#server.markDirty(this);
         });
         return;
       default:
@@ -326,23 +342,23 @@ class Connection implements ChannelEvents<ClientFrame> {
     return this.#mode === 'leaving' || this.#mode === 'closing' || this.#mode === 'closed';
   }
 
-  #isAllowed(request: WireAcquire): boolean {
+  #isAllowed(request: AcquireRequest): boolean {
     const problem = checkAcquire(request);
-    if (problem) this.#say({ type: 'refused', leaseId: request.leaseId, error: invalidRequest(problem) });
+    if (problem) this.#send({ type: 'refused', leaseId: request.leaseId, error: invalidRequest(problem) });
     return !problem;
   }
 
-  #hear(notice: Notice): void {
+  #handle(notice: Notice): void {
     switch (notice.type) {
       case 'granted':
-        this.#say({ type: 'granted', leaseId: notice.leaseId, grant: notice.grant });
+        this.#send({ type: 'granted', leaseId: notice.leaseId, grant: notice.grant });
         return;
       case 'queued':
-        this.#say({ type: 'queued', leaseId: notice.leaseId, place: notice.place });
+        this.#send({ type: 'queued', leaseId: notice.leaseId, place: notice.place });
         return;
       case 'refused':
       case 'ended':
-        this.#say({ type: notice.type, leaseId: notice.leaseId, error: notice.refusal });
+        this.#send({ type: notice.type, leaseId: notice.leaseId, error: notice.refusal });
         return;
       case 'disconnect':
         this.end(notice.reason === 'displaced' ? DISPLACED : LAPSED, notice.reason === 'lapsed');
@@ -350,9 +366,9 @@ class Connection implements ChannelEvents<ClientFrame> {
     }
   }
 
-  #say(message: ServerMessage): void {
+  #send(message: ServerMessage): void {
     this.#outbox.push(message);
-    this.#face.markDirty(this);
+    this.#server.markDirty(this);
   }
 }
 

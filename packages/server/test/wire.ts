@@ -2,28 +2,31 @@
 import { randomUUID } from 'node:crypto';
 import { MemoryJournal, MemoryStore } from '@slotkeeper/journal';
 import {
+  type AcquireRequest,
   type Channel,
   type ChannelEvents,
   type ClientFrame,
   type ClientMessage,
-  decodeClientFrame,
-  hearText,
-  PROTOCOL_VERSION,
+  type EncodedFrame,
+  jsonCodec,
+  receive,
   type ServerFrame,
   type ServerMessage,
-  type WireAcquire,
+  VERSIONS,
 } from '@slotkeeper/protocol';
 import { VirtualTime } from '../../../test/virtual-time.ts';
 import { Replica } from '../src/replica/replica.ts';
-import { SessionFace } from '../src/session.ts';
+import { SessionServer } from '../src/session.ts';
 
 export const TTL_MS = 10_000;
+
+const OFFER = { versionMin: VERSIONS.min, versionMax: VERSIONS.max };
 
 export interface World {
   readonly time: VirtualTime;
   readonly store: MemoryStore;
   readonly replica: Replica;
-  readonly face: SessionFace;
+  readonly face: SessionServer;
 }
 
 export async function startWorld(
@@ -31,7 +34,7 @@ export async function startWorld(
 ): Promise<World> {
   const { apiKey = null, store = new MemoryStore(), time = new VirtualTime() } = options;
   const replica = await Replica.start(() => new MemoryJournal(store, time), time);
-  return { time, store, replica, face: new SessionFace({ replica, clock: time, version: 'test', apiKey }) };
+  return { time, store, replica, face: new SessionServer({ replica, clock: time, version: 'test', apiKey }) };
 }
 
 export class Wire {
@@ -69,25 +72,25 @@ export class Wire {
     return this;
   }
 
-  sayText(text: string): this {
-    if (this.#server) hearText(text, decodeClientFrame, this.#server);
+  sayText(text: EncodedFrame): this {
+    if (this.#server) receive(text, jsonCodec.decodeClientFrame, this.#server);
     return this;
   }
 
   /** Hello, what it knows, ready. */
   greet(
-    known: { connection?: number; claims?: [string, number][]; waits?: WireAcquire[]; apiKey?: string } = {},
+    known: { connection?: number; claims?: [string, number][]; waits?: AcquireRequest[]; apiKey?: string } = {},
   ): this {
     const { connection = 1, claims = [], waits = [], apiKey = null } = known;
     return this.say(
-      { type: 'hello', version: PROTOCOL_VERSION, sessionId: this.session, connection, ttlMs: TTL_MS, apiKey },
+      { type: 'hello', ...OFFER, sessionId: this.session, connection, ttlMs: TTL_MS, apiKey },
       ...claims.map(([lease, token]) => ({ type: 'claim', leaseId: lease, token }) as const),
       ...waits.map((request) => ({ type: 'acquire', request }) as const),
       { type: 'ready' },
     );
   }
 
-  acquire(amounts: WireAcquire['amounts'], options: Partial<WireAcquire> = {}): string {
+  acquire(amounts: AcquireRequest['amounts'], options: Partial<AcquireRequest> = {}): string {
     const request = wait(amounts, options);
     this.say({ type: 'acquire', request });
     return request.leaseId;
@@ -108,7 +111,7 @@ export class Wire {
   }
 }
 
-export function wait(amounts: WireAcquire['amounts'], options: Partial<WireAcquire> = {}): WireAcquire {
+export function wait(amounts: AcquireRequest['amounts'], options: Partial<AcquireRequest> = {}): AcquireRequest {
   return {
     leaseId: randomUUID(),
     amounts,
@@ -119,6 +122,8 @@ export function wait(amounts: WireAcquire['amounts'], options: Partial<WireAcqui
     place: null,
     ratesOnly: false,
     refunds: false,
+    skipInactive: false,
+    limitIds: [],
     ...options,
   };
 }

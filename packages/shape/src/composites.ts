@@ -1,5 +1,5 @@
 /** Fields made of fields. */
-import type { Field } from './field.ts';
+import type { Check, Field } from './field.ts';
 import { Malformed, type Problem, seen } from './problem.ts';
 
 export function nullable<T>({ read, write, check, schema, isPlain = false, readsAll }: Field<T>): Field<T | null> {
@@ -80,14 +80,34 @@ export function wordOr<const W extends string, T>(words: readonly W[], other: Fi
   };
 }
 
-/** A row that ends before this field has `value` there. Such fields are the last ones of their shape. */
+/**
+ * A row that ends before this field has `value` there. Such fields are the last ones of their shape. A row that would end with
+ * them is written without, so that a reader which counts the fields that it knows can read it, too.
+ */
 export function orDefault<T>(field: Field<T>, value: T): Field<T> {
   return { ...field, missing: { value } };
+}
+
+/** What one end adds for itself: it is in no row and no schema, and is not checked. What is read has `value`. */
+export function local<T>(value: T): Field<T> {
+  return {
+    read: () => value,
+    write: undefined,
+    check: () => undefined,
+    schema: {},
+    missing: { value },
+    isLocal: true,
+  };
 }
 
 /** An object may be without it. */
 export function optional<T>(field: Field<T>): Field<T> {
   return { ...field, isOptional: true };
+}
+
+/** Of objects alone, what JSON cannot say or says in another way: an option of a call. */
+export function checkedBy<T>(check: Check): Field<T> {
+  return { read: (value) => value as T, write: undefined, check, schema: {} };
 }
 
 function readList(value: unknown): readonly unknown[] {

@@ -28,6 +28,8 @@ export interface Field<T> {
   readonly isNullable?: true;
   /** In place of the value where a row ends before it; undefined: the row must have it. */
   readonly missing?: { readonly value: T };
+  /** No row has it: what is read has `missing`. Such fields are the last ones of their shape. */
+  readonly isLocal?: true;
   /** An object may be without it. */
   readonly isOptional?: true;
   /** A row has its fields in its own row, as the last ones, instead of in a list. */

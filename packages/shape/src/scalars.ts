@@ -28,28 +28,28 @@ export const uuid = leaf(
   'string',
 );
 
-/** A whole number. */
+const isNumber = (value: unknown): value is number => Number.isFinite(value);
+
+/** A whole number. JSON has one kind of number, so a row may have any: that it is whole is for the check. */
 export function integer(min: number, max: number): Field<number> {
   const kind = `a whole number from ${min} to ${max}`;
-  return leaf(
-    kind,
-    (value): value is number => Number.isSafeInteger(value),
-    { type: 'integer', minimum: min, maximum: max },
-    (value) => (value >= min && value <= max ? undefined : `must be ${kind}, but was ${seen(value)}`),
+  return leaf(kind, isNumber, { type: 'integer', minimum: min, maximum: max }, (value) =>
+    Number.isInteger(value) && value >= min && value <= max ? undefined : `must be ${kind}, but was ${seen(value)}`,
   );
 }
 
-/** A position, a token, a number given in turn. */
-export const count = integer(0, Number.MAX_SAFE_INTEGER);
+/** A position, a token, a number given in turn: made by a program, so a row must have a whole one. */
+export const count = leaf(
+  'a whole number, 0 or more',
+  (value): value is number => Number.isSafeInteger(value) && (value as number) >= 0,
+  { type: 'integer', minimum: 0, maximum: Number.MAX_SAFE_INTEGER },
+);
 
 /** A number that may have a fraction. */
 export function number(min: number, max: number): Field<number> {
   const kind = `a number from ${min} to ${max}`;
-  return leaf(
-    kind,
-    (value): value is number => Number.isFinite(value),
-    { type: 'number', minimum: min, maximum: max },
-    (value) => (value >= min && value <= max ? undefined : `must be ${kind}, but was ${seen(value)}`),
+  return leaf(kind, isNumber, { type: 'number', minimum: min, maximum: max }, (value) =>
+    value >= min && value <= max ? undefined : `must be ${kind}, but was ${seen(value)}`,
   );
 }
 
@@ -64,7 +64,8 @@ const isBoolean = (value: unknown): value is boolean => typeof value === 'boolea
 export const boolean = leaf('true or false', isBoolean, { type: 'boolean' }, undefined, 'boolean');
 
 export function oneOf<const W extends string>(...words: readonly W[]): Field<W> {
-  const kind = words.map((word) => `'${word}'`).join(words.length > 2 ? ', ' : ' or ');
+  const all = words.map((word) => `'${word}'`);
+  const kind = [all.slice(0, -1).join(', '), all.at(-1)].filter(Boolean).join(' or ');
   return leaf(kind, (value): value is W => words.includes(value as W), { enum: words });
 }
 

@@ -6,8 +6,9 @@
  * a reader ignores what follows the fields that it knows, and a row that ends early has the defaults of the rest. So rows of
  * an earlier and of a later version can be read alike.
  */
+import { optional } from './composites.ts';
 import type { Check, Field, Schema } from './field.ts';
-import { Malformed, seen, within } from './problem.ts';
+import { Malformed, type Problem, seen, within } from './problem.ts';
 
 export type Fields<T> = { readonly [K in keyof T]-?: Field<Exclude<T[K], undefined>> };
 
@@ -20,16 +21,18 @@ export interface Shape<T> {
   fromRow(row: unknown[]): T;
   /** Of an object with these fields and no other. */
   readonly check: Check;
+  /** Of a value that came from a row: its fields are there. */
+  checkRead(value: T): Problem | undefined;
   /** Of such an object. */
   readonly schema: Schema;
 }
 
 /**
  * The same as the table says, written out for a shape on the way of every acquire. Reading and writing properties by names
- * that are in the source is several times as fast as by names from a table. `test/shape.ts` holds them to the table.
+ * that are in the source is several times as fast as by names from a table. Tests hold them to their tables.
  */
 export interface Unrolled<T> {
-  /** The fields' values, in the order of the table. */
+  /** The values of the fields that are not local, in the order of the table. */
   values(value: T): unknown[];
   /** The object that has them. */
   // biome-ignore lint/suspicious/noExplicitAny: the table says the types, and has read the values by then.
@@ -45,11 +48,14 @@ export interface ShapeOptions<T> {
 export function shape<T>(fields: Fields<T>, { unrolled, whole = 'params' }: ShapeOptions<T> = {}): Shape<T> {
   const names = Object.keys(fields) as (keyof T & string)[];
   const all = names.map((name) => fields[name] as Field<unknown>);
+  const given = names.filter((name) => !fields[name].isLocal);
+  const checked = given.map((name) => fields[name] as Field<unknown>);
   return {
     fields,
-    ...rows(names, all, unrolled ?? byName(names)),
+    ...rows(names, all, unrolled ?? byName(names, given)),
     check: checkObject(names, all, whole),
-    schema: schemaOf(names, all),
+    checkRead: checkRead(given, checked, unrolled ?? byName(names, given)),
+    schema: schemaOf(given, checked),
   };
 }
 
@@ -87,6 +93,14 @@ export function object<T>({ check, schema }: Shape<T>): Field<T> {
   };
 }
 
+/** The same fields, each of which an object may be without. */
+export function partial<T>(fields: Fields<T>): Fields<{ [K in keyof T]?: T[K] | undefined }> {
+  const entries = Object.entries(fields) as [string, Field<unknown>][];
+  return Object.fromEntries(entries.map(([name, field]) => [name, optional(field)])) as Fields<{
+    [K in keyof T]?: T[K] | undefined;
+  }>;
+}
+
 function rows<T>(
   names: readonly string[],
   fields: readonly Field<unknown>[],
@@ -95,16 +109,17 @@ function rows<T>(
   const reads = fields.map(({ read }) => read);
   const types = fields.map(({ readsAll }) => readsAll);
   const nullables = fields.map(({ isNullable = false }) => isNullable);
-  const length = fields.length;
   const last = fields.at(-1)?.inline;
-  const written = fields.flatMap(({ write }, at) => (write && !(last && at === length - 1) ? [{ at, write }] : []));
-  const own = last ? length - 1 : length;
+  /** Fields of this row that are not the inline shape's. */
+  const own = last ? fields.length - 1 : fields.length;
+  const sent = fields.filter(({ isLocal }) => !isLocal).length;
   const defaults = fields.slice(0, own).map(({ missing }) => missing);
   const required = last ? own + last.required : defaults.lastIndexOf(undefined) + 1;
+  const written = fields.flatMap(({ write }, at) => (write && at < own ? [{ at, write }] : []));
 
   const take = (row: unknown[]): unknown[] => {
     if (row.length < required) throw new Malformed('', `must have ${required} fields or more, but has ${row.length}`);
-    const end = Math.min(row.length, own);
+    const end = Math.min(row.length, own, sent);
     let at = 0;
     try {
       for (; at < end; at += 1) {
@@ -126,16 +141,34 @@ function rows<T>(
     toRow: (value) => {
       const row = values(value);
       for (const { at, write } of written) row[at] = write(row[at]);
-      return last ? [...row.slice(0, own), ...last.toRow(row[own])] : row;
+      if (last) return [...row.slice(0, own), ...last.toRow(row[own])];
+      while (row.length > required && row.at(-1) === defaults[row.length - 1]!.value) row.pop();
+      return row;
     },
     fromRow: (row) => made(take(row)),
   };
 }
 
-function byName<T>(names: readonly (keyof T & string)[]): Unrolled<T> {
+function byName<T>(names: readonly (keyof T & string)[], sent: readonly (keyof T & string)[]): Unrolled<T> {
   return {
-    values: (value) => names.map((name) => value[name]),
+    values: (value) => sent.map((name) => value[name]),
     object: (values) => Object.fromEntries(names.map((name, i) => [name, values[i]])) as T,
+  };
+}
+
+function checkRead<T>(
+  names: readonly string[],
+  fields: readonly Field<unknown>[],
+  { values }: Unrolled<T>,
+): Shape<T>['checkRead'] {
+  const checks = fields.map(({ check }) => check);
+  return (value) => {
+    const all = values(value);
+    for (let at = 0; at < checks.length; at += 1) {
+      const problem = checks[at]!(all[at], names[at] as string);
+      if (problem) return problem;
+    }
+    return undefined;
   };
 }
 

@@ -1,9 +1,9 @@
 /** Leases over our own protocol, on the terms that Prefect's programs expect. */
 
+import type { AcquireOptions } from '../../acquire-call.ts';
 import { SlotkeeperError } from '../../errors.ts';
 import type { Keeper } from '../../keeper.ts';
 import type { Lease } from '../../lease.ts';
-import type { AcquireOptions } from '../../wish.ts';
 import type { Deadline } from './deadline.ts';
 
 /** What the two systems ask for differently. */

@@ -1,4 +1,4 @@
-import { type Check, seen } from '@slotkeeper/protocol';
+import { type Check, seen } from '@slotkeeper/shape';
 
 /** As Python takes them; a Prefect server refuses all else. */
 const UUID = /^[0-9a-f]{8}-?([0-9a-f]{4}-?){3}[0-9a-f]{12}$/i;

@@ -1,5 +1,5 @@
 /** The seed's `concurrency`: take slots, run the body, give them back, whatever happens. */
-import { checkFunction, checkOptions, checkSignal, checkTimeoutSeconds, refuse } from '../../refuse.ts';
+import { callback, optionsCheck, refuse, signal, timeoutSeconds } from '../../refuse.ts';
 import { acquiring, type WaitOptions } from '../shared/acquiring.ts';
 import { checkNames, type Names, namesOf } from '../shared/names.ts';
 import { pythonList } from '../shared/python-text.ts';
@@ -53,13 +53,13 @@ export async function concurrency<T>(
     checkNames(names, 'names') ??
       checkUuid(taskRunId, 'taskRunId') ??
       checkConcurrencyOptions(options) ??
-      (body === undefined ? undefined : checkFunction(body, 'body')),
+      (body === undefined ? undefined : callback.check(body, 'body')),
   );
   const scope = await Scope.enter(namesOf(names), taskRunId, options);
   return body === undefined ? scope : scope.run(body);
 }
 
-const checkConcurrencyOptions = checkOptions({ timeoutSeconds: checkTimeoutSeconds, signal: checkSignal });
+const checkConcurrencyOptions = optionsCheck({ timeoutSeconds, signal });
 
 class Scope extends HeldScope {
   readonly #names: readonly string[];

@@ -1,6 +1,6 @@
 /** Prefect's v2 `concurrency`: take slots, run the body, give them back, whatever happens. */
-import { type Check, checkBoolean, checkFields, checkNumber, checkSlots, seen } from '@slotkeeper/protocol';
-import { checkFunction, checkOptions, checkSignal, checkTimeoutSeconds, refuse } from '../../refuse.ts';
+import { boolean, checkedBy, number, object, oneOf, seen, shape, slotsToTake } from '@slotkeeper/shape';
+import { callback, optionsCheck, refuse, signal, timeoutSeconds } from '../../refuse.ts';
 import { acquiring, type WaitOptions } from '../shared/acquiring.ts';
 import { checkNames, type Names, namesOf } from '../shared/names.ts';
 import { checkUuid } from '../shared/uuid.ts';
@@ -62,7 +62,7 @@ export async function concurrency<T>(
   refuse(
     checkNames(names, 'names') ??
       checkConcurrencyOptions(options) ??
-      (body === undefined ? undefined : checkFunction(body, 'body')),
+      (body === undefined ? undefined : callback.check(body, 'body')),
   );
   const { strict = false, raiseOnLeaseRenewalFailure: endsWhenLost = strict, signal } = options;
   const hold = await acquire(namesOf(names), options, endsWhenLost);
@@ -94,25 +94,24 @@ async function acquire(
   return hold;
 }
 
-const checkMaxRetries: Check = (retries, field) =>
+const maxRetries = checkedBy<number>((retries, field) =>
   Number.isSafeInteger(retries) && (retries as number) >= 0
     ? undefined
-    : { field, reason: `must be a whole number from 0, but was ${seen(retries)}` };
+    : { field, reason: `must be a whole number from 0, but was ${seen(retries)}` },
+);
 
-const HOLDER_TYPES: ReadonlySet<unknown> = new Set(['flow_run', 'task_run', 'deployment']);
+const holder = shape<ConcurrencyLeaseHolder>({
+  type: oneOf('flow_run', 'task_run', 'deployment'),
+  id: checkedBy(checkUuid),
+});
 
-const checkHolderType: Check = (type, field) =>
-  HOLDER_TYPES.has(type)
-    ? undefined
-    : { field, reason: `must be 'flow_run', 'task_run' or 'deployment', but was ${seen(type)}` };
-
-const checkConcurrencyOptions = checkOptions({
-  occupy: checkSlots,
-  timeoutSeconds: checkTimeoutSeconds,
-  maxRetries: checkMaxRetries,
-  leaseDuration: checkNumber(60, 86_400),
-  strict: checkBoolean,
-  raiseOnLeaseRenewalFailure: checkBoolean,
-  holder: checkFields({ type: checkHolderType, id: checkUuid }),
-  signal: checkSignal,
+const checkConcurrencyOptions = optionsCheck<ConcurrencyOptions>({
+  occupy: slotsToTake,
+  timeoutSeconds,
+  maxRetries,
+  leaseDuration: number(60, 86_400),
+  strict: boolean,
+  raiseOnLeaseRenewalFailure: boolean,
+  holder: object(holder),
+  signal,
 });

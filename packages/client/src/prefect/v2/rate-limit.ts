@@ -1,6 +1,6 @@
 /** Prefect's `rate_limit`: wait until it may go on. */
-import { checkBoolean, checkSlots } from '@slotkeeper/protocol';
-import { checkOptions, checkSignal, checkTimeoutSeconds, refuse } from '../../refuse.ts';
+import { boolean, slotsToTake } from '@slotkeeper/shape';
+import { optionsCheck, refuse, signal, timeoutSeconds } from '../../refuse.ts';
 import { acquiring, type WaitOptions } from '../shared/acquiring.ts';
 import { checkNames, type Names, namesOf } from '../shared/names.ts';
 import { AcquireConcurrencySlotTimeoutError, limitsMissing, unableToAcquire, warnOfMissing } from './errors.ts';
@@ -42,9 +42,9 @@ export async function rateLimit(names: Names, options: RateLimitOptions = {}): P
   warnOfMissing(asked);
 }
 
-const checkRateLimitOptions = checkOptions({
-  occupy: checkSlots,
-  timeoutSeconds: checkTimeoutSeconds,
-  strict: checkBoolean,
-  signal: checkSignal,
+const checkRateLimitOptions = optionsCheck<RateLimitOptions>({
+  occupy: slotsToTake,
+  timeoutSeconds,
+  strict: boolean,
+  signal,
 });

@@ -1,20 +1,10 @@
-/** What is asked for in an acquire: read from what the caller gave, checked before anything is sent. */
-import {
-  type Check,
-  checkBoolean,
-  checkFields,
-  checkPriority,
-  checkShortText,
-  checkSlots,
-  onMissing,
-  seen,
-  type WireAcquire,
-  type LimitSpec as WireLimitSpec,
-} from '@slotkeeper/protocol';
+/** What a call asks for: read from what the caller gave, checked before anything is sent. */
+import { type AcquireRequest, priority, type LimitSpec as WireLimitSpec } from '@slotkeeper/protocol';
+import { boolean, checkedBy, object, oneOf, partial, shape, shortText, slotsToTake, wordOr } from '@slotkeeper/shape';
 import { type Amounts, readAmounts } from './amounts.ts';
 import type { LimitSpec } from './limits.ts';
 import { checkNewSpec, wireSpec } from './rate.ts';
-import { checkOptions, checkSignal, checkTimeoutSeconds, refuse } from './refuse.ts';
+import { leftOut, optionsCheck, refuse, signal, timeoutSeconds } from './refuse.ts';
 import type { Limits } from './register.ts';
 
 export interface AcquireOptions {
@@ -45,7 +35,7 @@ export type RateOptions = Omit<AcquireOptions, 'onLost'>;
 export type OnMissing = 'error' | 'allow' | LimitSpec;
 
 /** What a keeper adds to each acquire. */
-export interface WishDefaults {
+export interface AcquireDefaults {
   readonly timeoutSeconds?: number | undefined;
   readonly priority?: number | undefined;
   readonly onMissing?: OnMissing | undefined;
@@ -54,13 +44,13 @@ export interface WishDefaults {
   readonly pid: number | null;
 }
 
-export interface Wish {
+export interface AcquireCall {
   /** Empty: nothing is asked. */
   readonly amounts: Amounts;
   readonly timeoutMs: number | null;
   readonly priority: number;
-  readonly holder: WireAcquire['holder'];
-  readonly onMissing: WireAcquire['onMissing'];
+  readonly holder: AcquireRequest['holder'];
+  readonly onMissing: AcquireRequest['onMissing'];
   readonly onLost: 'abort' | 'continue';
   readonly signal: AbortSignal | undefined;
   /** Only of limits whose slots come back by themselves: nothing will be given back. */
@@ -69,52 +59,52 @@ export interface Wish {
   readonly refunds: boolean;
 }
 
-export const checkOnMissing = onMissing(checkNewSpec);
+export const onMissing = wordOr(['error', 'allow'], checkedBy<LimitSpec>(checkNewSpec), "a limit's settings");
 
-const checkOnLost: Check = (onLost, field) =>
-  onLost === 'abort' || onLost === 'continue'
-    ? undefined
-    : { field, reason: `must be 'abort' or 'continue', but was ${seen(onLost)}` };
-
-const checks = {
-  slots: checkSlots,
-  timeoutSeconds: checkTimeoutSeconds,
-  signal: checkSignal,
-  label: checkShortText,
-  holder: checkFields({ type: checkShortText, id: checkShortText }, 'optional'),
-  priority: checkPriority,
-  onMissing: checkOnMissing,
-  onLost: checkOnLost,
-  refunds: checkBoolean,
+const fields = {
+  slots: slotsToTake,
+  timeoutSeconds,
+  signal,
+  label: shortText,
+  holder: object(shape(partial({ type: shortText, id: shortText }))),
+  priority,
+  onMissing,
+  onLost: oneOf('abort', 'continue'),
+  refunds: boolean,
 };
-const checkAcquireOptions = checkOptions(checks);
+const checkAcquireOptions = optionsCheck<AcquireOptions>(fields);
 
-export const checkTryOptions = checkOptions({
-  ...checks,
-  timeoutSeconds: (_, field) => ({ field, reason: 'must be left out of a try, which does not wait' }),
+export const checkTryOptions = optionsCheck({
+  ...fields,
+  timeoutSeconds: leftOut('a try, which does not wait'),
 });
 
-const { refunds: _, ...rateChecks } = checks;
-export const checkRateOptions = checkOptions({
-  ...rateChecks,
-  onLost: (_, field) => ({ field, reason: 'must be left out of rateLimit, which holds nothing that could be lost' }),
+const { refunds: _, ...rateFields } = fields;
+export const checkRateOptions = optionsCheck({
+  ...rateFields,
+  onLost: leftOut('rateLimit, which holds nothing that could be lost'),
 });
 
 /** Throws `InvalidRequestError`, which names the field. */
-export function readWish(limits: Limits, options: AcquireOptions, defaults: WishDefaults, ratesOnly = false): Wish {
+export function readCall(
+  limits: Limits,
+  options: AcquireOptions,
+  defaults: AcquireDefaults,
+  ratesOnly = false,
+): AcquireCall {
   refuse(checkAcquireOptions(options));
-  const { slots, signal, onLost = 'abort', holder = {} } = options;
+  const { slots, onLost = 'abort', holder = {} } = options;
   const seconds = options.timeoutSeconds ?? defaults.timeoutSeconds;
   const label = options.label ?? defaults.label ?? null;
-  const onMissing = options.onMissing ?? defaults.onMissing ?? 'error';
+  const missing = options.onMissing ?? defaults.onMissing ?? 'error';
   return {
     amounts: readAmounts(limits, slots),
     timeoutMs: seconds === undefined ? null : seconds * 1_000,
     priority: options.priority ?? defaults.priority ?? 0,
     holder: { type: holder.type ?? null, id: holder.id ?? null, label, host: defaults.host, pid: defaults.pid },
-    onMissing: typeof onMissing === 'string' ? onMissing : (wireSpec(onMissing) as WireLimitSpec & { slots: number }),
+    onMissing: typeof missing === 'string' ? missing : (wireSpec(missing) as WireLimitSpec & { slots: number }),
     onLost,
-    signal,
+    signal: options.signal,
     ratesOnly,
     refunds: options.refunds ?? false,
   };
