@@ -20,8 +20,8 @@ export const HOST_AND_ENGINE: readonly PlantedBug[] = [
   {
     name: 'engine time follows the wall clock while the host runs',
     file: replica,
-    find: 'return this.#timeOffsetMs + this.#clock.monotonicMs();',
-    replace: 'return this.#run ? this.#clock.wallMs() : this.#timeOffsetMs + this.#clock.monotonicMs();',
+    find: 'this.#step(run, command, this.#timeOffsetMs + monotonicMs, sink)',
+    replace: 'this.#step(run, command, this.#clock.wallMs(), sink)',
     test,
   },
   {
@@ -34,28 +34,28 @@ export const HOST_AND_ENGINE: readonly PlantedBug[] = [
   {
     name: 'a standstill never reaches the engine',
     file: pulse,
-    find: '    this.#events.stoodStill(lateMs);\n',
+    find: '    this.#events.stoodStill(lateMs, nowMs);\n',
     replace: '',
     test: standstill,
   },
   {
     name: 'a standstill counts twice',
     file: pulse,
-    find: '    this.#next?.timer.cancel();\n    this.#next = null;\n    this.#events.stoodStill(lateMs);',
-    replace: '    this.#events.stoodStill(lateMs);',
+    find: '    this.#next?.timer.cancel();\n    this.#next = null;\n    this.#events.stoodStill(lateMs, nowMs);',
+    replace: '    this.#events.stoodStill(lateMs, nowMs);',
     test: standstill,
   },
   {
     name: 'a standstill is noticed only by a command',
     file: pulse,
-    find: '    if (this.#isLate()) {',
+    find: '    if (this.#isLate(this.#clock.monotonicMs())) {',
     replace: '    if (this.#isStopped) {',
     test: standstill,
   },
   {
     name: 'a standstill is noticed only by the timer',
     file: replica,
-    find: '    this.#run?.pulse.check();\n',
+    find: '    this.#run?.pulse.check(monotonicMs);\n',
     replace: '',
     test: standstill,
   },
@@ -76,8 +76,8 @@ export const HOST_AND_ENGINE: readonly PlantedBug[] = [
   {
     name: 'a standstill is noticed only at the next deadline',
     file: pulse,
-    find: 'Math.min(Math.max(inMs, 0), PULSE_MS)',
-    replace: 'Math.max(inMs, 0)',
+    find: 'Math.min(Math.max(atMs, nowMs), nowMs + PULSE_MS)',
+    replace: 'Math.max(atMs, nowMs)',
     test: standstill,
   },
   {

@@ -17,8 +17,8 @@ const PULSE_MS = 500;
 const STANDSTILL_MS = 100;
 
 export interface PulseEvents {
-  /** The host did not run for so long. Reported once for each standstill. */
-  stoodStill(byMs: number): void;
+  /** At `nowMs` of the monotonic clock: the host did not run for `byMs`. Reported once for each standstill. */
+  stoodStill(byMs: number, nowMs: number): void;
   /** It is time to look at the engine's deadlines, and to set the pulse again. */
   wake(): void;
 }
@@ -35,19 +35,19 @@ export class Pulse {
     this.#events = events;
   }
 
-  /** Wakes after `inMs` or sooner; null: there is nothing to wake for. A timer that fires too early costs less than a new one for each command. */
-  set(inMs: number | null): void {
-    if (inMs === null || this.#isStopped) return;
-    const nowMs = this.#clock.monotonicMs();
-    const dueMs = nowMs + Math.min(Math.max(inMs, 0), PULSE_MS);
-    if (this.#next && this.#next.dueMs <= dueMs) return;
+  /** Wakes at `atMs` of the monotonic clock or sooner. A timer that fires too early costs less than a new one for each command. */
+  set(atMs: number): void {
+    // Invariant: it is due within `PULSE_MS`, so only an earlier time needs another.
+    if ((this.#next && this.#next.dueMs <= atMs) || this.#isStopped) return;
     this.#next?.timer.cancel();
+    const nowMs = this.#clock.monotonicMs();
+    const dueMs = Math.min(Math.max(atMs, nowMs), nowMs + PULSE_MS);
     this.#next = { dueMs, timer: this.#clock.setTimer(dueMs - nowMs, () => this.#fired()) };
   }
 
-  /** Call before a command is decided: the timer may be overdue and not have fired yet. Set the pulse again after it. */
-  check(): void {
-    this.#isLate();
+  /** Call before a command is decided at `nowMs`: the timer may be overdue and not have fired yet. Set the pulse again after it. */
+  check(nowMs: number): void {
+    this.#isLate(nowMs);
   }
 
   stop(): void {
@@ -58,7 +58,7 @@ export class Pulse {
 
   #fired(): void {
     if (this.#isStopped) return;
-    if (this.#isLate()) {
+    if (this.#isLate(this.#clock.monotonicMs())) {
       this.#clock.soon(() => {
         if (!this.#isStopped) this.#events.wake();
       });
@@ -68,12 +68,12 @@ export class Pulse {
     this.#events.wake();
   }
 
-  #isLate(): boolean {
-    const lateMs = this.#next ? this.#clock.monotonicMs() - this.#next.dueMs : 0;
+  #isLate(nowMs: number): boolean {
+    const lateMs = this.#next ? nowMs - this.#next.dueMs : 0;
     if (lateMs < STANDSTILL_MS) return false;
     this.#next?.timer.cancel();
     this.#next = null;
-    this.#events.stoodStill(lateMs);
+    this.#events.stoodStill(lateMs, nowMs);
     return true;
   }
 }

@@ -153,9 +153,10 @@ export class Replica {
    * refused.
    */
   submit(command: Command, settled?: Settled, sink?: Sink): Refusal | undefined {
-    this.#run?.pulse.check();
+    const monotonicMs = this.#clock.monotonicMs();
+    this.#run?.pulse.check(monotonicMs);
     const run = this.#run;
-    const step = run && this.#step(run, command, sink);
+    const step = run && this.#step(run, command, this.#timeOffsetMs + monotonicMs, sink);
     // The replica may have failed at this step, or at what a connection submitted that the step displaced.
     if (!step || run !== this.#run) {
       if (settled) this.#lose([settled]);
@@ -220,11 +221,11 @@ export class Replica {
   // Steps
 
   /** What it comes to joins the open batch. Undefined if the replica has failed at it. */
-  #step(run: Run, command: Command, sink?: Sink): Step | undefined {
+  #step(run: Run, command: Command, nowMs: number, sink?: Sink): Step | undefined {
     const batch = run.commit.batch();
     let step: Step;
     try {
-      step = run.engine.step(command, this.nowMs);
+      step = run.engine.step(command, nowMs);
       batch.decide(step.facts);
       for (const notice of step.notices) {
         // That a connection is to be closed needs no journal, and must not wait: what comes over it counts no more.
@@ -243,7 +244,7 @@ export class Replica {
 
   #setPulse({ engine, pulse }: Run): void {
     const { wakeAtMs } = engine;
-    pulse.set(wakeAtMs === null ? null : wakeAtMs - this.nowMs);
+    if (wakeAtMs !== null) pulse.set(wakeAtMs - this.#timeOffsetMs);
   }
 
   #wake(run: Run): void {
@@ -293,7 +294,7 @@ export class Replica {
       failed: (reason) => this.#fail(run, reason),
     });
     const pulse = new Pulse(this.#clock, {
-      stoodStill: (byMs) => this.#step(run, { type: 'stalled', byMs }),
+      stoodStill: (byMs, atMs) => this.#step(run, { type: 'stalled', byMs }, this.#timeOffsetMs + atMs),
       wake: () => this.#wake(run),
     });
     const run: Run = { engine, commit, pulse, drains, compaction };
