@@ -75,7 +75,7 @@ export class World {
         forget(client);
         return;
       case 'leaves':
-        this.#step({ type: 'release', leaseId: name, token: client.token!, how: 'left' });
+        this.#step({ type: 'release', leaseId: name, token: client.token!, how: 'untracked' });
         forget(client);
         return;
       case 'cancels':
@@ -118,10 +118,10 @@ export class World {
         this.#setLimit(name, { slotDecayPerSecond: what === 'decays' ? Number(which) : null });
         return;
       case 'occupied':
-        this.#step({ type: 'limit.occupy', name, slots: Number(which) });
+        this.#step({ type: 'untracked.set', name, slots: Number(which) });
         return;
       case 'returned':
-        this.#step({ type: 'return', amounts: [[name, 1]] });
+        this.#step({ type: 'untracked.return', amounts: [[name, 1]] });
         return;
       case 'renamed':
         this.#step({ type: 'limit.rename', name, to: which });

@@ -171,7 +171,7 @@ export class PlainState {
       const limit = this.limits.get(name);
       if (!limit) return `there is no limit '${name}'`;
       limit.held -= slots;
-      if (fact.how !== 'left') free(limit, slots, fact.at);
+      if (fact.how !== 'untracked') free(limit, slots, fact.at);
     }
     lease.amounts = kept;
     if (fact.how === 'undone') this.#refund(lease, fact.at);

@@ -67,7 +67,7 @@ export type Command =
   | { readonly type: 'cancel'; readonly sessionId: string; readonly leaseId: string }
   /**
    * A stale token, a lease that is gone, or one of another session than is given changes nothing. `names`: only the slots
-   * of these limits. `left`: its slots stay taken without a lease.
+   * of these limits. `untracked`: its slots stay taken without a lease.
    */
   | {
       readonly type: 'release';
@@ -77,8 +77,8 @@ export type Command =
       readonly names?: readonly string[];
       readonly how?: Exclude<ReleaseHow, 'undone'>;
     }
-  /** Prefect's bare decrement: gives back slots that were taken without a lease, of each limit that exists as far as there are any. */
-  | { readonly type: 'return'; readonly amounts: Amounts }
+  /** Prefect's bare decrement: returns untracked slots, of each limit that exists as many as there are at the most. */
+  | { readonly type: 'untracked.return'; readonly amounts: Amounts }
   /** A new time to live for a lease whose lifeline is `renewal`. */
   | { readonly type: 'renew'; readonly leaseId: string; readonly ttlMs: number | null }
   /** `ensure` creates and never changes; `set` creates or changes the fields given. `id` is used if it is created. */
@@ -92,8 +92,8 @@ export type Command =
   | { readonly type: 'limit.delete'; readonly name: string; readonly force: boolean }
   /** Its leases keep their slots. Those who wait for it under its old name wait for a limit that is not there. */
   | { readonly type: 'limit.rename'; readonly name: string; readonly to: string }
-  /** Prefect's `active_slots`: so many count as taken, or as many as leases hold if these are more. */
-  | { readonly type: 'limit.occupy'; readonly name: string; readonly slots: number }
+  /** Prefect's `active_slots`: so many slots count as taken, or as many as leases hold if these are more. */
+  | { readonly type: 'untracked.set'; readonly name: string; readonly slots: number }
   /** Prefect's reset: revokes every lease on the limit, frees what is taken without one, then grants one slot to each of `grants`, all or nothing. */
   | { readonly type: 'limit.reset'; readonly name: string; readonly grants: readonly DirectGrant[] }
   /** Time has come to `wakeAtMs`. */

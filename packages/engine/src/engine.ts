@@ -10,17 +10,10 @@ import type { Command, Step } from './commands.ts';
 import type { EngineMs } from './facts.ts';
 import { acquire, cancel } from './handle-acquire.ts';
 import { release, renew } from './handle-leases.ts';
-import {
-  deleteLimit,
-  ensureLimit,
-  occupyLimit,
-  renameLimit,
-  resetLimit,
-  returnSlots,
-  setLimit,
-} from './handle-limits.ts';
+import { deleteLimit, ensureLimit, renameLimit, resetLimit, setLimit } from './handle-limits.ts';
 import { adopt, closeSession, heard, lose, openSession } from './handle-sessions.ts';
 import { serveGrownRoom, tick } from './handle-tick.ts';
+import { returnUntracked, setUntracked } from './handle-untracked.ts';
 import { serveQueue } from './outcomes.ts';
 import { newParts, type Parts } from './parts.ts';
 import type { Refusal } from './refusals.ts';
@@ -84,10 +77,10 @@ export class Engine {
         return renameLimit(parts, command.name, command.to);
       case 'limit.reset':
         return resetLimit(parts, command.name, command.grants);
-      case 'limit.occupy':
-        return occupyLimit(parts, command.name, command.slots);
-      case 'return':
-        return returnSlots(parts, command.amounts);
+      case 'untracked.set':
+        return setUntracked(parts, command.name, command.slots);
+      case 'untracked.return':
+        return returnUntracked(parts, command.amounts);
       case 'stalled':
         parts.sessions.stalled(command.byMs);
         return undefined;

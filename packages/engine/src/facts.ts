@@ -56,9 +56,9 @@ export type Origin = 'session' | 'prefect-tag' | 'prefect-lease' | 'prefect-bare
  * How a lease was let go:
  * - `returned`: its slots are free;
  * - `undone`: nobody has used it, so what it spent of rates is back, too;
- * - `left`: its slots stay taken without it, until they are returned or decay (Prefect's bare increment).
+ * - `untracked`: its slots stay taken without it, until they are returned or decay (Prefect's bare increment).
  */
-export type ReleaseHow = 'returned' | 'undone' | 'left';
+export type ReleaseHow = 'returned' | 'undone' | 'untracked';
 
 export type Fact =
   /** A limit was created or changed; `settings` are all it has now. */
@@ -71,10 +71,10 @@ export type Fact =
     }
   | { readonly type: 'limit.deleted'; readonly at: EngineMs; readonly name: string }
   | { readonly type: 'limit.renamed'; readonly at: EngineMs; readonly name: string; readonly to: string }
-  /** So many slots count as taken now, those of leases included, as Prefect's `active_slots` was set. */
-  | { readonly type: 'limit.occupied'; readonly at: EngineMs; readonly name: string; readonly slots: number }
-  /** Slots that were taken without a lease were given back, as by Prefect's bare decrement: of each as far as there are any. */
-  | { readonly type: 'slots.returned'; readonly at: EngineMs; readonly amounts: Amounts }
+  /** Prefect's `active_slots` was set: so many slots count as taken, or as many as leases hold if these are more. */
+  | { readonly type: 'untracked.set'; readonly at: EngineMs; readonly name: string; readonly slots: number }
+  /** Untracked slots were returned, as by Prefect's bare decrement: of each limit as many as there were at the most. */
+  | { readonly type: 'untracked.returned'; readonly at: EngineMs; readonly amounts: Amounts }
   /** Slots were granted. The fact's position in the journal is the lease's fencing token. */
   | {
       readonly type: 'lease.granted';

@@ -1,7 +1,8 @@
 /** Limits, as they are set by hand: created, changed, deleted, renamed, reset. The wait queue is to be served after each. */
 import { whyNever } from './admission.ts';
 import type { DirectGrant, LimitPatch } from './commands.ts';
-import type { Amounts, LimitSettings } from './facts.ts';
+import type { LimitSettings } from './facts.ts';
+import { setUntracked } from './handle-untracked.ts';
 import { grant, refuseTicket } from './outcomes.ts';
 import { forgetIfIdle, type Parts } from './parts.ts';
 import { hasHolders, nameInUse, notFound, type Refusal, slotsNeeded, tooLarge } from './refusals.ts';
@@ -71,23 +72,7 @@ export function renameLimit(parts: Parts, name: string, to: string): Refusal | u
   return undefined;
 }
 
-/** So many slots count as taken, or as many as leases hold if these are more. */
-export function occupyLimit({ ledger, queue }: Parts, name: string, slots: number): Refusal | undefined {
-  if (!ledger.state.limits.has(name)) return notFound([name]);
-  ledger.record({ type: 'limit.occupied', at: ledger.nowMs, name, slots });
-  queue.roomGained(name);
-  return undefined;
-}
-
-/** Gives back slots that were taken without a lease. Names that no limit has are passed over. */
-export function returnSlots({ ledger, queue }: Parts, amounts: Amounts): undefined {
-  const existing = amounts.filter(([name]) => ledger.state.limits.has(name));
-  if (existing.length === 0) return;
-  ledger.record({ type: 'slots.returned', at: ledger.nowMs, amounts: existing });
-  for (const [name] of existing) queue.roomGained(name);
-}
-
-/** Revokes every lease on it, frees what else is taken, then takes one slot for each of `grants`: all, or nothing changes. */
+/** Revokes every lease on it, frees untracked slots, then takes one slot for each of `grants`: all, or nothing changes. */
 export function resetLimit(parts: Parts, name: string, grants: readonly DirectGrant[]): Refusal | undefined {
   const { ledger, sessions, leases } = parts;
   const limit = ledger.state.limits.get(name);
@@ -95,7 +80,7 @@ export function resetLimit(parts: Parts, name: string, grants: readonly DirectGr
   const { active, slots } = limit.settings;
   if (active && grants.length > slots) return tooLarge(name, grants.length, slots);
   revokeAll(parts, limit, `limit '${name}' was reset`);
-  if (limit.usage.taken > 0) occupyLimit(parts, name, 0);
+  if (limit.usage.taken > 0) setUntracked(parts, name, 0);
   for (const { leaseId, sessionId, ttlMs, holder } of grants) {
     const session = sessions.add(sessionId, 'renewal', ttlMs, 'prefect-tag');
     leases.take(session, leaseId, [[name, 1]], holder, true);

@@ -113,10 +113,10 @@ export function evolve(state: State, fact: Fact): void {
       limit.updatedAtMs = fact.at;
       return;
     }
-    case 'limit.occupied':
+    case 'untracked.set':
       setTaken(changing(state, fact.name, fact).usage, fact.slots, fact.at);
       return;
-    case 'slots.returned':
+    case 'untracked.returned':
       for (const [name, slots] of fact.amounts) giveBack(changing(state, name, fact).usage, slots, fact.at);
       return;
     case 'lease.granted': {
@@ -159,7 +159,7 @@ export function evolve(state: State, fact: Fact): void {
       const lease = changingLease(state, fact.leaseId, fact);
       const names = fact.type === 'lease.released' ? fact.names : null;
       const how = fact.type === 'lease.released' ? fact.how : 'returned';
-      endSlots(state, lease, names, how !== 'left', fact);
+      endSlots(state, lease, names, how !== 'untracked', fact);
       if (how === 'undone') refund(state, lease, fact);
       if (lease.amounts.length === 0) state.leases.delete(lease.id);
       return;

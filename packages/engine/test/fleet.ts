@@ -105,10 +105,10 @@ export class Fleet {
         this.#send(() => duel.step({ type: 'limit.rename', name: action.name, to: action.to }));
         return;
       case 'occupy':
-        this.#send(() => duel.step({ type: 'limit.occupy', name: action.name, slots: action.slots }));
+        this.#send(() => duel.step({ type: 'untracked.set', name: action.name, slots: action.slots }));
         return;
       case 'return':
-        this.#send(() => duel.step({ type: 'return', amounts: action.amounts }));
+        this.#send(() => duel.step({ type: 'untracked.return', amounts: action.amounts }));
         return;
       case 'sleep':
         this.#sleep(action.ms, action.beating);
@@ -219,7 +219,7 @@ export class Fleet {
     const names = (this.#duel.engine.state.leases.get(lease)?.amounts ?? []).map(([name]) => name);
     const isPart = how === 'releasePart' && names.length > 1;
     if (!isPart) client.leases.delete(lease);
-    const some = { ...(isPart && { names: names.slice(0, 1) }), ...(how === 'leave' && { how: 'left' as const }) };
+    const some = { ...(isPart && { names: names.slice(0, 1) }), ...(how === 'leave' && { how: 'untracked' as const }) };
     this.#send(() => this.#duel.step({ type: 'release', leaseId: lease, token, ...some }));
   }
 

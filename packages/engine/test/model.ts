@@ -183,7 +183,7 @@ export class Model {
         if (lease.amounts.size === 0) this.#end(lease);
         return;
       }
-      case 'return':
+      case 'untracked.return':
         for (const [name, slots] of command.amounts) {
           if (this.#limit(name)) this.#happens(name, { what: 'returned', slots, held: this.held(name) });
         }
@@ -203,7 +203,7 @@ export class Model {
       case 'limit.rename':
         this.#rename(command.name, command.to);
         return;
-      case 'limit.occupy':
+      case 'untracked.set':
         if (!this.#limit(command.name)) this.#out.refusal = 'LIMIT_NOT_FOUND';
         else this.#happens(command.name, { what: 'occupied', slots: command.slots, held: this.held(command.name) });
         return;
@@ -315,10 +315,10 @@ export class Model {
     this.#endEmptySessions();
   }
 
-  #letGo(lease: ModelLease, name: string, how: 'returned' | 'undone' | 'left' = 'returned'): void {
+  #letGo(lease: ModelLease, name: string, how: 'returned' | 'undone' | 'untracked' = 'returned'): void {
     const slots = lease.amounts.get(name) ?? 0;
     lease.amounts.delete(name);
-    if (how !== 'left') this.#happens(name, { what: 'returned', slots, held: this.held(name) });
+    if (how !== 'untracked') this.#happens(name, { what: 'returned', slots, held: this.held(name) });
   }
 
   /** But for what may have decayed of it, and so been granted again. */

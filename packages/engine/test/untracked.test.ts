@@ -5,9 +5,9 @@ import { grants, Scene } from './scene.ts';
 
 describe('slots that are taken without a lease', () => {
   const left = (scene: Scene, lease: string) =>
-    scene.do({ type: 'release', leaseId: lease, token: scene.token(lease), how: 'left' });
+    scene.do({ type: 'release', leaseId: lease, token: scene.token(lease), how: 'untracked' });
   const giveBack = (scene: Scene, amounts: Record<string, number>) =>
-    scene.do({ type: 'return', amounts: Object.entries(amounts) });
+    scene.do({ type: 'untracked.return', amounts: Object.entries(amounts) });
 
   it('of a semaphore stay taken as their lease is over, until they are returned', () => {
     const scene = new Scene({ db: 2 });
@@ -40,22 +40,22 @@ describe('slots that are taken without a lease', () => {
     expect(scene.engine.limitView('r')).toMatchObject({ taken: 0, free: 2 });
   });
 
-  it('are set by `limit.occupy`: as many count as taken, or as many as leases hold', () => {
+  it('are set by `untracked.set`: as many count as taken, or as many as leases hold', () => {
     const scene = new Scene({ db: 3 });
     scene.acquire('held', { db: 1 });
-    const occupy = (slots: number) => scene.do({ type: 'limit.occupy', name: 'db', slots });
+    const occupy = (slots: number) => scene.do({ type: 'untracked.set', name: 'db', slots });
     occupy(3);
     scene.acquire('waiter', { db: 1 });
     expect(scene.engine.limitView('db')).toMatchObject({ taken: 3, free: 0 });
     expect(grants(occupy(2))).toEqual(['waiter']);
     occupy(0);
     expect(scene.engine.limitView('db')).toMatchObject({ taken: 2, free: 1, holders: 2 });
-    expect(scene.do({ type: 'limit.occupy', name: 'nowhere', slots: 1 }).refusal?.code).toBe('LIMIT_NOT_FOUND');
+    expect(scene.do({ type: 'untracked.set', name: 'nowhere', slots: 1 }).refusal?.code).toBe('LIMIT_NOT_FOUND');
   });
 
   it('may be more than the limit has: nobody is granted until it fits', () => {
     const scene = new Scene({ db: 1 });
-    scene.do({ type: 'limit.occupy', name: 'db', slots: 3 });
+    scene.do({ type: 'untracked.set', name: 'db', slots: 3 });
     scene.acquire('waiter', { db: 1 });
     expect(grants(giveBack(scene, { db: 2 }))).toEqual([]);
     expect(grants(giveBack(scene, { db: 1 }))).toEqual(['waiter']);
@@ -64,11 +64,11 @@ describe('slots that are taken without a lease', () => {
   it('set of a rate decay from then on', () => {
     const scene = rate(4, 1);
     const fromMs = scene.nowMs;
-    scene.do({ type: 'limit.occupy', name: 'r', slots: 4 });
+    scene.do({ type: 'untracked.set', name: 'r', slots: 4 });
     spend(scene, 'waiter', 2);
     scene.sleep(5000);
     expect(times(scene, fromMs).waiter).toBe(2000);
-    scene.do({ type: 'limit.occupy', name: 'r', slots: 0 });
+    scene.do({ type: 'untracked.set', name: 'r', slots: 0 });
     expect(scene.engine.limitView('r')).toMatchObject({ taken: 0 });
   });
 

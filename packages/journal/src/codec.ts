@@ -33,14 +33,14 @@ const LIFELINES: readonly Lifeline[] = ['heartbeat', 'renewal', 'process'];
 
 const ORIGINS: readonly Origin[] = ['session', 'prefect-tag', 'prefect-lease', 'prefect-bare'];
 
-const RELEASES: readonly ReleaseHow[] = ['returned', 'undone', 'left'];
+const RELEASES: readonly ReleaseHow[] = ['returned', 'undone', 'untracked'];
 
 const TAGS = {
   'limit.set': 'set',
   'limit.deleted': 'delete',
   'limit.renamed': 'rename',
-  'limit.occupied': 'occupy',
-  'slots.returned': 'return',
+  'untracked.set': 'occupy',
+  'untracked.returned': 'return',
   'lease.granted': 'grant',
   'lease.renewed': 'renew',
   'lease.released': 'release',
@@ -63,9 +63,9 @@ function encodeFact(fact: Fact): readonly unknown[] {
       return [tag, at, fact.name];
     case 'limit.renamed':
       return [tag, at, fact.name, fact.to];
-    case 'limit.occupied':
+    case 'untracked.set':
       return [tag, at, fact.name, count(fact.slots)];
-    case 'slots.returned':
+    case 'untracked.returned':
       return [tag, at, fact.amounts];
     case 'lease.granted': {
       const { leaseId, sessionId, lifeline, ttlMs, amounts, holder, refunds, origin } = fact;
@@ -98,12 +98,12 @@ export function decodeFact(value: unknown): Fact {
       const [name, to] = tuple(rest, 2);
       return { type: 'limit.renamed', at, name: text(name), to: text(to) };
     }
-    case TAGS['limit.occupied']: {
+    case TAGS['untracked.set']: {
       const [name, slots] = tuple(rest, 2);
-      return { type: 'limit.occupied', at, name: text(name), slots: count(slots) };
+      return { type: 'untracked.set', at, name: text(name), slots: count(slots) };
     }
-    case TAGS['slots.returned']:
-      return { type: 'slots.returned', at, amounts: decodeAmounts(tuple(rest, 1)[0]) };
+    case TAGS['untracked.returned']:
+      return { type: 'untracked.returned', at, amounts: decodeAmounts(tuple(rest, 1)[0]) };
     case TAGS['lease.granted']: {
       const [leaseId, sessionId, lifeline, ttlMs, amounts, holder, refunds, origin] = tuple(rest, 8);
       return {

@@ -19,7 +19,10 @@ function originOf(sessionId: string): Origin {
 
 export function decodeFactOfFormat3(row: unknown): Fact {
   const fields = list(row);
-  return decodeFact(fields[0] === 'grant' ? [...tuple(fields, 9), originOf(text(fields[3]))] : fields);
+  if (fields[0] === 'grant') return decodeFact([...tuple(fields, 9), originOf(text(fields[3]))]);
+  // Slots that are untracked now were called left.
+  if (fields[0] === 'release' && fields[4] === 'left') return decodeFact([...fields.slice(0, 4), 'untracked']);
+  return decodeFact(fields);
 }
 
 /** The snapshot was one text: the canonical form of the state. Throws `Malformed` on anything else. */

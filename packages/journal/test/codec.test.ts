@@ -48,3 +48,9 @@ test.each([
 ])('%s is refused', (_, encoded) => {
   expect(() => decodeFacts(encoded, FORMAT)).toThrow(Malformed);
 });
+
+test('slots that version 0.1.0 called left are untracked', () => {
+  const row = '[["release",1,"a",null,"left"]]';
+  expect(decodeFacts(row, 3)).toEqual([{ type: 'lease.released', at: 1, leaseId: 'a', names: null, how: 'untracked' }]);
+  expect(() => decodeFacts(row, FORMAT)).toThrow(Malformed);
+});

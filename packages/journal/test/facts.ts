@@ -40,7 +40,7 @@ const anyHolder: fc.Arbitrary<Holder> = fc.record({
   host: anyTextOrNull,
   pid: fc.option(anyCount),
 });
-const anyEnd = fc.constantFrom('returned', 'undone', 'left');
+const anyEnd = fc.constantFrom('returned', 'undone', 'untracked');
 const anyTtl = fc.option(anyMs);
 
 export const anyFact: fc.Arbitrary<Fact> = fc.oneof(
@@ -59,9 +59,9 @@ export const anyFact: fc.Arbitrary<Fact> = fc.oneof(
     origin: fc.constantFrom('session', 'prefect-tag', 'prefect-lease', 'prefect-bare'),
   }),
   fc.record({ type: fc.constant('limit.renamed'), at: anyMs, name: anyText, to: anyText }),
-  fc.record({ type: fc.constant('limit.occupied'), at: anyMs, name: anyText, slots: anyCount }),
+  fc.record({ type: fc.constant('untracked.set'), at: anyMs, name: anyText, slots: anyCount }),
   fc.record({
-    type: fc.constant('slots.returned'),
+    type: fc.constant('untracked.returned'),
     at: anyMs,
     amounts: fc.array(fc.tuple(anyText, anyCount), { maxLength: 4 }),
   }),
@@ -103,8 +103,8 @@ function nextFact(state: ReturnType<typeof emptyState>, { kind, pick, settings, 
   const idle = limits.find((limit) => limit.leases.size === 0);
   const [first] = limits;
   if (kind === 12 && first) return { type: 'limit.renamed', at, name: first.name, to: `renamed ${state.position}` };
-  if (kind === 11 && first) return { type: 'limit.occupied', at, name: first.name, slots: pick };
-  if (kind === 10 && first) return { type: 'slots.returned', at, amounts: [[first.name, 1 + (pick % 5)]] };
+  if (kind === 11 && first) return { type: 'untracked.set', at, name: first.name, slots: pick };
+  if (kind === 10 && first) return { type: 'untracked.returned', at, amounts: [[first.name, 1 + (pick % 5)]] };
   if (kind >= 5 && limits.length > 0) {
     const amounts = limits
       .filter((_, index) => (pick >> index) & 1)
@@ -130,7 +130,7 @@ function nextFact(state: ReturnType<typeof emptyState>, { kind, pick, settings, 
   if (kind === 2 && lease) return { type: 'lease.revoked', at, leaseId: lease.id, reason: 'so' };
   if (kind === 1 && lease) {
     const names = lease.amounts.map(([name]) => name).slice(pick % 2);
-    const how = (['returned', 'undone', 'left'] as const)[pick % 5] ?? 'returned';
+    const how = (['returned', 'undone', 'untracked'] as const)[pick % 5] ?? 'returned';
     return { type: 'lease.released', at, leaseId: lease.id, names: pick % 3 === 0 ? null : names, how };
   }
   const name = `limit "${pick % 5}"\ud800`;

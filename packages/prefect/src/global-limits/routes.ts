@@ -53,7 +53,7 @@ async function create({ answers }: V2, { body, reply }: Call) {
   const { name, active_slots: occupied } = given;
   if (answers.state.limits.has(name)) throw await answers.once(nameTaken());
   const commands: Command[] = [{ type: 'limit.ensure', name, id: randomUUID(), patch: patchOf(given) }];
-  if (occupied > 0) commands.push({ type: 'limit.occupy', name, slots: occupied });
+  if (occupied > 0) commands.push({ type: 'untracked.set', name, slots: occupied });
   const done = Promise.all(commands.map((command) => answers.carryOut(command)));
   const created = answers.isReady && globalLimit(answers.host, answers.state.limits.get(name)!);
   await done;
@@ -90,7 +90,7 @@ async function change({ answers, increments }: V2, { body, reply }: Call, limit:
   commands.push({ type: 'limit.set', name, id: limit.id, patch: patchOf(given) });
   if (given.active_slots !== undefined) {
     increments.arrivedOn(limit, Number.POSITIVE_INFINITY);
-    commands.push({ type: 'limit.occupy', name, slots: given.active_slots });
+    commands.push({ type: 'untracked.set', name, slots: given.active_slots });
   }
   await Promise.all(commands.map((command) => answers.carryOut(command)));
   return sendNothing(reply);

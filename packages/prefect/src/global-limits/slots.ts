@@ -87,7 +87,7 @@ export async function decrement({ answers, increments }: V2, { body, reply }: Ca
   const { names, slots } = orInvalid(readDecrement(body), body);
   const limits = limitsNamed(answers.state, names);
   for (const limit of limits) increments.arrivedOn(limit, slots);
-  const returned = answers.submit({ type: 'return', amounts: limits.map(({ name }) => [name, slots]) });
+  const returned = answers.submit({ type: 'untracked.return', amounts: limits.map(({ name }) => [name, slots]) });
   const shown = listed(listing(limits));
   await returned;
   return sendJson(reply, 200, shown);

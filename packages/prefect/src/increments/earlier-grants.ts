@@ -29,7 +29,7 @@ export class EarlierGrants {
       const who = holderOf(lease);
       if (who) unclaimed.set(who, (unclaimed.get(who) ?? new Set()).add(lease));
       // Known by their connections alone, which have ended: no repeat can be told from another client's increment.
-      else if (isOfKind('bare', lease)) this.#host.submit({ type: 'release', leaseId: id, token, how: 'left' });
+      else if (isOfKind('bare', lease)) this.#host.submit({ type: 'release', leaseId: id, token, how: 'untracked' });
     }
   }
 

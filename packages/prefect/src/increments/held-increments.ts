@@ -356,7 +356,7 @@ export class HeldIncrements {
   #settle(held: HeldIncrement, { token }: Taken): void {
     this.#forget(held);
     const { host } = this.#options;
-    if (held.kind === 'bare') host.submit({ type: 'release', leaseId: held.acquire.leaseId, token, how: 'left' });
+    if (held.kind === 'bare') host.submit({ type: 'release', leaseId: held.acquire.leaseId, token, how: 'untracked' });
   }
 
   /** Leaves the wait queue, or gives back what has been granted. */

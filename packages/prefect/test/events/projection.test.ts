@@ -49,7 +49,11 @@ class History {
     return this.add({ type: 'lease.granted', leaseId: lease, amounts, refunds, ...whose });
   }
 
-  release(lease: string, names: readonly string[] | null = null, how: 'returned' | 'undone' | 'left' = 'returned') {
+  release(
+    lease: string,
+    names: readonly string[] | null = null,
+    how: 'returned' | 'undone' | 'untracked' = 'returned',
+  ) {
     return this.add({ type: 'lease.released', leaseId: lease, names, how });
   }
 }
@@ -207,7 +211,7 @@ describe('slots that are left taken without a lease', () => {
     history.limit('a');
     for (const [at, slots] of amounts.entries()) {
       history.grant(`l${at}`, [['a', slots]], { refunds: true });
-      expect(history.release(`l${at}`, null, 'left')).toEqual([]);
+      expect(history.release(`l${at}`, null, 'untracked')).toEqual([]);
     }
     return history;
   }
@@ -215,7 +219,7 @@ describe('slots that are left taken without a lease', () => {
   it('are released as they are returned, the oldest first, once all of a grant are back', () => {
     const history = withLeft(1, 3, 1);
     const give = (slots: number): unknown[] => {
-      return history.add({ type: 'slots.returned', amounts: [['a', slots]] }).map(({ resource, payload }) => {
+      return history.add({ type: 'untracked.returned', amounts: [['a', slots]] }).map(({ resource, payload }) => {
         return [resource['slots-acquired'], payload.cause];
       });
     };
@@ -231,11 +235,11 @@ describe('slots that are left taken without a lease', () => {
   it('are released as fewer are said to be taken', () => {
     const history = withLeft(1, 2);
     history.grant('held', [['a', 4]]);
-    expect(history.add({ type: 'limit.occupied', name: 'a', slots: 7 })).toEqual([]);
-    const [event, ...others] = history.add({ type: 'limit.occupied', name: 'a', slots: 6 });
+    expect(history.add({ type: 'untracked.set', name: 'a', slots: 7 })).toEqual([]);
+    const [event, ...others] = history.add({ type: 'untracked.set', name: 'a', slots: 6 });
     expect(event?.payload).toMatchObject({ cause: 'revoked', reason: 'The taken slots were set to 6.' });
     expect(others).toEqual([]);
-    expect(told(history.add({ type: 'limit.occupied', name: 'a', slots: 4 }))).toEqual(['released a: revoked']);
+    expect(told(history.add({ type: 'untracked.set', name: 'a', slots: 4 }))).toEqual(['released a: revoked']);
   });
 
   it('are released with their limit', () => {
@@ -247,8 +251,8 @@ describe('slots that are left taken without a lease', () => {
     const history = withLeft(2);
     expect(told(history.limit('a', { slotDecayPerSecond: 1 }))).toEqual(['updated a', 'released a: returned']);
     history.grant('l', [['a', 1]], { refunds: true });
-    history.release('l', null, 'left');
-    expect(history.add({ type: 'slots.returned', amounts: [['a', 1]] })).toEqual([]);
+    history.release('l', null, 'untracked');
+    expect(history.add({ type: 'untracked.returned', amounts: [['a', 1]] })).toEqual([]);
   });
 });
 

@@ -60,7 +60,7 @@ export class Server {
     const { replica, increments } = this;
     if (!this.#isReady(reply)) return;
     for (const name of names) increments.arrivedOn(replica.engine.state.limits.get(name)!, slots);
-    replica.submit({ type: 'return', amounts: names.map((name) => [name, slots]) }, ({ is }) =>
+    replica.submit({ type: 'untracked.return', amounts: names.map((name) => [name, slots]) }, ({ is }) =>
       reply(is === 'lost' ? 'unavailable' : 'done'),
     );
   }

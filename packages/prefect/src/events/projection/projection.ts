@@ -44,10 +44,10 @@ export class Projection {
       case 'limit.renamed':
         this.#rename(position, fact);
         break;
-      case 'limit.occupied':
+      case 'untracked.set':
         this.#occupied(fact);
         break;
-      case 'slots.returned':
+      case 'untracked.returned':
         this.#returned(fact.amounts, fact.at);
         break;
       case 'lease.granted':
@@ -98,7 +98,7 @@ export class Projection {
     this.#told.push(limitEvent('updated', limit, at, position));
   }
 
-  #occupied({ name, slots, at }: Of<'limit.occupied'>): void {
+  #occupied({ name, slots, at }: Of<'untracked.set'>): void {
     const limit = this.#known(name);
     const left = limit.left.reduce((sum, { remaining }) => sum + remaining, 0);
     const excess = left - Math.max(0, slots - limit.held);
@@ -130,7 +130,7 @@ export class Projection {
   }
 
   #released({ leaseId: lease, names, how, at }: Of<'lease.released'>): void {
-    if (how === 'left') this.#leave(lease, names);
+    if (how === 'untracked') this.#leave(lease, names);
     else this.#ended(lease, at, { cause: how }, names);
   }
 
