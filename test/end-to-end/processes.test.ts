@@ -46,7 +46,7 @@ describe('case 2: no slot idles, nobody polls', () => {
     } finally {
       await Promise.all(workers.map((worker) => worker[Symbol.asyncDispose]()));
     }
-  }, 60_000);
+  });
 });
 
 describe('case 13: a stale holder cannot act', () => {

@@ -169,7 +169,7 @@ export async function send(
   url: string,
   agent: Agent,
   { method, path, headers, body }: BadRequest,
-  patienceMs = 400,
+  deadlineMs: number | null = 400,
 ): Promise<Answer | undefined> {
   const { promise, resolve, reject } = Promise.withResolvers<Answer | undefined>();
   const { hostname, port } = new URL(url);
@@ -182,10 +182,11 @@ export async function send(
     headers: { ...headers, ...(body && { 'content-length': body.length }) },
   });
   let isOver = false;
-  const timer = setTimeout(() => {
+  const giveUp = (): void => {
     isOver = true;
     sent.destroy();
-  }, patienceMs);
+  };
+  const timer = deadlineMs === null ? undefined : setTimeout(giveUp, deadlineMs);
   sent.on('response', (response) => void read(response).then(resolve, reject));
   sent.on('error', (error) => (isOver ? resolve(undefined) : reject(error)));
   sent.on('close', () => clearTimeout(timer));

@@ -62,11 +62,11 @@ export class BadSocket {
   }
 }
 
-/** Sends `bytes` over TCP and resolves to what came back until the server closed, or `patienceMs` were over. */
+/** Sends `bytes` over TCP and resolves to what came back until the server closed, or until `deadlineMs` where it may not. */
 export async function raw(
   url: string,
   bytes: readonly (string | Buffer)[],
-  patienceMs = 200,
+  deadlineMs?: number,
   reset = false,
 ): Promise<string> {
   const socket = dial(url);
@@ -81,7 +81,7 @@ export async function raw(
       () => socket.resetAndDestroy(),
       () => {},
     );
-  const timer = setTimeout(() => socket.destroy(), patienceMs);
+  const timer = deadlineMs === undefined ? undefined : setTimeout(() => socket.destroy(), deadlineMs);
   await ended;
   clearTimeout(timer);
   return heard;
@@ -96,7 +96,7 @@ export function dial(url: string): Socket {
 
 export function upgrade(path: string, ...more: readonly string[]): string {
   const headers = [
-    'Host: x',
+    'Host: localhost',
     'Connection: Upgrade',
     'Upgrade: websocket',
     `Sec-WebSocket-Key: ${KEY}`,

@@ -67,7 +67,7 @@ describe('a client that is slow', () => {
     });
     const answered = once(http, 'data');
     await Promise.all([
-      trickle(http, Buffer.from('GET /readyz HTTP/1.1\r\nHost: x\r\n\r\n')),
+      trickle(http, Buffer.from('GET /readyz HTTP/1.1\r\nHost: localhost\r\n\r\n')),
       trickle(session, Buffer.concat([Buffer.from(upgrade('/session')), webSocketFrame(text(greeting()))])),
     ]);
     expect(String(await answered)).toContain('200 OK');

@@ -1,5 +1,6 @@
 /** A stock Prefect server for the tests of one `describe`, at which our client of Prefect's API is pointed. */
 import { afterAll, beforeAll, expect, vi } from 'vitest';
+import { eventually } from '../eventually.ts';
 import { PrefectServer } from './prefect-server.ts';
 
 export interface SlotEvent {
@@ -41,13 +42,10 @@ export function useStockServer(
 
 /** The events of a limit's slots, the oldest first. The server stores them in batches, some seconds after it has them. */
 export function slotEvents(server: PrefectServer, resource: string, count: number): Promise<SlotEvent[]> {
-  return vi.waitFor(
-    async () => {
-      const filter = { resource: { id: [resource] }, event: { name: KINDS } };
-      const { events } = await server.post<{ events: SlotEvent[] }>('/events/filter', { filter, limit: 50 });
-      expect(events).toHaveLength(count);
-      return events.reverse();
-    },
-    { timeout: 20_000, interval: 250 },
-  );
+  return eventually(async () => {
+    const filter = { resource: { id: [resource] }, event: { name: KINDS } };
+    const { events } = await server.post<{ events: SlotEvent[] }>('/events/filter', { filter, limit: 50 });
+    expect(events).toHaveLength(count);
+    return events.reverse();
+  });
 }

@@ -3,6 +3,7 @@ import { randomUUID } from 'node:crypto';
 import { connect, type Keeper } from 'slotkeeper';
 import { AcquireConcurrencySlotTimeoutError, close, concurrency, LeaseLostError, rateLimit } from 'slotkeeper/prefect';
 import { afterAll, beforeAll, expect, test, vi } from 'vitest';
+import { eventually } from '../eventually.ts';
 import { runProgram } from '../run-program.ts';
 import { ServerProcess } from '../server-process.ts';
 import { describeWithPython } from './describe-with-python.ts';
@@ -70,12 +71,12 @@ describeWithPython('programs in TypeScript and in Python on our server', () => {
     await using python = await PythonProgram.start('hold.py', ['async', 'shared', '{}'], {
       PREFECT_API_URL: `${server.url}/api`,
     });
-    await vi.waitFor(async () => expect(await keeper.waiters('shared')).toHaveLength(1), { timeout: 20_000 });
+    await eventually(async () => expect(await keeper.waiters('shared')).toHaveLength(1));
     await scope[Symbol.asyncDispose]();
     await python.said('held');
     await expect(concurrency('shared', { timeoutSeconds: 0 })).rejects.toThrow(AcquireConcurrencySlotTimeoutError);
     const waiter = concurrency('shared', {}, () => 'granted');
     await python.end();
     expect(await waiter).toBe('granted');
-  }, 120_000);
+  });
 });

@@ -133,7 +133,7 @@ describeWithPython('slotkeeper/prefect on a stock Prefect server', () => {
     const waiter = concurrency(name, {}, () => 'granted');
     await python.end();
     expect(await waiter).toBe('granted');
-  }, 120_000);
+  });
 
   test('the events are found on the server, each released one following its acquired one', async () => {
     const names = [await newLimit(1), await newLimit(2)];

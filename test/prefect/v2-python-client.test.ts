@@ -1,7 +1,8 @@
 /** Prefect's own client and commands for global limits (API v2), unmodified, on our server. */
 import { randomUUID } from 'node:crypto';
 import { connect, type Keeper } from 'slotkeeper';
-import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { eventually } from '../eventually.ts';
 import { ServerProcess } from '../server-process.ts';
 import { describeWithPython } from './describe-with-python.ts';
 import { type PythonEnded, PythonProgram } from './python-program.ts';
@@ -59,7 +60,7 @@ describeWithPython("Prefect's client for global limits on our server", () => {
       const { code, stdout, stderr } = await python('calls.py', []);
       expect(code, stderr).toBe(0);
       outcome = JSON.parse(stdout);
-    }, 120_000);
+    });
 
     test.each(ways)('%s: slots are held while the body runs, and free afterwards', (way) => {
       expect(outcome[way]).toMatchObject({ inside: [2, 2], after: [0, 0] });
@@ -122,15 +123,15 @@ describeWithPython("Prefect's client for global limits on our server", () => {
       const goOn = await stopped;
       const [granted] = await keeper.holders('renewed');
       goOn();
-      await vi.waitFor(() => expect(proxy.exchanges.map(({ request }) => request)).toContainEqual(renewalOf(granted)));
+      await eventually(() => expect(proxy.exchanges.map(({ request }) => request)).toContainEqual(renewalOf(granted)));
       const renewal = proxy.exchanges.find(({ request }) => request === renewalOf(granted));
-      await vi.waitFor(() => expect(renewal).toMatchObject({ body: '{"lease_duration":60}', status: 204 }));
+      await eventually(() => expect(renewal).toMatchObject({ body: '{"lease_duration":60}', status: 204 }));
       const [renewed] = await keeper.holders('renewed');
       expect(Number(granted?.expiresAt) - Number(granted?.since)).toBe(60_000);
       expect(Number(renewed?.expiresAt)).toBeGreaterThan(Number(granted?.expiresAt));
       expect((await program.end()).stdout).toBe('held\ndone\n');
       expect(await keeper.holders('renewed')).toEqual([]);
-    }, 60_000);
+    });
 
     test.each([
       { how: 'async', strict: true, said: 'held\nlost\nended by CancelledError \n' },
@@ -170,7 +171,7 @@ describeWithPython("Prefect's client for global limits on our server", () => {
       expect(Number(left?.expiresAt) - Date.now()).toBeLessThanOrEqual(60_000);
       await post('/concurrency_limits/tag/killed/reset', {});
       expect((await keeper.limits.get('tag:killed')).taken).toBe(0);
-    }, 60_000);
+    });
   });
 
   describe('the line', () => {
@@ -188,7 +189,7 @@ describeWithPython("Prefect's client for global limits on our server", () => {
       await program.end();
       await last;
       expect(order).toEqual(['python', 'native']);
-    }, 60_000);
+    });
 
     test('is left by a program that is killed', async () => {
       await keeper.limits.set('left', { slots: 1 });
@@ -197,7 +198,7 @@ describeWithPython("Prefect's client for global limits on our server", () => {
       await waitersOf('left', 1);
       await program.kill();
       await waitersOf('left', 0);
-    }, 60_000);
+    });
 
     test('is left once the tries are used up', async () => {
       await keeper.limits.set('tried', { slots: 1 });
@@ -216,10 +217,10 @@ describeWithPython("Prefect's client for global limits on our server", () => {
         "ended by ConcurrencySlotAcquisitionError Unable to acquire concurrency slots on ['tried']: 423 Locked: Locked\n",
       );
       await waitersOf('tried', 0);
-    }, 60_000);
+    });
 
     async function waitersOf(name: string, count: number): Promise<void> {
-      await vi.waitFor(async () => expect(await keeper.waiters(name)).toHaveLength(count), { timeout: 30_000 });
+      await eventually(async () => expect(await keeper.waiters(name)).toHaveLength(count));
     }
   });
 
@@ -247,7 +248,7 @@ describeWithPython("Prefect's client for global limits on our server", () => {
     expect(json(5)).toMatchObject({ name: 'made', limit: 4, active: false, active_slots: 0 });
     expect(json(10)).toMatchObject({ tag: 'made', concurrency_limit: 2, active_slots: [] });
     expect(json(11)).toContainEqual(expect.objectContaining({ tag: 'made', concurrency_limit: 2 }));
-  }, 120_000);
+  });
 
   test('who listens hears of each grant once, and of its end, even when the holder was killed', async () => {
     await keeper.limits.set('tag:heard', { slots: 1 });
@@ -281,7 +282,7 @@ describeWithPython("Prefect's client for global limits on our server", () => {
       acquired,
       { ...released, follows: events[2]?.id, payload: { cause: 'revoked' } },
     ]);
-  }, 120_000);
+  });
 
   test('an auth string is asked of the commands, too', async () => {
     await using guarded = await ServerProcess.start('--auth-string', AUTH_STRING);
@@ -291,7 +292,7 @@ describeWithPython("Prefect's client for global limits on our server", () => {
     ]);
     const [refused] = await commands(list, guarded.url);
     expect(refused).toMatchObject({ code: 1, said: expect.stringContaining('401 Unauthorized') });
-  }, 120_000);
+  });
 
   function start(file: string, args: readonly string[], url = server.url): Promise<PythonProgram> {
     return PythonProgram.start(file, args, { PREFECT_API_URL: `${url}/api` });

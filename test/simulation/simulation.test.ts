@@ -17,7 +17,7 @@ describe('the simulation', () => {
     it(`does not show again: ${bug}`, async () => {
       const { violations } = await new Simulation(plan).run();
       expect(violations, `npm run simulate -- --plan test/simulation/regressions/${file}`).toEqual([]);
-    }, 120_000);
+    });
   }
 
   const random = new Random();
@@ -27,7 +27,7 @@ describe('the simulation', () => {
       const { violations, grants } = await new Simulation(draw(seed, HOURS)).run();
       expect(violations, `npm run simulate -- --seed ${seed} --hours ${HOURS}`).toEqual([]);
       expect(grants).toBeGreaterThan(0);
-    }, 120_000);
+    });
   }
 
   it('is the same each time that a seed is run', async () => {

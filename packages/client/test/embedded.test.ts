@@ -1,4 +1,4 @@
-/** The engine in this process, over a file that cannot be opened. */
+/** The engine in this process: what it checks, and files that cannot be opened. */
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -22,6 +22,15 @@ test('a file that another has is a conflict', async () => {
     message: expect.stringContaining('in use'),
     cause: { name: 'JournalError' },
   });
+});
+
+test('a lease can be checked', async () => {
+  await using keeper = await connect('embedded:');
+  await keeper.limits.ensure('db', { slots: 1 });
+  const lease = await keeper.acquire('db');
+  expect(await lease.check()).toBe(true);
+  await lease.release();
+  expect(await lease.check()).toBe(false);
 });
 
 test('a file of another kind cannot be opened', async () => {

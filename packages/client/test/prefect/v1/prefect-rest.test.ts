@@ -1,5 +1,6 @@
 /** `slotkeeper/v1` over Prefect's REST API, against answers a real server does not give on demand. */
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
+import { eventually } from '../../../../../test/eventually.ts';
 import {
   AcquireConcurrencySlotTimeoutError,
   ConcurrencyContext,
@@ -37,12 +38,14 @@ describe('taking and giving back', () => {
   });
 
   test('the slots are held while the body runs, and the release tells for how long', async () => {
+    const startedMs = performance.now();
     const held = await concurrency(['db', 'gpu'], RUN, {}, () => new Map(prefect.holders));
+    const seconds = (performance.now() - startedMs) / 1_000;
     expect(held).toEqual(new Map([['db', [RUN]], ['gpu', [RUN]]])); // biome-ignore format: one line reads better
     expect(prefect.holders.get('db')).toEqual([]);
     expect(prefect.paths()).toEqual(['increment', 'decrement']);
     expect(prefect.asked[1]?.body.occupancy_seconds).toBeGreaterThan(0);
-    expect(prefect.asked[1]?.body.occupancy_seconds).toBeLessThan(10);
+    expect(prefect.asked[1]?.body.occupancy_seconds).toBeLessThan(seconds);
   });
 
   test('a body that throws gives its slots back, and its error comes out', async () => {
@@ -237,7 +240,7 @@ describe('asking again', () => {
       return 'cut';
     });
     const lost = concurrency('db', RUN);
-    await vi.waitFor(() => expect(prefect.asked).toHaveLength(1));
+    await eventually(() => expect(prefect.asked).toHaveLength(1));
     const other = await concurrency('db', RUN);
     const repeated = await lost;
     expect(prefect.paths()).toEqual(['increment', 'increment', 'increment']);
@@ -423,7 +426,7 @@ describe('events', () => {
     const warn = vi.spyOn(console, 'warn').mockReturnValue();
     prefect.eventsIn = 'refused';
     const scope = await concurrency('db', RUN);
-    await vi.waitFor(() => expect(warn).toHaveBeenCalledOnce());
+    await eventually(() => expect(warn).toHaveBeenCalledOnce());
     await scope[Symbol.asyncDispose]();
     await close();
     expect(prefect.eventConnections).toBe(1);

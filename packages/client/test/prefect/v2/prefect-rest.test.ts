@@ -1,5 +1,6 @@
 /** `slotkeeper/prefect` over Prefect's REST API, against answers a real server does not give on demand. */
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
+import { eventually } from '../../../../../test/eventually.ts';
 import {
   AcquireConcurrencySlotTimeoutError,
   ConcurrencyContext,
@@ -50,7 +51,7 @@ describe('taking and giving back', () => {
   });
 
   test('a lease of 300 seconds is asked for and renewed at once', async () => {
-    await concurrency('db', {}, () => vi.waitFor(() => expect(prefect.paths()).toContain('renew')));
+    await concurrency('db', {}, () => eventually(() => expect(prefect.paths()).toContain('renew')));
     expect(prefect.asked[0]?.body).toEqual({ names: ['db'], slots: 1, mode: 'concurrency', lease_duration: 300 });
     expect(prefect.asked[1]?.body).toEqual({ lease_duration: 300 });
   });
@@ -280,7 +281,7 @@ describe('a lease that is lost', () => {
     const warn = vi.spyOn(console, 'warn').mockReturnValue();
     prefect.scripts.renew.push(gone);
     const outcome = await concurrency('db', {}, async ({ signal }) => {
-      await vi.waitFor(() => expect(warn).toHaveBeenCalledOnce());
+      await eventually(() => expect(warn).toHaveBeenCalledOnce());
       return signal.aborted;
     });
     expect(outcome).toBe(false);
@@ -294,14 +295,14 @@ describe('a lease that is lost', () => {
     prefect.scripts.renew.push(gone, gone);
     await expect(concurrency('db', { raiseOnLeaseRenewalFailure: true }, never)).rejects.toThrow(LeaseLostError);
     await concurrency('db', { strict: true, raiseOnLeaseRenewalFailure: false }, () =>
-      vi.waitFor(() => expect(warn).toHaveBeenCalledOnce()),
+      eventually(() => expect(warn).toHaveBeenCalledOnce()),
     );
   });
 
   test('aborts the signal of a scope', async () => {
     prefect.scripts.renew.push(gone);
     await using scope = await concurrency('db', { strict: true });
-    await vi.waitFor(() => expect(scope.signal.reason).toBeInstanceOf(LeaseLostError));
+    await eventually(() => expect(scope.signal.reason).toBeInstanceOf(LeaseLostError));
   });
 });
 
