@@ -19,14 +19,14 @@ afterAll(async () => {
   vi.unstubAllEnvs();
 });
 
-test('our server is recognised at its Prefect API and spoken to by the session protocol', async () => {
+test('our server is detected at its Prefect API and spoken to by the session protocol', async () => {
   await using keeper = await connect(server.url);
-  await keeper.limits.set('tag:recognised', { slots: 1 });
+  await keeper.limits.set('tag:detected', { slots: 1 });
   const run = randomUUID();
-  const holders = await concurrency('recognised', run, {}, () => keeper.holders('tag:recognised'));
+  const holders = await concurrency('detected', run, {}, () => keeper.holders('tag:detected'));
   // Only a holder with a session has told its process.
   expect(holders.map(({ holder }) => holder)).toMatchObject([{ type: 'task_run', id: run, pid: process.pid }]);
-  expect(await keeper.holders('tag:recognised')).toEqual([]);
+  expect(await keeper.holders('tag:detected')).toEqual([]);
 });
 
 test('a holder over REST and one with a session compete for the same slot', async () => {

@@ -26,13 +26,13 @@ afterAll(async () => {
   vi.unstubAllEnvs();
 });
 
-test('our server is recognised at its Prefect API and spoken to by the session protocol', async () => {
-  await keeper.limits.set('recognised', { slots: 2 });
+test('our server is detected at its Prefect API and spoken to by the session protocol', async () => {
+  await keeper.limits.set('detected', { slots: 2 });
   const holder = { type: 'flow_run', id: randomUUID() } as const;
-  const holders = await concurrency('recognised', { holder, occupy: 2 }, () => keeper.holders('recognised'));
+  const holders = await concurrency('detected', { holder, occupy: 2 }, () => keeper.holders('detected'));
   // Only a holder with a session has told its process.
   expect(holders).toMatchObject([{ limits: [{ slots: 2 }], holder: { ...holder, pid: process.pid } }]);
-  expect(await keeper.holders('recognised')).toEqual([]);
+  expect(await keeper.holders('detected')).toEqual([]);
 });
 
 test('a strict call whose limit is deleted under it ends, and says why', async () => {

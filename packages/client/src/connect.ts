@@ -15,12 +15,12 @@ import { number, object, partial, shape, shortText } from '@slotkeeper/shape';
 import { type OnMissing, onMissing } from './acquire-call.ts';
 import { type Address, DEFAULT_URL, readAddress } from './address.ts';
 import { fromCaller } from './call-stack.ts';
+import { detectServer } from './detect-server.ts';
 import { openEmbedded } from './embedded.ts';
 import { InvalidRequestError, ServerUnreachableError, type SlotkeeperError, unreachable } from './errors.ts';
 import { Keepalive } from './keepalive.ts';
 import { type Connection, Keeper, type KeeperOptions, type Warning } from './keeper.ts';
 import { realClock } from './real-clock.ts';
-import { recognise } from './recognise.ts';
 import { Backoff } from './reconnect.ts';
 import { callback, optionsCheck, refuse, seconds, timeoutSeconds } from './refuse.ts';
 import { Session, type Status } from './session.ts';
@@ -168,7 +168,7 @@ async function checkThatSlotkeeperAnswers(origin: string, wanted: string, connec
   const backoff = new Backoff(null, Math.random);
   for (;;) {
     const leftMs = Math.max(1, endsAtMs - performance.now());
-    const answer = await recognise(origin, leftMs).catch((error: unknown) => ({ error }));
+    const answer = await detectServer(origin, leftMs).catch((error: unknown) => ({ error }));
     if (answer === 'slotkeeper') return;
     if (answer === 'another')
       throw new InvalidRequestError(

@@ -17,7 +17,6 @@ export interface ErrorsByCode {
   LIMIT_NOT_FOUND: LimitNotFoundError;
   REQUEST_TOO_LARGE: RequestTooLargeError;
   QUEUE_FULL: QueueFullError;
-  DEADLOCK: DeadlockError;
   CONFLICT: ConflictError;
   LEASE_LOST: LeaseLostError;
   LEASE_REVOKED: LeaseRevokedError;
@@ -94,20 +93,7 @@ export class QueueFullError extends SlotkeeperError {
   }
 }
 
-/** The wait could never have ended. */
-export class DeadlockError extends SlotkeeperError {
-  override readonly name = 'DeadlockError';
-  override readonly code = 'DEADLOCK';
-  /** Names of limits, the first again at the end: each is held by one who waits for the next. */
-  readonly cycle: readonly string[];
-
-  constructor(message: string, details?: ErrorDetails, options?: ErrorOptions) {
-    super('DEADLOCK', message, details, options);
-    this.cycle = (details?.cycle as readonly string[] | undefined) ?? [];
-  }
-}
-
-/** It does not go with how things are: a limit that is draining or still held, a keeper that is closed. */
+/** Not possible in the current state: a limit that is draining or still held, a keeper that is closed. */
 export class ConflictError extends SlotkeeperError {
   override readonly name = 'ConflictError';
   override readonly code = 'CONFLICT';
@@ -174,7 +160,6 @@ const classes: { readonly [C in ErrorCode]: ErrorClass<ErrorsByCode[C]> } = {
   LIMIT_NOT_FOUND: LimitNotFoundError,
   REQUEST_TOO_LARGE: RequestTooLargeError,
   QUEUE_FULL: QueueFullError,
-  DEADLOCK: DeadlockError,
   CONFLICT: ConflictError,
   LEASE_LOST: LeaseLostError,
   LEASE_REVOKED: LeaseRevokedError,

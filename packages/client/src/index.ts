@@ -7,7 +7,6 @@ export {
   AcquireTimeoutError,
   AuthError,
   ConflictError,
-  DeadlockError,
   type ErrorCode,
   type ErrorDetails,
   InvalidRequestError,

@@ -9,7 +9,6 @@ const page = {
   LimitNotFoundError: 'LIMIT_NOT_FOUND',
   RequestTooLargeError: 'REQUEST_TOO_LARGE',
   QueueFullError: 'QUEUE_FULL',
-  DeadlockError: 'DEADLOCK',
   ConflictError: 'CONFLICT',
   LeaseLostError: 'LEASE_LOST',
   LeaseRevokedError: 'LEASE_REVOKED',
@@ -49,7 +48,7 @@ describe.each(rows)('%s', (className, code) => {
   });
 
   test('is made of what the server tells', () => {
-    const told = errorOf({ code: code as Exclude<ours.ErrorCode, 'DEADLOCK'>, message: 'Told.', details: { seen: 2 } });
+    const told = errorOf({ code, message: 'Told.', details: { seen: 2 } });
     expect(told).toBeInstanceOf(classes[className]);
     expect(told).toMatchObject({ message: 'Told.', details: { seen: 2 } });
   });
@@ -67,8 +66,4 @@ test('a class that a program derives goes by its prototype', () => {
   expect(new Mine('x')).toBeInstanceOf(Mine);
   expect(new Mine('x')).toBeInstanceOf(ours.ConflictError);
   expect(new ours.ConflictError('x')).not.toBeInstanceOf(Mine);
-});
-
-test('a deadlock has its cycle', () => {
-  expect(new ours.DeadlockError('x', { cycle: ['a', 'b', 'a'] }).cycle).toEqual(['a', 'b', 'a']);
 });

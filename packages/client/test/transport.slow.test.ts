@@ -138,7 +138,7 @@ test('an error of connect has the stack of its call', async () => {
   expect((error as Error).stack).toContain('theProgram');
 });
 
-test('behind the address of a Prefect API a Slotkeeper server is recognised', async () => {
+test('behind the address of a Prefect API a Slotkeeper server is detected', async () => {
   const keeper = await connect(`${await greeter()}/api`);
   expect(keeper.status).toBe('connected');
   await keeper.close();

@@ -13,7 +13,7 @@ export interface ErrorKind {
 }
 
 /** Codes that do not come from the engine join its own here. */
-type Code = RefusalCode | 'DEADLOCK' | 'AUTH' | 'SERVER_UNREACHABLE';
+type Code = RefusalCode | 'AUTH' | 'SERVER_UNREACHABLE';
 
 export const ERRORS: { readonly [C in Code]: ErrorKind } = {
   ACQUIRE_TIMEOUT: {
@@ -32,7 +32,6 @@ export const ERRORS: { readonly [C in Code]: ErrorKind } = {
     retry: true,
     meaning: 'As many wait as may: the limit’s `maxWaiters`, or a bound of the server.',
   },
-  DEADLOCK: { status: 409, retry: false, meaning: 'The wait could never have ended.' },
   CONFLICT: {
     status: 409,
     retry: false,

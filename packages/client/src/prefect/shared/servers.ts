@@ -2,8 +2,8 @@
 import { NoAnswerError } from '@slotkeeper/protocol/prefect';
 import { DEFAULT_URL, readAddress } from '../../address.ts';
 import { connect } from '../../connect.ts';
+import { detectServer } from '../../detect-server.ts';
 import type { Keeper } from '../../keeper.ts';
-import { recognise } from '../../recognise.ts';
 import type { Status } from '../../session.ts';
 
 /** What to do where nobody answers. */
@@ -73,7 +73,7 @@ export class Servers<S extends Service> {
 
 async function isSlotkeeperAt(origin: string): Promise<boolean> {
   try {
-    return (await recognise(origin)) === 'slotkeeper';
+    return (await detectServer(origin)) === 'slotkeeper';
   } catch (error) {
     throw NoAnswerError.from(origin, error, NO_ANSWER_ADVICE);
   }

@@ -13,7 +13,7 @@ const AWAY_STATUSES: ReadonlySet<number> = new Set([502, 503, 504]);
  * @param answerMsMax how long it may take to answer
  * @throws what `fetch` throws, if nobody answers there in time
  */
-export async function recognise(
+export async function detectServer(
   origin: string,
   answerMsMax = ANSWER_MS_MAX,
 ): Promise<'slotkeeper' | 'away' | 'another'> {
