@@ -199,6 +199,7 @@ export function otherVersion(address: string, reason: string): ServerUnreachable
   return new ServerUnreachableError(`The Slotkeeper server at ${address} cannot be used: ${reason}.`, {
     address,
     reason,
+    isOtherVersion: true,
   });
 }
 
