@@ -109,15 +109,15 @@ export interface DirectGrant {
   readonly holder: Holder;
 }
 
-/** What is told to a session about one of its acquires or leases, at once or later. */
+/** What a session is notified of: an answer to one of its acquires, the end of a lease, the end of its connection. */
 export type Notice =
   | { readonly type: 'granted'; readonly sessionId: string; readonly leaseId: string; readonly grant: Grant }
-  /** It stands in line. Told once, when it joins. */
+  /** It waits. Sent once, when it joins the wait queue. */
   | { readonly type: 'queued'; readonly sessionId: string; readonly leaseId: string; readonly place: Place }
   | { readonly type: 'refused'; readonly sessionId: string; readonly leaseId: string; readonly refusal: Refusal }
   /** The lease is over, and its holder did not end it. */
   | { readonly type: 'ended'; readonly sessionId: string; readonly leaseId: string; readonly refusal: Refusal }
-  /** The connection is to be closed: its session was not heard of in time, or came back on another one. */
+  /** The connection is to be closed: its session gave no sign of life in time, or came back on another one. */
   | {
       readonly type: 'disconnect';
       readonly sessionId: string;

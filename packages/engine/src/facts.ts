@@ -24,7 +24,7 @@ export interface LimitSettings {
   /** A limit that is switched off limits nothing; its slots are still counted, so that nothing leaks when it is switched on. */
   readonly active: boolean;
   readonly mode: LimitMode;
-  /** After how many grants of others the first waiter in line reserves its slots here too (design.md, "Reservations"). */
+  /** After how many grants of others the first waiter reserves its slots here too (design.md, "Reservations"). */
   readonly overtakes: number;
   /** The most waiters that may stand here; null: as many as the server bears. */
   readonly maxWaiters: number | null;
@@ -99,9 +99,9 @@ export type Fact =
       readonly names: readonly string[] | null;
       readonly how: ReleaseHow;
     }
-  /** Its holder was not heard of in time. */
+  /** Its holder gave no sign of life in time. */
   | { readonly type: 'lease.expired'; readonly at: EngineMs; readonly leaseId: string }
-  /** Taken away by an operator or with its limit; `reason` is told to the holder. */
+  /** Taken away by an operator or with its limit; the holder is notified of `reason`. */
   | { readonly type: 'lease.revoked'; readonly at: EngineMs; readonly leaseId: string; readonly reason: string };
 
 export type FactType = Fact['type'];

@@ -1,4 +1,4 @@
-/** Sessions: adopted from the journal, opened and resumed, heard of, lost, closed. */
+/** Sessions: adopted from the journal, opened and resumed, kept alive, lost, closed. */
 import type { AcquireRequest, Claim, Command } from './commands.ts';
 import { resumeAcquire } from './handle-acquire.ts';
 import { isGrantOf } from './outcomes.ts';
@@ -7,7 +7,7 @@ import { leaseLost, queueFull, type Refusal, staleConnection } from './refusals.
 import type { Session } from './sessions.ts';
 import type { Lease } from './state.ts';
 
-/** As the journal has it: a session that holds leases, and of which nothing has been heard yet. */
+/** As the journal has it: a session that holds leases and has not connected yet. */
 export function adopt({ sessions, leases, ledger }: Parts, lease: Lease): void {
   const { lifeline, ttlMs, origin } = lease;
   const session = sessions.get(lease.sessionId) ?? sessions.add(lease.sessionId, lifeline, ttlMs, origin);

@@ -79,14 +79,14 @@ export class Leases {
     this.#end(lease, { type: 'lease.expired', at: this.#ledger.nowMs, leaseId: lease.id });
   }
 
-  /** Its holder is told why. The wait queue is to be served afterwards. */
+  /** Its holder is notified. The wait queue is to be served afterwards. */
   revoke(lease: Lease, reason: string): void {
     const { id, sessionId } = lease;
     this.#end(lease, { type: 'lease.revoked', at: this.#ledger.nowMs, leaseId: id, reason });
     this.#ledger.notify({ type: 'ended', sessionId, leaseId: id, refusal: leaseRevoked(id, reason) });
   }
 
-  /** Nothing was heard of its holder in time. The wait queue is to be served afterwards. */
+  /** Its holder gave no sign of life in time. The wait queue is to be served afterwards. */
   lapse(lease: Lease): void {
     if (this.stateOf(lease.id) !== 'held') throw new BrokenInvariant(`lease ${lease.id} lapses, and is not held`);
     this.#states.set(lease.id, 'lapsed');

@@ -14,7 +14,7 @@ export interface Session {
   /** The number of its last connection; 0 before the first. */
   readonly connection: number;
   readonly connected: boolean;
-  /** Not heard of in time: its leases have lapsed, and it ends at its next deadline. */
+  /** It gave no sign of life in time: its leases have lapsed, and it ends at its next deadline. */
   readonly lapsed: boolean;
   /** When it lapses, or ends if it has; on the lease clock. Null: never. */
   readonly deadlineMs: EngineMs | null;

@@ -1,6 +1,6 @@
 /**
  * The durable state and the one function that changes it. Whatever is not here (waiters, sessions' last heartbeats,
- * deadlines) is lost with the process and told again by the clients that come back.
+ * deadlines) is lost with the process; clients that come back say it again.
  */
 import type { Amounts, EngineMs, Fact, Holder, Lifeline, LimitSettings, Origin } from './facts.ts';
 import { BrokenInvariant } from './invariant.ts';
@@ -29,7 +29,7 @@ export interface Lease {
   readonly sessionId: string;
   readonly lifeline: Lifeline;
   ttlMs: number | null;
-  /** Whether it was ever renewed: then its holder has heard of it. */
+  /** Whether it was ever renewed: then its holder has received it. */
   renewed: boolean;
   readonly grantedAtMs: EngineMs;
   readonly holder: Holder;

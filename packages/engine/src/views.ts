@@ -33,7 +33,7 @@ export interface HolderView {
   readonly limits: readonly SlotsOf[];
   readonly holder: Holder;
   readonly sinceMs: EngineMs;
-  /** When its slots go to others unless it is heard of; null: it does not expire. */
+  /** When its slots are free for others unless it gives a sign of life; null: it does not expire. */
   readonly expiresAtMs: EngineMs | null;
 }
 

@@ -255,6 +255,16 @@ describe('a new start from the journal', () => {
     expect(scene.holding()).toEqual([]);
   });
 
+  it('has what that process held on offer even before its first tick', () => {
+    const scene = new Scene({ db: 1 });
+    scene.acquire('embedded', { db: 1 });
+    scene.restart();
+    expect(scene.engine.isValid('embedded', scene.token('embedded'))).toBe(false);
+    scene.open('New');
+    expect(scene.acquire('newcomer', { db: 1 }, { session: 'New' })).toBe('granted');
+    expect(scene.holding()).toEqual(['newcomer']);
+  });
+
   it('gives newcomers places after those who waited before it', () => {
     const scene = restarted();
     const place = scene.place('awaited');
