@@ -4,7 +4,16 @@
  */
 import { randomUUID } from 'node:crypto';
 import { MemoryJournal, MemoryStore } from '@slotkeeper/journal';
-import type { Channel, ChannelEvents, ClientFrame, Clock, ServerFrame, Timer } from '@slotkeeper/protocol';
+import {
+  type Channel,
+  type ChannelEvents,
+  type ClientFrame,
+  type Clock,
+  type ServerFrame,
+  type Timer,
+  VERSIONS,
+  type Versions,
+} from '@slotkeeper/protocol';
 import { Keeper } from '../packages/client/src/keeper.ts';
 import { Session, type Status } from '../packages/client/src/session.ts';
 import { Replica } from '../packages/server/src/replica/replica.ts';
@@ -12,12 +21,22 @@ import { SessionServer } from '../packages/server/src/session.ts';
 import type { Random } from './random.ts';
 import { VirtualTime } from './virtual-time.ts';
 
+export type Dial = (client: ChannelEvents<ServerFrame>) => Channel<ClientFrame>;
+
+interface ConnectOptions {
+  /** Of the protocol, that the client speaks. */
+  readonly versions?: Versions;
+  readonly connectTimeoutMs?: number;
+  readonly dial?: Dial;
+}
+
 export class VirtualFleet {
   readonly time = new VirtualTime();
   readonly network: VirtualNetwork;
   readonly #random: Random;
   readonly #store = new MemoryStore();
-  #server: { readonly process: VirtualProcess; readonly replica: Replica; readonly face: SessionServer } | null = null;
+  #server: { readonly process: VirtualProcess; readonly replica: Replica; readonly sessions: SessionServer } | null =
+    null;
 
   constructor(random: Random) {
     this.#random = random;
@@ -29,12 +48,12 @@ export class VirtualFleet {
     return this.#server.replica;
   }
 
-  async startServer(): Promise<void> {
+  async startServer(versions = VERSIONS): Promise<void> {
     const process = new VirtualProcess(this.time);
     const replica = await Replica.start(() => new MemoryJournal(this.#store, process), process);
-    const face = new SessionServer({ replica, clock: process, version: 'virtual', apiKey: null });
-    this.#server = { process, replica, face };
-    this.network.server = face;
+    const sessions = new SessionServer({ replica, clock: process, version: 'virtual', apiKey: null, versions });
+    this.#server = { process, replica, sessions };
+    this.network.server = sessions;
   }
 
   /** As kill -9: what is not durable is gone, and every connection breaks. */
@@ -47,12 +66,13 @@ export class VirtualFleet {
 
   async connect(
     ttlMs = 15_000,
+    { versions = VERSIONS, connectTimeoutMs = 3_600_000, dial = this.network.dial }: ConnectOptions = {},
   ): Promise<{ readonly keeper: Keeper; readonly process: VirtualProcess; readonly statuses: Status[] }> {
     const process = new VirtualProcess(this.time);
     const statuses: Status[] = [];
     const session = new Session(
-      { clock: process, dial: this.network.dial, newId: randomUUID, random: () => this.#random.next() },
-      { ttlMs, connectTimeoutMs: 3_600_000, apiKey: null, address: 'virtual' },
+      { clock: process, dial, newId: randomUUID, random: () => this.#random.next() },
+      { ttlMs, connectTimeoutMs, apiKey: null, address: 'virtual', versions },
       { status: (status) => statuses.push(status), busy: () => {} },
     );
     const connection = { session, ttlMs, close: async () => {} };
@@ -129,10 +149,10 @@ export class VirtualNetwork {
     for (const wire of [...this.#wires]) wire.cut();
   }
 
-  readonly dial = (client: ChannelEvents<ServerFrame>): Channel<ClientFrame> => {
-    const { server: face } = this;
+  readonly dial: Dial = (client) => {
+    const { server: sessions } = this;
     let server: ChannelEvents<ClientFrame> | undefined;
-    let isOpen = face !== null;
+    let isOpen = sessions !== null;
     const wire = {
       cut: (): void => {
         this.#wires.delete(wire);
@@ -168,14 +188,14 @@ export class VirtualNetwork {
         bufferedBytes: 0,
       };
     };
-    face?.accept((events) => {
+    sessions?.accept((events) => {
       server = events;
       return direction<ServerFrame>(
         (frame) => client.frame(frame),
         () => this.lostReplies,
       );
     });
-    if (!face) wire.cut();
+    if (!sessions) wire.cut();
     return direction<ClientFrame>(
       (frame) => server?.frame(frame),
       () => 0,

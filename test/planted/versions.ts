@@ -3,6 +3,34 @@ import type { PlantedBug } from './planted-bug.ts';
 
 export const VERSIONS: readonly PlantedBug[] = [
   {
+    name: 'a server in another version ends a running client for good',
+    file: 'client/src/session.ts',
+    find: 'if (otherVersions !== undefined) this.#lose(otherVersions, true);',
+    replace: 'if (otherVersions !== undefined) this.#end(this.#turnedAway(error));',
+    test: 'test/versions.test.ts',
+  },
+  {
+    name: 'the server chooses the latest version that it speaks itself',
+    file: 'protocol/src/versions.ts',
+    find: 'const version = Math.min(a.max, b.max);',
+    replace: 'const version = a.max;',
+    test: 'test/versions.test.ts',
+  },
+  {
+    name: 'a client of 0.1.0 is sent a field that it does not know',
+    file: 'shape/src/shape.ts',
+    find: 'while (row.length > required &&',
+    replace: 'while (row.length > fields.length &&',
+    test: 'test/versions.test.ts',
+  },
+  {
+    name: 'a field of a later version is a breach',
+    file: 'shape/src/shape.ts',
+    find: 'if (row.length < required) throw',
+    replace: 'if (row.length < required || row.length > sent + (last?.required ?? 0)) throw',
+    test: 'packages/protocol/test/codec.test.ts',
+  },
+  {
     name: 'a journal of a newer format is opened',
     file: 'journal/src/sqlite-file.ts',
     find: 'if (format > FORMAT)',

@@ -483,7 +483,8 @@ export class Session {
       if (held.state === 'held' && held.onLost === 'continue') continue;
       if (held.state === 'held') this.#post({ type: 'release', leaseId: held.id, token: held.grant.token });
       const ttlSeconds = (this.#settings.ttlMs ?? 0) / 1_000;
-      this.#over(held, lost(held, `nothing was heard of the server within its time to live (${ttlSeconds} s)`));
+      const why = this.#mode === 'connected' ? '' : `: ${this.#lostBecause}`;
+      this.#over(held, lost(held, `the server has not answered within its time to live (${ttlSeconds} s)${why}`));
     }
     this.#tellBusy();
   }

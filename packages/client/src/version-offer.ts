@@ -18,7 +18,7 @@ export class VersionOffer {
 
   get fields(): { readonly versionMin: number; readonly versionMax: number } {
     const { min, max } = this.#versions;
-    return { versionMin: min, versionMax: this.#isRange ? max : 0 };
+    return { versionMin: min, versionMax: this.#isRange && max > min ? max : 0 };
   }
 
   /** Throws `ProtocolError` if the server has chosen one that was not offered. */

@@ -28,6 +28,25 @@ describe('a connection of the session protocol', () => {
     expect(wire.heard).toEqual([{ type: 'welcome', server: 'test', ttlMs: TTL_MS, version: VERSIONS.max }]);
   });
 
+  it('agrees on the latest version of the protocol that both speak', async () => {
+    const offers = [
+      { versionMin: 2, versionMax: 0 },
+      { versionMin: 2, versionMax: VERSIONS.max },
+      { versionMin: VERSIONS.max, versionMax: VERSIONS.max + 5 },
+    ];
+    const chosen: unknown[] = [];
+    for (const offer of offers) {
+      const wire = new Wire(world);
+      wire.say(
+        { type: 'hello', sessionId: wire.session, connection: 1, ttlMs: TTL_MS, apiKey: null, ...offer },
+        { type: 'ready' },
+      );
+      await world.time.pass(0);
+      chosen.push(wire.of('welcome')[0]?.version);
+    }
+    expect(chosen).toEqual([2, VERSIONS.max, VERSIONS.max]);
+  });
+
   it('is told of a grant and of a place in the line, and hands over at the release', async () => {
     const [a, b] = [await connected(), await connected()];
     const held = a.acquire([['db', 1]]);
