@@ -1,9 +1,9 @@
-/** How the face answers: bodies are JSON whatever they are, and an error is one of a few shapes that Prefect's clients know. */
+/** How Prefect's API answers: bodies are JSON whatever they are, and an error is one of a few shapes that Prefect's clients know. */
 import type { FastifyReply } from 'fastify';
 
 export type Json = null | boolean | number | string | readonly Json[] | { readonly [key: string]: Json };
 
-/** An answer that is not a success: thrown by a route, written by the face. */
+/** An answer that is not a success: thrown by a route, written by the plugin. */
 export class PrefectError extends Error {
   override readonly name = 'PrefectError';
   readonly status: number;

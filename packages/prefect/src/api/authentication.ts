@@ -1,4 +1,4 @@
-/** Who may use the face. */
+/** Who may use Prefect's API. */
 
 import { isKey } from '@slotkeeper/protocol';
 import type { FastifyRequest } from 'fastify';

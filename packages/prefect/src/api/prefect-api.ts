@@ -1,4 +1,4 @@
-/** The face that an unmodified Prefect 3 client knows: its APIs of tag limits and of global limits, and what it asks around them. */
+/** The API that an unmodified Prefect 3 client knows: tag limits, global limits, and what it asks around them. */
 import { setImmediate } from 'node:timers/promises';
 import type { Clock } from '@slotkeeper/protocol';
 import type { FastifyError, FastifyInstance, FastifyReply } from 'fastify';
@@ -17,7 +17,7 @@ import { PREFECT_VERSION } from './versions.ts';
 export interface PrefectApiOptions {
   readonly host: Host;
   readonly clock: Clock;
-  /** What clients may show as `Authorization: Bearer …`, if they show no auth string. With neither, whoever reaches the server may use it. */
+  /** What clients may show as `Authorization: Bearer …`, if they show no auth string. With neither, everybody who reaches the server may use it. */
   readonly apiKey?: string | null;
   /** What clients may show as `Authorization: Basic …`, usually `USER:PASSWORD`. */
   readonly authString?: string | null;
@@ -29,7 +29,7 @@ export interface PrefectApiOptions {
   readonly prefectVersion?: string;
   /** Further routes below the prefix. */
   readonly routes?: readonly Route[];
-  /** Hears of each error that is answered with 500: a bug. */
+  /** Is called with each error that is answered with 500: a bug. */
   readonly broke?: (error: Error) => void;
 }
 
@@ -46,7 +46,7 @@ export async function prefectApi(app: FastifyInstance, options: PrefectApiOption
   app.removeAllContentTypeParsers();
   app.addContentTypeParser('*', { parseAs: 'buffer' }, (_request, bytes, done) => done(null, bytes));
   app.setErrorHandler((error: FastifyError, _request, reply) => answerError(error, reply, options.broke));
-  // Whoever answers it: what stands in front of this face sees it first.
+  // First of all listeners: a request that is passed on to the upstream counts as well.
   app.server.prependListener('request', ({ socket }) => nextRequest(socket));
   const openPaths = [`${app.prefix}/health`, `${app.prefix}/ready`];
   if (apiKey !== null || authString !== null) {

@@ -27,7 +27,7 @@ export interface EventsOptions {
 }
 
 export interface Events {
-  /** For the face, below `/api`. */
+  /** For Prefect's API, below `/api`. */
   readonly routes: readonly Route[];
   /** By their paths, `/api/events/in` and `/api/events/out`. */
   readonly upgrades: Readonly<Record<string, Upgrade>>;

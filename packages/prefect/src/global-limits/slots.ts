@@ -112,7 +112,7 @@ export async function renewLease(v2: V2, { body, params, reply }: Call) {
   return sendNothing(reply);
 }
 
-/** As its client names it. Leases of other faces are their own affair. */
+/** The lease as its client names it. Leases that came by another door are not given back here. */
 function leased({ answers, increments }: V2, id: string): Lease | undefined {
   const lease = answers.state.leases.get(id);
   if (!lease || !isOfKind('leased', lease)) return undefined;

@@ -1,4 +1,4 @@
-/** Grants of an earlier life of the server, of which nobody knows whether their answers have arrived. */
+/** Grants of an earlier life of the server. Whether their answers have arrived is not known. */
 import { type Holder, type Lease, slotsIn } from '@slotkeeper/engine';
 import { activeOf, limitsNamed } from '../api/limit-lookup.ts';
 import type { Host } from '../host.ts';
@@ -15,7 +15,7 @@ export class EarlierGrants {
     this.#host = host;
   }
 
-  /** To be called before anything is decided in this life. */
+  /** Call before anything is decided in this life. */
   begin(): void {
     if (this.#unclaimed) return;
     const unclaimed = new Map<string, Set<Lease>>();
@@ -24,7 +24,7 @@ export class EarlierGrants {
     this.giveBackLost();
     for (const lease of [...leases.values()]) {
       const { id, token, renewed } = lease;
-      // Only who has heard of it can have renewed it.
+      // A client that has renewed it has received it.
       if (renewed) continue;
       const who = holderOf(lease);
       if (who) unclaimed.set(who, (unclaimed.get(who) ?? new Set()).add(lease));
@@ -33,7 +33,7 @@ export class EarlierGrants {
     }
   }
 
-  /** What nobody has heard of in an earlier life goes back. To be called when the host runs again. */
+  /** Gives back the grants of an earlier life whose answers did not arrive. Call when the host runs again. */
   giveBackLost(): void {
     if (this.#lost.length === 0 || !this.#host.ready) return;
     const { leases } = this.#host.engine.state;
@@ -59,7 +59,7 @@ export class EarlierGrants {
     return undefined;
   }
 
-  /** Its client has heard of it. */
+  /** Its client has received it. */
   arrived(id: string): void {
     const lease = this.#host.engine.state.leases.get(id);
     if (lease) this.#unclaimed?.get(holderOf(lease) ?? '')?.delete(lease);

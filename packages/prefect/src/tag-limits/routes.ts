@@ -164,7 +164,7 @@ function neverFits(name: string): PrefectError {
   return locked(`The concurrency limit on tag "${tagOf(name)}" is 0 and will deadlock if the task tries to run again.`);
 }
 
-/** Names a full one, or the first where those before it in the line are what it waits for. */
+/** Names a full limit. If none is full, it waits for those before it in the wait queue, and the first limit is named. */
 function notNow(answers: DurableAnswers, tags: readonly string[]): PrefectError {
   const { engine, nowMs } = answers.host;
   const limits = activeOf(limitsOn(engine.state, tags));

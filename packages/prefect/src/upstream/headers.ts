@@ -17,7 +17,7 @@ const OF_THE_CONNECTION = [
   'transfer-encoding',
   'upgrade',
 ];
-/** What is told anew by whoever passes a request on. */
+/** A server that passes a request on writes these anew. */
 const FORWARDED = ['host', 'x-forwarded-for', 'x-forwarded-host', 'x-forwarded-proto', 'via'];
 /** Requests that have a body; one of them without any says so. */
 const WITH_BODY = ['POST', 'PUT', 'PATCH'];

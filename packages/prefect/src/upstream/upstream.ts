@@ -22,8 +22,8 @@ import { asksForSettings, SettingsHere } from './ui-settings.ts';
 /** A machine that does not answer at all is given up after that. */
 const CONNECT_MS = 10_000;
 /**
- * A longer body is sent only when the upstream wants it: one that refuses it closes the connection, and whoever then still
- * writes does not hear why.
+ * A longer body is sent only when the upstream wants it: one that refuses it closes the connection, and a client that
+ * then still writes does not learn why.
  */
 const BODY_BYTES_AT_ONCE = 65_536;
 /** One that says nothing to that is sent it. */
@@ -69,7 +69,7 @@ export class Upstream {
   readonly #tunnels = new Tunnels();
   readonly #events: EventRelay;
   readonly #answering = new Set<ServerResponse>();
-  /** How it is named to servers on the way, and recognises itself. */
+  /** How it is named to servers on the way, and detects itself. */
   readonly #name = `slotkeeper-${randomUUID()}`;
   #isAway = false;
   #isClosed = false;
@@ -175,7 +175,7 @@ export class Upstream {
     else pour(request, asked, false);
   }
 
-  /** Whoever calls sends the body. */
+  /** The caller sends the body. */
   #send(request: IncomingMessage, response: ServerResponse, target: string, changes: Changes = {}): ClientRequest {
     const asked = this.#ask(request, target, changes.framing ?? framingOf(request), changes.without);
     response.once('close', () => drop(asked));

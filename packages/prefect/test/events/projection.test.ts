@@ -2,7 +2,7 @@
 import type { Amounts, Fact, LimitSettings, Origin } from '@slotkeeper/engine';
 import { describe, expect, it } from 'vitest';
 import type { PrefectEvent } from '../../src/events/event.ts';
-import { Kept } from '../../src/events/projection/changing-map.ts';
+import { ChangingMap } from '../../src/events/projection/changing-map.ts';
 import { Projection } from '../../src/events/projection/projection.ts';
 
 const SETTINGS: LimitSettings = {
@@ -19,7 +19,7 @@ const START_MS = Date.parse('2026-11-24T12:00:00Z');
 
 /** Facts a second apart, unless told otherwise, and the events that they come to. */
 class History {
-  readonly #projection = new Projection(new Kept(), new Kept());
+  readonly #projection = new Projection(new ChangingMap(), new ChangingMap());
   #position = 0;
   #atMs = START_MS;
 

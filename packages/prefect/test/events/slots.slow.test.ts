@@ -165,7 +165,7 @@ describe('a server that starts again', () => {
     await first.settled(1);
     await first.close();
     const file = new DatabaseSync(join(folder, 'events.db'));
-    file.exec('DELETE FROM kept');
+    file.exec('DELETE FROM projection_state');
     file.close();
     const second = await EventsServer.start({ folder });
     await second.acquire('l1', [['db', 1]]);

@@ -1,5 +1,5 @@
 /** What is kept of events, and for how long. */
-import { mkdtemp, readdir, rm, stat, writeFile } from 'node:fs/promises';
+import { copyFile, mkdtemp, readdir, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Fact } from '@slotkeeper/engine';
@@ -150,4 +150,24 @@ it('is for its owner alone, also where an earlier version left it open to others
   add(store, [event(1)]);
   for (const name of await readdir(folder))
     expect([name, (await stat(join(folder, name))).mode & 0o777]).toEqual([name, 0o600]);
+});
+
+it('a file that an earlier version wrote goes on where it was, with the events of clients and the untracked slots', async () => {
+  const folder = await mkdtemp(join(tmpdir(), 'slotkeeper-events-'));
+  onTestFinished(() => rm(folder, { recursive: true }));
+  const file = join(folder, 'events.db');
+  // A bare increment whose lease is over, a lease, and an event of a client.
+  await copyFile(join(import.meta.dirname, 'events-of-format-1.db'), file);
+  const store = new EventStore(file);
+  onTestFinished(() => store.close());
+  const names = (): string[] =>
+    store.events
+      .page(ALL, { offset: 0, limit: 50, upTo: null, counts: true })
+      .events.map((text) => (JSON.parse(text) as PrefectEvent).event.replace('prefect.concurrency-limit.', ''))
+      .sort();
+  const before = ['acquired', 'acquired', 'created', 'shop.order.placed'];
+  expect([store.head().position, names()]).toEqual([4, before]);
+  const at = Date.parse('2026-11-30T12:00:05Z');
+  store.fold(4, [{ type: 'untracked.returned', at, amounts: [['db', 1]] }], at);
+  expect([store.head().position, names()]).toEqual([5, [...before.slice(0, 3), 'released', 'shop.order.placed']]);
 });

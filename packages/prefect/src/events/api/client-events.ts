@@ -11,7 +11,7 @@ interface Batch {
 export class ClientEvents {
   readonly #log: EventLog;
   #next: Batch | undefined;
-  /** Fulfilled once nothing is being kept, however that went: who sent them hears of it. */
+  /** Fulfilled once nothing is being kept, whether that succeeded or failed: `keep` tells the sender. */
   #current: Promise<void> = Promise.resolve();
 
   constructor(log: EventLog) {

@@ -22,7 +22,7 @@ export interface EventSockets {
 }
 
 export interface EventSocketOptions {
-  /** Clients show one of these; without any, whoever can connect may. */
+  /** Clients show one of these; without any, everybody who can connect may. */
   readonly tokens: readonly string[];
   /** Takes over a connection that may be used. What it has sent is told to listeners that are added at once. */
   readonly open: (socket: WebSocket) => void;

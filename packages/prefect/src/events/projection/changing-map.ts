@@ -1,5 +1,5 @@
 /** A map in memory that knows what of it has changed since it was last written down. */
-export class Kept<V> {
+export class ChangingMap<V> {
   readonly #values: Map<string, V>;
   readonly #changed = new Set<string>();
 

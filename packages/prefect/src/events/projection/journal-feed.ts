@@ -7,7 +7,7 @@ import { JournalError, type StoredFact } from '@slotkeeper/journal';
 import type { Host } from '../../host.ts';
 import type { EventLog } from '../store/event-log.ts';
 import { MisfitError } from './projection.ts';
-import { standingOf } from './projection-state.ts';
+import { projectionStateOf } from './projection-state.ts';
 
 const FACTS_AT_ONCE = 500;
 /** After each read it pauses so long: others gather meanwhile. */
@@ -94,7 +94,7 @@ export class JournalFeed {
   }
 
   async #startFromPresent(): Promise<void> {
-    await this.#events.call('startFrom', standingOf(this.#host.engine.state));
+    await this.#events.call('startFrom', projectionStateOf(this.#host.engine.state));
     await this.#pause(PAUSE_MIN_MS);
   }
 

@@ -10,7 +10,7 @@ export interface KnownLimit {
   /** Sum of what grants hold here. */
   held: number;
   /** Taken, of a semaphore, by grants whose lease is over, the oldest first. */
-  readonly left: LeftSlots[];
+  readonly untracked: UntrackedSlots[];
 }
 
 /** What a grant took of one limit. */
@@ -23,7 +23,7 @@ export interface Taken {
   readonly slots: number;
 }
 
-export interface Grant {
+export interface OpenGrant {
   readonly lease: string;
   /** The position of the fact. */
   readonly token: number;
@@ -38,24 +38,24 @@ export interface Grant {
   readonly spent: readonly Taken[];
 }
 
-export interface LeftSlots {
-  readonly grant: Grant;
+export interface UntrackedSlots {
+  readonly grant: OpenGrant;
   readonly taken: Taken;
   /** How many of them have not been returned. */
   remaining: number;
 }
 
 /** All of it, as of a position. */
-export interface Standing {
+export interface ProjectionState {
   readonly position: number;
   /** The time of the fact at that position. */
   readonly atMs: number;
   readonly limits: readonly KnownLimit[];
-  readonly grants: readonly Grant[];
+  readonly grants: readonly OpenGrant[];
 }
 
-/** Where there is no history to fold. Whose the slots are that were left is not known any more. */
-export function standingOf(state: State): Standing {
+/** Where there is no history to fold. Whose the untracked slots are is not known any more. */
+export function projectionStateOf(state: State): ProjectionState {
   // A rate of which slots were spent may be deleted since.
   const idOf = (name: string): string => state.limits.get(name)?.id ?? '';
   const takenOf = ([name, slots]: readonly [string, number]): Taken => ({
@@ -74,7 +74,7 @@ export function standingOf(state: State): Standing {
       slotDecayPerSecond: settings.slotDecayPerSecond,
       active: settings.active,
       held: usage.held,
-      left: [],
+      untracked: [],
     })),
     grants: [...state.leases.values()].map(({ id, token, grantedAtMs, origin, holder, amounts, spent }) => ({
       lease: id,

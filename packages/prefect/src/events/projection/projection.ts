@@ -1,13 +1,13 @@
 /**
  * From facts to events. Each grant has one acquired and one released event for each of its limits, however it ends:
  * - what a grant spends of a rate comes back by itself, so it has no released event, unless the grant was undone;
- * - slots that are left taken without their lease (a bare increment) are released as slots of their limit are returned,
- *   the oldest first, or as their number is set by hand to less. Of a rate they decay.
+ * - untracked slots (of a bare increment, whose lease is over) are released as slots of their limit are returned, the oldest
+ *   first, or as their number is set by hand to less. Of a rate they decay.
  */
 import type { Amounts, Fact } from '@slotkeeper/engine';
 import type { PrefectEvent } from '../event.ts';
-import type { Kept } from './changing-map.ts';
-import type { Grant, KnownLimit, Taken } from './projection-state.ts';
+import type { ChangingMap } from './changing-map.ts';
+import type { KnownLimit, OpenGrant, Taken } from './projection-state.ts';
 import { acquired, type End, limitEvent, released } from './slot-events.ts';
 
 /** A fact that does not go on from what is known. */
@@ -19,13 +19,13 @@ type Of<T extends Fact['type']> = Extract<Fact, { type: T }>;
 
 export class Projection {
   /** By their names. */
-  readonly #limits: Kept<KnownLimit>;
+  readonly #limits: ChangingMap<KnownLimit>;
   /** By their leases. */
-  readonly #grants: Kept<Grant>;
+  readonly #grants: ChangingMap<OpenGrant>;
   readonly #limitsById: Map<string, KnownLimit>;
   #told: PrefectEvent[] = [];
 
-  constructor(limits: Kept<KnownLimit>, grants: Kept<Grant>) {
+  constructor(limits: ChangingMap<KnownLimit>, grants: ChangingMap<OpenGrant>) {
     this.#limits = limits;
     this.#grants = grants;
     this.#limitsById = new Map([...limits.values()].map((limit) => [limit.id, limit]));
@@ -73,18 +73,21 @@ export class Projection {
   #set(position: number, { name, id, settings, at }: Of<'limit.set'>): void {
     const { slots, slotDecayPerSecond, active } = settings;
     const known = this.#limits.get(name);
-    const limit = known ?? { id, name, slots, slotDecayPerSecond, active, held: 0, left: [] };
+    const limit = known ?? { id, name, slots, slotDecayPerSecond, active, held: 0, untracked: [] };
     Object.assign(limit, { slots, slotDecayPerSecond, active });
     this.#limits.set(name, limit);
     this.#limitsById.set(limit.id, limit);
     this.#told.push(limitEvent(known ? 'updated' : 'created', limit, at, position));
     if (slotDecayPerSecond !== null)
-      this.#takeLeft(limit, Number.POSITIVE_INFINITY, at, { cause: 'returned', reason: 'The limit is a rate now.' });
+      this.#returnUntracked(limit, Number.POSITIVE_INFINITY, at, {
+        cause: 'returned',
+        reason: 'The limit is a rate now.',
+      });
   }
 
   #delete(position: number, { name, at }: Of<'limit.deleted'>): void {
     const limit = this.#known(name);
-    this.#takeLeft(limit, Number.POSITIVE_INFINITY, at, { cause: 'revoked', reason: 'The limit was deleted.' });
+    this.#returnUntracked(limit, Number.POSITIVE_INFINITY, at, { cause: 'revoked', reason: 'The limit was deleted.' });
     this.#limits.delete(name);
     this.#limitsById.delete(limit.id);
     this.#told.push(limitEvent('deleted', limit, at, position));
@@ -100,9 +103,9 @@ export class Projection {
 
   #occupied({ name, slots, at }: Of<'untracked.set'>): void {
     const limit = this.#known(name);
-    const left = limit.left.reduce((sum, { remaining }) => sum + remaining, 0);
-    const excess = left - Math.max(0, slots - limit.held);
-    this.#takeLeft(limit, excess, at, { cause: 'revoked', reason: `The taken slots were set to ${slots}.` });
+    const taken = limit.untracked.reduce((sum, { remaining }) => sum + remaining, 0);
+    const excess = taken - Math.max(0, slots - limit.held);
+    this.#returnUntracked(limit, excess, at, { cause: 'revoked', reason: `The taken slots were set to ${slots}.` });
   }
 
   // Grants
@@ -114,7 +117,7 @@ export class Projection {
       return { limit: id, name, size, slots };
     });
     const isSpent = ({ name }: Taken): boolean => !refunds && this.#known(name).slotDecayPerSecond !== null;
-    const grant: Grant = {
+    const grant: OpenGrant = {
       lease,
       token: position,
       atMs: at,
@@ -130,7 +133,7 @@ export class Projection {
   }
 
   #released({ leaseId: lease, names, how, at }: Of<'lease.released'>): void {
-    if (how === 'untracked') this.#leave(lease, names);
+    if (how === 'untracked') this.#untrack(lease, names);
     else this.#ended(lease, at, { cause: how }, names);
   }
 
@@ -140,18 +143,18 @@ export class Projection {
     for (const one of all) this.#told.push(released(grant, one, atMs, end));
   }
 
-  #leave(lease: string, names: readonly string[] | null): void {
+  #untrack(lease: string, names: readonly string[] | null): void {
     const [grant, all] = this.#letGo(lease, names);
     for (const taken of all) {
       const limit = this.#limitsById.get(taken.limit);
       if (!limit || limit.slotDecayPerSecond !== null) continue;
-      limit.left.push({ grant: { ...grant, taken: [], spent: [] }, taken, remaining: taken.slots });
+      limit.untracked.push({ grant: { ...grant, taken: [], spent: [] }, taken, remaining: taken.slots });
       this.#limits.set(limit.name, limit);
     }
   }
 
   /** Takes off the grant what it holds of the limits `names`, or of all. A grant that holds nothing is over. */
-  #letGo(lease: string, names: readonly string[] | null): [Grant, readonly Taken[]] {
+  #letGo(lease: string, names: readonly string[] | null): [OpenGrant, readonly Taken[]] {
     const grant = this.#grants.get(lease);
     if (!grant) throw new MisfitError(`lease ${lease} ends, of which there is no grant`);
     const ids = names?.map((name) => this.#known(name).id);
@@ -171,26 +174,26 @@ export class Projection {
     this.#limits.set(limit.name, limit);
   }
 
-  // Slots that were left
+  // Untracked slots
 
   #returned(amounts: Amounts, atMs: number): void {
-    for (const [name, slots] of amounts) this.#takeLeft(this.#known(name), slots, atMs, { cause: 'returned' });
+    for (const [name, slots] of amounts) this.#returnUntracked(this.#known(name), slots, atMs, { cause: 'returned' });
   }
 
   /** As many slots as there are, up to `slots`. */
-  #takeLeft(limit: KnownLimit, slots: number, atMs: number, end: End): void {
+  #returnUntracked(limit: KnownLimit, slots: number, atMs: number, end: End): void {
     let due = slots;
     let over = 0;
-    for (const left of limit.left) {
+    for (const entry of limit.untracked) {
       if (due <= 0) break;
-      const back = Math.min(due, left.remaining);
+      const back = Math.min(due, entry.remaining);
       due -= back;
-      left.remaining -= back;
-      if (left.remaining > 0) break;
+      entry.remaining -= back;
+      if (entry.remaining > 0) break;
       over += 1;
-      this.#told.push(released(left.grant, left.taken, atMs, end));
+      this.#told.push(released(entry.grant, entry.taken, atMs, end));
     }
-    limit.left.splice(0, over);
+    limit.untracked.splice(0, over);
     this.#limits.set(limit.name, limit);
   }
 

@@ -3,7 +3,7 @@ import type { Holder } from '@slotkeeper/engine';
 import { instant } from '../../api/timestamps.ts';
 import { type PrefectEvent, RESOURCE_ID, RESOURCE_NAME, RESOURCE_ROLE, type Resource } from '../event.ts';
 import { eventId } from './event-id.ts';
-import type { Grant, KnownLimit, Taken } from './projection-state.ts';
+import type { KnownLimit, OpenGrant, Taken } from './projection-state.ts';
 
 /** Events further apart are not put in order by `follows`. */
 const FOLLOWS_WITHIN_MS = 5 * 60_000;
@@ -12,7 +12,7 @@ const FOLLOWS_WITHIN_MS = 5 * 60_000;
  * How slots came back:
  * - `returned`: their holder gave them back;
  * - `undone`: the grant was called off before anybody used it;
- * - `expired`: their holder was not heard of in time;
+ * - `expired`: their holder gave no sign of life in time;
  * - `revoked`: they were taken away, by an operator or with their limit; `reason` says why.
  */
 export interface End {
@@ -20,11 +20,11 @@ export interface End {
   readonly reason?: string;
 }
 
-export function acquired(grant: Grant, taken: Taken): PrefectEvent {
+export function acquired(grant: OpenGrant, taken: Taken): PrefectEvent {
   return slotEvent('acquired', grant, taken, grant.atMs, holderOf(grant), null);
 }
 
-export function released(grant: Grant, taken: Taken, atMs: number, end: End): PrefectEvent {
+export function released(grant: OpenGrant, taken: Taken, atMs: number, end: End): PrefectEvent {
   const heldMs = Math.max(0, atMs - grant.atMs);
   const payload = { ...end, occupancy_seconds: Math.round(heldMs) / 1000, ...holderOf(grant) };
   const follows = heldMs < FOLLOWS_WITHIN_MS ? idOf('acquired', grant, taken, grant.atMs) : null;
@@ -33,13 +33,13 @@ export function released(grant: Grant, taken: Taken, atMs: number, end: End): Pr
 
 type Phase = 'acquired' | 'released';
 
-function idOf(phase: Phase, grant: Grant, taken: Taken, atMs: number): string {
+function idOf(phase: Phase, grant: OpenGrant, taken: Taken, atMs: number): string {
   return eventId(atMs, phase, grant.lease, grant.token, taken.limit);
 }
 
 function slotEvent(
   phase: Phase,
-  grant: Grant,
+  grant: OpenGrant,
   taken: Taken,
   atMs: number,
   payload: PrefectEvent['payload'],
@@ -58,14 +58,14 @@ function slotEvent(
   };
 }
 
-function labels({ isV1, holder }: Grant, { name, size, slots }: Taken): Resource {
+function labels({ isV1, holder }: OpenGrant, { name, size, slots }: Taken): Resource {
   return isV1
     ? { [RESOURCE_NAME]: name.replace(/^tag:/, ''), limit: String(size), task_run_id: holder.id ?? '' }
     : { [RESOURCE_NAME]: name, 'slots-acquired': String(slots), limit: String(size) };
 }
 
 /** The task run of a v1 grant is a label already. */
-function holderOf({ isV1, holder }: Grant): { readonly holder?: Partial<Holder> } {
+function holderOf({ isV1, holder }: OpenGrant): { readonly holder?: Partial<Holder> } {
   const known = Object.entries(holder).filter(([, value]) => value !== null);
   return isV1 || known.length === 0 ? {} : { holder: Object.fromEntries(known) };
 }

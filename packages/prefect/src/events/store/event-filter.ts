@@ -64,13 +64,13 @@ export function matcherOf(filter: EventFilter): Matcher | undefined {
   return conditions.length === 0 ? undefined : (event) => conditions.every((condition) => condition(event));
 }
 
-/** What is left of a filter for whoever has seen to the event's name, its id and its resource's. */
+/** The filter without its conditions on the event's name and id and on its resource's id, which the caller has checked. */
 export function withoutNamesAndIds(filter: EventFilter): EventFilter {
   const resource = { ...filter.resource, id: [], id_prefix: [] };
   return { ...filter, resource, id: [], event: { prefix: [], exclude_prefix: [], name: [], exclude_name: [] } };
 }
 
-/** Of a filter, how the event's name and its resource's id are to begin: whoever has these two need not read the event. */
+/** How the event's name and its resource's id must begin. These two are columns, so the event need not be read for it. */
 export function beginningsOf({ occurred, event, resource, order }: EventFilter): EventFilter {
   return {
     occurred,

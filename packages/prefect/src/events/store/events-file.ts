@@ -2,8 +2,16 @@
 import { chmodSync, closeSync, openSync, rmSync } from 'node:fs';
 import { DatabaseSync } from 'node:sqlite';
 
-/** Of the tables and of what stands in them. A file of another format is made anew. */
-const FORMAT = 1;
+/** Of the tables and of what stands in them. An older file is brought up to it; one of a later version is made anew. */
+const FORMAT = 2;
+/** From each earlier format to the next. */
+const MIGRATIONS: Readonly<Record<number, string>> = {
+  1: `
+    UPDATE kept SET value = json_set(json_remove(value, '$.left'), '$.untracked', json_extract(value, '$.left'))
+      WHERE kind = 'limit';
+    ALTER TABLE kept RENAME TO projection_state;
+  `,
+};
 export const PAGE_BYTES = 4096;
 /** Pages in the write-ahead log before it is moved into the database: each time the disk is synced, which grants wait for. */
 const LOG_PAGES = 8_000;
@@ -16,7 +24,7 @@ const SCHEMA = `
     id INTEGER PRIMARY KEY CHECK (id = 1), position INTEGER, at REAL, sent INTEGER
   ) STRICT;
   INSERT INTO head VALUES (1, NULL, NULL, NULL);
-  CREATE TABLE kept (
+  CREATE TABLE projection_state (
     kind TEXT NOT NULL, key TEXT NOT NULL, value TEXT NOT NULL, PRIMARY KEY (kind, key)
   ) STRICT, WITHOUT ROWID;
   CREATE TABLE event (
@@ -46,7 +54,7 @@ function makePrivate(file: string): void {
   chmodSync(file, 0o600);
 }
 
-/** In a file that is made anew they are greater than in the one before it: whoever remembers one need not know. */
+/** A recreated file starts its numbers above those of any earlier file, so a reader that kept an old number misses nothing. */
 function numbersFrom(seq: number): string {
   return `INSERT INTO sqlite_sequence (name, seq) VALUES ('event', ${seq});`;
 }
@@ -65,6 +73,16 @@ export function isUnreadable(error: unknown): boolean {
 
 class OtherFormat extends Error {}
 
+function migrate(db: DatabaseSync): void {
+  for (;;) {
+    const format = Number(db.prepare('PRAGMA user_version').get()?.user_version);
+    if (format === FORMAT) return;
+    const migration = MIGRATIONS[format];
+    if (migration === undefined) throw new OtherFormat();
+    db.exec(`BEGIN IMMEDIATE; ${migration} PRAGMA user_version = ${format + 1}; COMMIT`);
+  }
+}
+
 function open(file: string): DatabaseSync {
   const db = new DatabaseSync(file);
   try {
@@ -72,7 +90,7 @@ function open(file: string): DatabaseSync {
     db.exec(`PRAGMA wal_autocheckpoint = ${LOG_PAGES}`);
     const isNew = Number(db.prepare('SELECT count(*) AS count FROM sqlite_schema').get()?.count) === 0;
     if (isNew) db.exec(`BEGIN; ${SCHEMA} ${numbersFrom(Date.now() * 1000)} PRAGMA user_version = ${FORMAT}; COMMIT`);
-    else if (db.prepare('PRAGMA user_version').get()?.user_version !== FORMAT) throw new OtherFormat();
+    else migrate(db);
     return db;
   } catch (error) {
     db.close();

@@ -7,9 +7,9 @@
 import type { DatabaseSync, StatementSync } from 'node:sqlite';
 import type { Fact } from '@slotkeeper/engine';
 import type { PrefectEvent } from '../event.ts';
-import { Kept } from '../projection/changing-map.ts';
+import { ChangingMap } from '../projection/changing-map.ts';
 import { Projection } from '../projection/projection.ts';
-import type { Grant, KnownLimit, Standing } from '../projection/projection-state.ts';
+import type { KnownLimit, OpenGrant, ProjectionState } from '../projection/projection-state.ts';
 import { EventTable } from './event-table.ts';
 import { openEventsFile } from './events-file.ts';
 
@@ -22,10 +22,10 @@ const SQL = {
   head: 'SELECT position, at, sent FROM head',
   setPosition: 'UPDATE head SET position = ?, at = ?',
   setSent: 'UPDATE head SET sent = ?',
-  kept: 'SELECT key, value FROM kept WHERE kind = ?',
-  keep: 'INSERT OR REPLACE INTO kept (kind, key, value) VALUES (?, ?, ?)',
-  drop: 'DELETE FROM kept WHERE kind = ? AND key = ?',
-  dropAll: 'DELETE FROM kept',
+  saved: 'SELECT key, value FROM projection_state WHERE kind = ?',
+  save: 'INSERT OR REPLACE INTO projection_state (kind, key, value) VALUES (?, ?, ?)',
+  drop: 'DELETE FROM projection_state WHERE kind = ? AND key = ?',
+  dropAll: 'DELETE FROM projection_state',
 } as const;
 
 export interface StoreHead {
@@ -44,8 +44,8 @@ export class EventStore {
   readonly events: EventTable;
   readonly #db: DatabaseSync;
   readonly #sql: Readonly<Record<keyof typeof SQL, StatementSync>>;
-  #limits!: Kept<KnownLimit>;
-  #grants!: Kept<Grant>;
+  #limits!: ChangingMap<KnownLimit>;
+  #grants!: ChangingMap<OpenGrant>;
   #projection!: Projection;
 
   /** @param file made if it is missing, and anew if nobody can read it; null: in memory */
@@ -61,16 +61,16 @@ export class EventStore {
     return { position, atMs: at, sent, seq: this.events.lastSeq } as StoreHead;
   }
 
-  /** Forgets what it knew of limits and grants, and goes on from `standing`. */
-  startFrom(standing: Standing): void {
+  /** Forgets what it knew of limits and grants, and goes on from `state`. */
+  startFrom(state: ProjectionState): void {
     this.#transaction(() => {
       this.#sql.dropAll.run();
-      this.#know(new Kept(), new Kept());
-      for (const limit of standing.limits) this.#limits.set(limit.name, limit);
-      for (const grant of standing.grants) this.#grants.set(grant.lease, grant);
+      this.#know(new ChangingMap(), new ChangingMap());
+      for (const limit of state.limits) this.#limits.set(limit.name, limit);
+      for (const grant of state.grants) this.#grants.set(grant.lease, grant);
       this.#know(this.#limits, this.#grants);
       this.#save();
-      this.#sql.setPosition.run(standing.position, standing.atMs);
+      this.#sql.setPosition.run(state.position, state.atMs);
     });
   }
 
@@ -108,25 +108,25 @@ export class EventStore {
     this.#db.close();
   }
 
-  #know(limits: Kept<KnownLimit>, grants: Kept<Grant>): void {
+  #know(limits: ChangingMap<KnownLimit>, grants: ChangingMap<OpenGrant>): void {
     this.#limits = limits;
     this.#grants = grants;
     this.#projection = new Projection(limits, grants);
   }
 
   #load(): void {
-    this.#know(new Kept(this.#saved<KnownLimit>('limit')), new Kept(this.#saved<Grant>('grant')));
+    this.#know(new ChangingMap(this.#saved<KnownLimit>('limit')), new ChangingMap(this.#saved<OpenGrant>('grant')));
   }
 
   #saved<V>(kind: string): [string, V][] {
-    return this.#sql.kept.all(kind).map(({ key, value }) => [key as string, JSON.parse(value as string) as V]);
+    return this.#sql.saved.all(kind).map(({ key, value }) => [key as string, JSON.parse(value as string) as V]);
   }
 
   #save(): void {
-    for (const [kind, kept] of [['limit', this.#limits] as const, ['grant', this.#grants] as const]) {
-      for (const [key, value] of kept.takeChanges()) {
+    for (const [kind, changing] of [['limit', this.#limits] as const, ['grant', this.#grants] as const]) {
+      for (const [key, value] of changing.takeChanges()) {
         if (value === undefined) this.#sql.drop.run(kind, key);
-        else this.#sql.keep.run(kind, key, JSON.stringify(value));
+        else this.#sql.save.run(kind, key, JSON.stringify(value));
       }
     }
   }
