@@ -1,4 +1,4 @@
-/** `npm run bench -- [--small] [--only CONTENDER]… [--json] [--write]` */
+/** `npm run bench -- [--small] [--only CONTENDER|scale]… [--json] [--write]` */
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -7,6 +7,7 @@ import { dataFolder } from './data-folder.ts';
 import { describeMachine } from './machine.ts';
 import { asJson, asMarkdown, type Report, type Result } from './report.ts';
 import { type Field, runRounds, type Size } from './rounds.ts';
+import { measureScale } from './scale.ts';
 import { serversOf } from './suite.ts';
 import { contenderNamed, suites } from './suites.ts';
 
@@ -18,6 +19,7 @@ const FULL: Size = {
   caseRounds: 1,
   caseSeconds: 30,
 };
+const FULL_COUNTS = [10, 100_000, 1_000_000];
 /** Too short for figures; long enough to show that everything still runs. */
 const SMALL: Size = {
   rounds: 1,
@@ -27,6 +29,9 @@ const SMALL: Size = {
   caseRounds: 1,
   caseSeconds: 2,
 };
+const SMALL_COUNTS = [10, 1_000];
+/** As `--only` names what is measured with many limits, leases and waiters. */
+const SCALE = 'scale';
 
 const RESULTS = fileURLToPath(new URL('../RESULTS.md', import.meta.url));
 
@@ -47,7 +52,8 @@ async function bench(folder: string): Promise<Report> {
   const size = options.small ? SMALL : FULL;
   const { fields, skipped } = takingPart();
   for (const { name, why } of skipped) console.error(`${name} is skipped: ${why}`);
-  if (fields.length === 0) throw new Error('No contender is left to measure.');
+  const measuresScale = options.only.length === 0 || options.only.includes(SCALE);
+  if (fields.length === 0 && !measuresScale) throw new Error('No contender is left to measure.');
 
   const machine = describeMachine(folder);
   const results: Result[] = [];
@@ -56,25 +62,28 @@ async function bench(folder: string): Promise<Report> {
     mkdirSync(ownFolder);
     results.push({ ...field, rows: await runRounds(field, size, ownFolder, (text) => console.error(text)) });
   }
+  const counts = options.small ? SMALL_COUNTS : FULL_COUNTS;
+  const scales = measuresScale ? await measureScale(counts, (text) => console.error(text)) : [];
   const args = process.argv.slice(2).filter((arg) => arg !== '--write' && arg !== '--json');
   const byScript = process.env.npm_lifecycle_event === 'bench';
   const command = [byScript ? 'npm run bench --' : 'node bench/src/main.ts', ...args].join(' ').replace(/ --$/, '');
-  return { date: new Date().toISOString().slice(0, 10), command, machine, size, skipped, results };
+  return { date: new Date().toISOString().slice(0, 10), command, machine, size, skipped, results, scales };
 }
 
 /** Of each suite what was chosen and can be measured here. */
 function takingPart(): { fields: Field[]; skipped: Skipped[] } {
-  const chosen = new Set(options.only.map(contenderNamed));
+  const takesAll = options.only.length === 0;
+  const chosen = new Set(options.only.filter((name) => name !== SCALE).map(contenderNamed));
   const skipped: Skipped[] = [];
   const isAble = (name: string, why: string | undefined): boolean => {
     if (why !== undefined) skipped.push({ name, why });
     return why === undefined;
   };
   const fields = suites.map((suite): Field => {
-    const wanted = suite.contenders.filter((contender) => chosen.size === 0 || chosen.has(contender));
+    const wanted = suite.contenders.filter((contender) => takesAll || chosen.has(contender));
     const able = new Set(
       [...serversOf(wanted)].filter((server) => {
-        const leftOut = server.slow && options.small && chosen.size === 0;
+        const leftOut = server.slow && options.small && takesAll;
         return isAble(server.name, leftOut ? 'it is too slow for the small size; --only has it' : server.missing());
       }),
     );

@@ -1,5 +1,6 @@
 import type { Machine } from './machine.ts';
 import type { Field, Rows, Size } from './rounds.ts';
+import { type Scale, scaleTable } from './scale.ts';
 import { median } from './statistics.ts';
 import type { Case, Suite } from './suite.ts';
 import { counted, figure, percent, row, spread } from './table.ts';
@@ -12,6 +13,7 @@ export interface Report {
   /** What did not take part, and why. */
   readonly skipped: readonly { readonly name: string; readonly why: string }[];
   readonly results: readonly Result[];
+  readonly scales: readonly Scale[];
 }
 
 /** What came out of a suite. */
@@ -20,7 +22,7 @@ export interface Result extends Field {
 }
 
 /** The report as the first page of results. */
-export function asMarkdown({ date, command, machine, size, skipped, results }: Report): string {
+export function asMarkdown({ date, command, machine, size, skipped, results, scales }: Report): string {
   const redis = machine.redis === null ? 'no Redis' : `Redis ${machine.redis}`;
   const lines = [
     '# Results',
@@ -37,6 +39,7 @@ export function asMarkdown({ date, command, machine, size, skipped, results }: R
     lines.push(...besideLines(suite, rows), ...handOverTable(rows));
     for (const each of cases) lines.push('', ...caseTable(each, rows, size));
   }
+  for (const scale of scales) lines.push('', ...scaleTable(scale));
   return `${lines.join('\n')}\n`;
 }
 

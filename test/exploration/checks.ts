@@ -55,7 +55,10 @@ export function drain(world: World): void {
     else if (rounds < ROUNDS_MAX && rates(world)) world.do('time refills');
     else throw new Error(`all let go, and ${unserved(world).join(', ')} still wait`);
   }
-  const left = [...engine.state.leases.keys(), ...engine.waiters(null).map(({ ticket }) => ticket)];
+  const left = [
+    ...[...engine.state.leases.values()].map(({ id }) => id),
+    ...engine.waiters(null).map(({ ticket }) => ticket),
+  ];
   if (left.length > 0) throw new Error(`all let go, and ${left.join(', ')} remain`);
   for (const { name, usage } of engine.state.limits.values()) {
     if (usage.kind === 'rate' || usage.taken === 0) continue;

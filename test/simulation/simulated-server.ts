@@ -1,5 +1,5 @@
 /** The shipped replica and session face in a simulated process, over a disk that outlives it; started again when it dies. */
-import { canonical, type LimitView } from '@slotkeeper/engine';
+import { canonical } from '@slotkeeper/engine';
 import { Replica } from '../../packages/server/src/replica/replica.ts';
 import { SessionServer } from '../../packages/server/src/session.ts';
 import type { Random } from '../random.ts';
@@ -119,8 +119,8 @@ export class SimulatedServer {
     return {
       position: engine.state.position,
       nowMs: engine.nowMs,
-      limits: [...engine.state.limits.keys()].map((name) => engine.limitView(name) as LimitView),
-      holders: [...engine.holders(null)],
+      limits: engine.limits(),
+      holders: engine.holders(null),
       waiters: engine.waiters(null),
     };
   }

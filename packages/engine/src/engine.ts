@@ -14,15 +14,27 @@ import { deleteLimit, ensureLimit, renameLimit, resetLimit, setLimit } from './h
 import { adopt, closeSession, heard, lose, openSession } from './handle-sessions.ts';
 import { serveGrownRoom, tick } from './handle-tick.ts';
 import { returnUntracked, setUntracked } from './handle-untracked.ts';
+import type { Limit } from './limit-table.ts';
 import { serveQueue } from './outcomes.ts';
 import { newParts, type Parts } from './parts.ts';
+import type { Position } from './place.ts';
 import type { Refusal } from './refusals.ts';
-import type { Limit, State } from './state.ts';
+import type { State } from './state.ts';
 import { takenSlots } from './usage.ts';
-import { type HolderView, holderViews, type LimitView, limitView, type WaiterView, waiterViews } from './views.ts';
+import {
+  type HolderView,
+  holderViews,
+  type LimitView,
+  limitView,
+  limitViews,
+  type WaiterView,
+  waiterViews,
+} from './views.ts';
 
 /** After a start with leases in the journal nothing is granted for so long, so that those who waited are back in their places. */
 export const HOLD_BACK_MS = 1_000;
+
+const { POSITIVE_INFINITY: ALL } = Number;
 
 export class Engine {
   readonly #parts: Parts;
@@ -119,13 +131,20 @@ export class Engine {
     return this.state.leases.get(leaseId)?.token === token && this.#parts.leases.stateOf(leaseId) === 'held';
   }
 
-  /** Those who hold slots of the limit, or of any; in the order of their grants. */
-  holders(name: string | null): Iterable<HolderView> {
-    return holderViews(this.#parts, name);
+  // All of them, or pages of at most `max`. A walk from page to page shows each item that is there throughout exactly once.
+
+  /** Limits whose names begin with `prefix`, in the order of their names; those after the name `after`. */
+  limits(prefix = '', after: string | null = null, max = ALL, nowMs: EngineMs = this.nowMs): LimitView[] {
+    return limitViews(this.#parts, prefix, after, max, nowMs);
   }
 
-  /** Those who wait for the limit, or for any; in the order of the wait queue. */
-  waiters(name: string | null): WaiterView[] {
-    return waiterViews(this.#parts, name);
+  /** Those who hold slots of the limit, or of any, in the order of their grants; those after the token `after`, of which 0 comes before all. */
+  holders(name: string | null, after = 0, max = ALL): HolderView[] {
+    return holderViews(this.#parts, name, after, max);
+  }
+
+  /** Those who wait for the limit, or for any, in the order of the wait queue; those after the waiter `after`. */
+  waiters(name: string | null, after: Position | null = null, max = ALL): WaiterView[] {
+    return waiterViews(this.#parts, name, after, max);
   }
 }

@@ -1,5 +1,6 @@
 /** Why an acquire waits: the same answer for the timeout error, the API and the command line. */
 import type { Amounts, EngineMs, Holder } from './facts.ts';
+import type { Lease } from './lease-table.ts';
 import type { Lane, LimitQueue } from './limit-queue.ts';
 import { isBefore, type Place } from './place.ts';
 import { slotsIn } from './state.ts';
@@ -33,6 +34,8 @@ export interface Lack {
   }[];
 }
 
+const HOLDERS_SHOWN = 10;
+
 /** Of an acquire that is not granted. It looks at each lane of its limits and at each waiter ahead, and not at those behind. */
 export function explain(
   queue: WaitQueue,
@@ -60,7 +63,11 @@ export function explain(
 }
 
 function lack({ limit, lapsed }: LimitQueue, wanted: number, nowMs: EngineMs): Lack {
-  const longest = [...limit.leases.values()].slice(0, 10);
+  const longest: Lease[] = [];
+  for (const lease of limit.leases) {
+    if (longest.length === HOLDERS_SHOWN) break;
+    longest.push(lease);
+  }
   return {
     name: limit.name,
     wanted,

@@ -3,10 +3,10 @@ import { whyNever } from './admission.ts';
 import type { DirectGrant, LimitPatch } from './commands.ts';
 import type { LimitSettings } from './facts.ts';
 import { setUntracked } from './handle-untracked.ts';
+import type { Limit } from './limit-table.ts';
 import { grant, refuseTicket } from './outcomes.ts';
 import { forgetIfIdle, type Parts } from './parts.ts';
 import { hasHolders, nameInUse, notFound, type Refusal, slotsNeeded, tooLarge } from './refusals.ts';
-import type { Limit } from './state.ts';
 import type { Ticket } from './tickets.ts';
 
 const NEW_LIMIT: Omit<LimitSettings, 'slots'> = {
@@ -37,10 +37,11 @@ export function setLimit(parts: Parts, name: string, id: string, patch: LimitPat
   const { ledger, queue } = parts;
   const limit = ledger.state.limits.get(name);
   if (!limit) return ensureLimit(parts, name, id, patch);
-  const settings: LimitSettings = { ...limit.settings, ...patch };
-  if (JSON.stringify(settings) === JSON.stringify(limit.settings)) return undefined;
+  const before = limit.settings;
+  const settings: LimitSettings = { ...before, ...patch };
+  if (JSON.stringify(settings) === JSON.stringify(before)) return undefined;
   ledger.record({ type: 'limit.set', at: ledger.nowMs, name, id: limit.id, settings });
-  refuseHopeless(parts, name);
+  if (isStricter(before, settings)) refuseHopeless(parts, name);
   queue.changed(name);
   return undefined;
 }
@@ -88,6 +89,15 @@ export function resetLimit(parts: Parts, name: string, grants: readonly DirectGr
   return undefined;
 }
 
+/** Whether there may be waiters that could be granted before and can no longer. */
+function isStricter(before: LimitSettings, { active, slots, slotDecayPerSecond, mode }: LimitSettings): boolean {
+  return (
+    (mode === 'draining' && before.mode !== 'draining') ||
+    (active && (slots < before.slots || !before.active)) ||
+    (slotDecayPerSecond === null && before.slotDecayPerSecond !== null)
+  );
+}
+
 /** Refuses the waiters that can no longer be granted, whether their clients are there or not. */
 function refuseHopeless(parts: Parts, name: string): void {
   for (const ticket of parts.tickets.waitingFor(name)) {
@@ -130,7 +140,7 @@ function waitOnWithout(parts: Parts, name: string, { session, request, missing, 
 }
 
 function revokeAll(parts: Parts, limit: Limit, reason: string): void {
-  for (const lease of [...limit.leases.values()]) {
+  for (const lease of [...limit.leases]) {
     parts.leases.revoke(lease, reason);
     forgetIfIdle(parts, lease.sessionId);
   }

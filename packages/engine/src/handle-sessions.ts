@@ -1,11 +1,11 @@
 /** Sessions: adopted from the journal, opened and resumed, kept alive, lost, closed. */
 import type { AcquireRequest, Claim, Command } from './commands.ts';
 import { resumeAcquire } from './handle-acquire.ts';
+import type { Lease } from './lease-table.ts';
 import { isGrantOf } from './outcomes.ts';
 import { forgetIfIdle, type Parts } from './parts.ts';
 import { leaseLost, queueFull, type Refusal, staleConnection } from './refusals.ts';
 import type { Session } from './sessions.ts';
-import type { Lease } from './state.ts';
 
 /** As the journal has it: a session that holds leases and has not connected yet. */
 export function adopt({ sessions, leases, ledger }: Parts, lease: Lease): void {

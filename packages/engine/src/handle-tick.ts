@@ -1,8 +1,8 @@
 /** Time: what has become due is handled, in the order that deadlines.ts states. */
 import { lapseOrEnd } from './handle-sessions.ts';
+import type { Lease } from './lease-table.ts';
 import { serveQueue, timeOut } from './outcomes.ts';
 import type { Parts } from './parts.ts';
-import type { Lease } from './state.ts';
 
 /** As any step begins: waiters for whom enough has come back by itself are granted. */
 export function serveGrownRoom(parts: Parts): void {

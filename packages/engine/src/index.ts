@@ -3,14 +3,15 @@ export type * from './commands.ts';
 export { Engine, HOLD_BACK_MS } from './engine.ts';
 export type { Explanation, Lack } from './explain.ts';
 export type * from './facts.ts';
+export { type Lease, leasesInOrder } from './lease-table.ts';
+export type { Limit } from './limit-table.ts';
 export type { Place } from './place.ts';
 export { notFound, queueFull, type Refusal, type RefusalCode, resumed } from './refusals.ts';
 export {
   canonical,
   emptyState,
   evolve,
-  type Lease,
-  type Limit,
+  insertLease,
   type SnapshotUnderWay,
   type State,
   slotsIn,

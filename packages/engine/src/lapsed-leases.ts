@@ -1,6 +1,6 @@
 /** The lapsed leases on one limit: their slots count as free, and a grant that needs them ends the leases. */
 import { BrokenInvariant } from './invariant.ts';
-import type { Lease } from './state.ts';
+import type { Lease } from './lease-table.ts';
 
 export class LapsedLeases {
   /** In the order in which they are to be ended. */

@@ -4,10 +4,10 @@
  */
 import type { Amounts, Fact, Holder, ReleaseHow } from './facts.ts';
 import { BrokenInvariant } from './invariant.ts';
+import type { Lease } from './lease-table.ts';
 import type { Ledger } from './ledger.ts';
 import { leaseRevoked } from './refusals.ts';
 import type { Session, Sessions } from './sessions.ts';
-import type { Lease } from './state.ts';
 import { assertWithin, room } from './usage.ts';
 import type { WaitQueue } from './wait-queue.ts';
 

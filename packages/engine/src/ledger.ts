@@ -1,8 +1,10 @@
 /** The books of one engine: its durable state, and the facts and notices of the step under way. */
 import type { Notice, Step } from './commands.ts';
 import type { EngineMs, Fact } from './facts.ts';
+import type { Lease } from './lease-table.ts';
+import type { Limit } from './limit-table.ts';
 import type { Refusal } from './refusals.ts';
-import { evolve, type Lease, type Limit, type State } from './state.ts';
+import { evolve, type State } from './state.ts';
 
 const NONE: readonly never[] = [];
 

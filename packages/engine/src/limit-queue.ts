@@ -4,8 +4,8 @@ import type { Amounts, EngineMs } from './facts.ts';
 import { Heap } from './heap.ts';
 import { BrokenInvariant } from './invariant.ts';
 import { LapsedLeases } from './lapsed-leases.ts';
+import type { Limit } from './limit-table.ts';
 import { isBefore, type Place } from './place.ts';
-import type { Limit } from './state.ts';
 import { room } from './usage.ts';
 
 /** One who waits, as far as the wait queue is concerned. Its ticket has the rest. */

@@ -7,6 +7,8 @@
  *
  * A walk may be interleaved with changes. It yields each item that is there throughout exactly once, in order.
  */
+import { BrokenInvariant } from './invariant.ts';
+
 export interface Order<K, T> {
   /** Must not change while the item is in a collection. */
   key(item: T): K;
@@ -38,6 +40,10 @@ export class Ordered<K, T extends object> {
     return this.#size;
   }
 
+  get first(): T | undefined {
+    return this.#blocks[0]?.[0];
+  }
+
   get(key: K): T | undefined {
     const at = this.#seek(key);
     const item = this.#blocks[blockOf(at)]?.[indexOf(at)];
@@ -64,7 +70,7 @@ export class Ordered<K, T extends object> {
     const at = this.#seek(this.#order.key(item));
     const block = this.#blocks[blockOf(at)];
     const index = indexOf(at);
-    if (block?.[index] !== item) throw new Error('the item is not in this collection');
+    if (block?.[index] !== item) throw new BrokenInvariant('the item is not in this collection');
     if (index === block.length - 1) block.pop();
     else block.splice(index, 1);
     this.#size -= 1;
@@ -156,7 +162,7 @@ export class Ordered<K, T extends object> {
     const block = this.#blocks[blockOf(at)] as T[];
     const next = block[indexOf(at)];
     if (next !== undefined && this.#compare(next, key) === 0) {
-      throw new Error('an item with this key is in the collection already');
+      throw new BrokenInvariant('an item with this key is in the collection already');
     }
     block.splice(indexOf(at), 0, item);
     if (block.length > BLOCK_MAX) this.#blocks.splice(blockOf(at), 1, block.slice(0, HALF), block.slice(HALF));

@@ -2,10 +2,11 @@
 import type { AcquireRequest, Warning } from './commands.ts';
 import { explain } from './explain.ts';
 import type { Amounts, EngineMs } from './facts.ts';
+import type { Lease } from './lease-table.ts';
 import { forgetIfIdle, type Parts } from './parts.ts';
 import { type Refusal, timedOut } from './refusals.ts';
 import type { Session } from './sessions.ts';
-import { type Lease, type State, slotsIn } from './state.ts';
+import { type State, slotsIn } from './state.ts';
 import type { Ticket } from './tickets.ts';
 
 /** Grants whatever can be granted, in the order of the wait queue, and refuses tries that do not fit. */

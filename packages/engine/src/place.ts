@@ -7,6 +7,19 @@ export interface Place {
   readonly number: number;
 }
 
+/** What sorts waiters: their positions, then their lease ids, since a client that comes back may claim any position. */
+export interface Position {
+  readonly place: Place;
+  readonly leaseId: string;
+}
+
+export function comparePositions(a: Position, b: Position): number {
+  if (isBefore(a.place, b.place)) return -1;
+  if (isBefore(b.place, a.place)) return 1;
+  if (a.leaseId === b.leaseId) return 0;
+  return a.leaseId < b.leaseId ? -1 : 1;
+}
+
 export function isBefore(a: Place, b: Place): boolean {
   return a.atMs < b.atMs || (a.atMs === b.atMs && a.number < b.number);
 }

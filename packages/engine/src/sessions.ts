@@ -2,7 +2,7 @@
 import { type Deadline, type Deadlines, newDeadline } from './deadlines.ts';
 import type { EngineMs, Lifeline, Origin } from './facts.ts';
 import { BrokenInvariant } from './invariant.ts';
-import type { Lease } from './state.ts';
+import type { Lease } from './lease-table.ts';
 
 export interface Session {
   readonly id: string;

@@ -2,48 +2,12 @@
  * The durable state and the one function that changes it. Whatever is not here (waiters, sessions' last heartbeats,
  * deadlines) is lost with the process; clients that come back say it again.
  */
-import type { Amounts, EngineMs, Fact, Holder, Lifeline, LimitSettings, Origin } from './facts.ts';
+import type { Amounts, EngineMs, Fact } from './facts.ts';
 import { BrokenInvariant } from './invariant.ts';
+import { type Lease, LeaseTable, leasesInOrder } from './lease-table.ts';
+import { type Limit, LimitTable } from './limit-table.ts';
 import { undecayed } from './rate.ts';
-import { changed, giveBack, hold, letGo, newUsage, setTaken, take, type Usage } from './usage.ts';
-
-export interface Limit {
-  name: string;
-  /** Chosen by the shell as the limit is created; Prefect's API names limits by it. */
-  readonly id: string;
-  readonly createdAtMs: EngineMs;
-  updatedAtMs: EngineMs;
-  settings: LimitSettings;
-  /** What is taken of it, of the kind that the settings say. */
-  usage: Usage;
-  /** Leases that hold slots here, in the order of their grants. Invariant: `usage.held` is the sum of what they hold. */
-  readonly leases: Map<string, Lease>;
-  /** `State.snapshots` as it came to be, or as a snapshot last wrote it. */
-  snapshot: number;
-}
-
-export interface Lease {
-  readonly id: string;
-  /** The fencing token: the position of the grant. */
-  readonly token: number;
-  readonly sessionId: string;
-  readonly lifeline: Lifeline;
-  ttlMs: number | null;
-  /** Whether it was ever renewed: then its holder has received it. */
-  renewed: boolean;
-  readonly grantedAtMs: EngineMs;
-  readonly holder: Holder;
-  /** What it holds. Empty in a lease that holds nothing: all its names were unknown and allowed, or rates. */
-  amounts: Amounts;
-  /**
-   * What it took of rates and does not hold: it is spent, whatever becomes of the lease. Forgotten when the limit is
-   * deleted or decays otherwise from then on.
-   */
-  spent: Amounts;
-  readonly origin: Origin;
-  /** `State.snapshots` as it came to be, or as a snapshot last wrote it. */
-  snapshot: number;
-}
+import { changed, giveBack, hold, letGo, newUsage, setTaken, take } from './usage.ts';
 
 /**
  * A snapshot that is written while the state goes on changing. It needs each limit and lease as it was when the snapshot
@@ -59,15 +23,22 @@ export interface State {
   position: number;
   /** The time of the last fact. */
   atMs: EngineMs;
-  readonly limits: Map<string, Limit>;
-  readonly leases: Map<string, Lease>;
+  readonly limits: LimitTable;
+  readonly leases: LeaseTable;
   /** How many snapshots were begun in this process. */
   snapshots: number;
   snapshotUnderWay: SnapshotUnderWay | null;
 }
 
 export function emptyState(): State {
-  return { position: 0, atMs: 0, limits: new Map(), leases: new Map(), snapshots: 0, snapshotUnderWay: null };
+  return {
+    position: 0,
+    atMs: 0,
+    limits: new LimitTable(),
+    leases: new LeaseTable(),
+    snapshots: 0,
+    snapshotUnderWay: null,
+  };
 }
 
 /** Applies one fact. Facts come from `step` or from a journal, so one that does not fit is a bug or a damaged journal: it throws. */
@@ -83,16 +54,17 @@ export function evolve(state: State, fact: Fact): void {
         limit.usage = changed(limit.usage, fact.settings.slotDecayPerSecond, fact.at);
         limit.settings = fact.settings;
         limit.updatedAtMs = fact.at;
-        if (fact.settings.slotDecayPerSecond !== before) forgetSpent(state, fact.name);
+        if (fact.settings.slotDecayPerSecond !== before) forgetSpent(state, limit);
       } else {
-        state.limits.set(fact.name, {
+        state.limits.add({
           name: fact.name,
           id: fact.id,
           createdAtMs: fact.at,
           updatedAtMs: fact.at,
           settings: fact.settings,
           usage: newUsage(fact.settings.slotDecayPerSecond, fact.at),
-          leases: new Map(),
+          leases: leasesInOrder(),
+          spenders: null,
           snapshot: state.snapshots,
         });
       }
@@ -102,8 +74,8 @@ export function evolve(state: State, fact: Fact): void {
       const limit = changing(state, fact.name, fact);
       if (limit.leases.size > 0)
         throw new Error(`limit '${fact.name}' is deleted with ${limit.leases.size} leases on it`);
-      state.limits.delete(fact.name);
-      forgetSpent(state, fact.name);
+      forgetSpent(state, limit);
+      state.limits.remove(limit);
       return;
     }
     case 'limit.renamed': {
@@ -138,13 +110,8 @@ export function evolve(state: State, fact: Fact): void {
         origin: fact.origin,
         snapshot: state.snapshots,
       };
-      state.leases.set(lease.id, lease);
       for (const [name, slots] of fact.amounts) take(changing(state, name, fact).usage, slots, fact.at);
-      for (const [name, slots] of lease.amounts) {
-        const limit = changing(state, name, fact);
-        hold(limit.usage, slots);
-        limit.leases.set(lease.id, lease);
-      }
+      insertLease(state, lease);
       return;
     }
     case 'lease.renewed': {
@@ -161,9 +128,29 @@ export function evolve(state: State, fact: Fact): void {
       const how = fact.type === 'lease.released' ? fact.how : 'returned';
       endSlots(state, lease, names, how !== 'untracked', fact);
       if (how === 'undone') refund(state, lease, fact);
-      if (lease.amounts.length === 0) state.leases.delete(lease.id);
+      if (lease.amounts.length === 0) endLease(state, lease);
       return;
     }
+  }
+}
+
+/** Adds a lease, and to its limits what is derived from it. Throws if it is there already, or a limit of it is not. */
+export function insertLease({ limits, leases }: State, lease: Lease): void {
+  const limitOf = (name: string): Limit => {
+    const limit = limits.get(name);
+    if (!limit) throw new Error(`lease ${lease.id} names limit '${name}', which does not exist`);
+    return limit;
+  };
+  leases.add(lease);
+  for (const [name, slots] of lease.amounts) {
+    const limit = limitOf(name);
+    hold(limit.usage, slots);
+    limit.leases.add(lease);
+  }
+  for (const [name] of lease.spent) {
+    const limit = limitOf(name);
+    limit.spenders ??= leasesInOrder();
+    limit.spenders.add(lease);
   }
 }
 
@@ -176,7 +163,7 @@ function endSlots(state: State, lease: Lease, names: readonly string[] | null, f
     const limit = changing(state, name, fact);
     letGo(limit.usage, slots);
     if (frees) giveBack(limit.usage, slots, fact.at);
-    limit.leases.delete(lease.id);
+    limit.leases.remove(lease);
     if (limit.leases.size === 0 && limit.usage.held !== 0)
       throw new BrokenInvariant(`limit '${name}' counts ${limit.usage.held} slots as held, and no lease holds any`);
   }
@@ -192,28 +179,35 @@ function refund(state: State, lease: Lease, fact: Fact): void {
   }
 }
 
-function forgetSpent(state: State, name: string): void {
-  for (const lease of state.leases.values()) {
-    if (slotsIn(lease.spent, name) === undefined) continue;
+/** Of a lease that holds nothing any more. */
+function endLease({ limits, leases }: State, lease: Lease): void {
+  for (const [name] of lease.spent) limits.get(name)?.spenders?.remove(lease);
+  leases.remove(lease);
+}
+
+function forgetSpent(state: State, limit: Limit): void {
+  for (const lease of limit.spenders ?? NOBODY) {
     announceLease(state, lease);
-    lease.spent = lease.spent.filter(([other]) => other !== name);
+    lease.spent = lease.spent.filter(([name]) => name !== limit.name);
   }
+  limit.spenders = null;
 }
 
 function rename(state: State, limit: Limit, to: string): void {
   const renamed = (amounts: Amounts): Amounts =>
     amounts.map(([name, slots]) => [name === limit.name ? to : name, slots]);
-  for (const lease of state.leases.values()) {
-    if (slotsIn(lease.spent, limit.name) === undefined && slotsIn(lease.amounts, limit.name) === undefined) continue;
+  for (const lease of limit.leases) {
     announceLease(state, lease);
-    lease.spent = renamed(lease.spent);
     lease.amounts = renamed(lease.amounts);
   }
-  state.limits.delete(limit.name);
-  state.limits.set(to, limit);
-  limit.name = to;
+  for (const lease of limit.spenders ?? NOBODY) {
+    announceLease(state, lease);
+    lease.spent = renamed(lease.spent);
+  }
+  state.limits.rename(limit, to);
 }
 
+const NOBODY: readonly Lease[] = [];
 const NOTHING: Amounts = [];
 
 export function slotsIn(amounts: Amounts, name: string): number | undefined {
@@ -249,39 +243,35 @@ function announceLease({ snapshotUnderWay, snapshots }: State, lease: Lease): vo
  * compared by it.
  */
 export function canonical(state: State): string {
-  const limits = [...state.limits.values()]
-    .sort((a, b) => (a.name < b.name ? -1 : 1))
-    .map(({ name, id, createdAtMs, updatedAtMs, usage, settings: s }) => [
-      name,
+  const limits = [...state.limits.values()].map(({ name, id, createdAtMs, updatedAtMs, usage, settings: s }) => [
+    name,
+    id,
+    createdAtMs,
+    updatedAtMs,
+    usage.taken,
+    usage.kind === 'rate' ? usage.atMs : null,
+    s.slots,
+    s.slotDecayPerSecond,
+    s.active,
+    s.mode,
+    s.overtakes,
+    s.maxWaiters,
+    s.description,
+  ]);
+  const leases = [...state.leases.values()].map(
+    ({ id, token, sessionId: session, lifeline, ttlMs, renewed, grantedAtMs, holder: h, amounts, spent, origin }) => [
       id,
-      createdAtMs,
-      updatedAtMs,
-      usage.taken,
-      usage.kind === 'rate' ? usage.atMs : null,
-      s.slots,
-      s.slotDecayPerSecond,
-      s.active,
-      s.mode,
-      s.overtakes,
-      s.maxWaiters,
-      s.description,
-    ]);
-  const leases = [...state.leases.values()]
-    .sort((a, b) => a.token - b.token)
-    .map(
-      ({ id, token, sessionId: session, lifeline, ttlMs, renewed, grantedAtMs, holder: h, amounts, spent, origin }) => [
-        id,
-        token,
-        session,
-        lifeline,
-        ttlMs,
-        renewed,
-        grantedAtMs,
-        [h.type, h.id, h.label, h.host, h.pid],
-        amounts,
-        spent,
-        origin,
-      ],
-    );
+      token,
+      session,
+      lifeline,
+      ttlMs,
+      renewed,
+      grantedAtMs,
+      [h.type, h.id, h.label, h.host, h.pid],
+      amounts,
+      spent,
+      origin,
+    ],
+  );
   return JSON.stringify([state.position, state.atMs, limits, leases]);
 }

@@ -4,7 +4,8 @@ import { type Deadline, type Deadlines, newDeadline } from './deadlines.ts';
 import type { Amounts, EngineMs } from './facts.ts';
 import { BrokenInvariant } from './invariant.ts';
 import { newWaiter, type Waiter } from './limit-queue.ts';
-import { isBefore, type Place } from './place.ts';
+import { type Order, Ordered } from './ordered.ts';
+import { comparePositions, type Place, type Position } from './place.ts';
 import type { Session } from './sessions.ts';
 import type { WaitQueue } from './wait-queue.ts';
 
@@ -34,12 +35,17 @@ export interface NewTicket {
 
 const NONE: ReadonlySet<Ticket> = new Set();
 
+type TicketsInOrder = Ordered<Position, Ticket>;
+
+const BY_POSITION: Order<Position, Ticket> = { key: ({ waiter }) => waiter, compare: comparePositions };
+
 export class Tickets {
   readonly #queue: WaitQueue;
   readonly #deadlines: Deadlines;
   readonly #byLease = new Map<string, Ticket>();
   readonly #bySession = new Map<string, Set<Ticket>>();
-  readonly #byLimit = new Map<string, Set<Ticket>>();
+  readonly #inOrder = new Ordered(BY_POSITION);
+  readonly #byLimit = new Map<string, TicketsInOrder>();
 
   constructor(queue: WaitQueue, deadlines: Deadlines) {
     this.#queue = queue;
@@ -70,10 +76,10 @@ export class Tickets {
     return this.#byLimit.get(name)?.size ?? 0;
   }
 
-  /** Those that wait for a limit, in the order of the wait queue; with null all. */
-  waitingFor(name: string | null): Ticket[] {
-    const tickets = name === null ? this.#byLease.values() : (this.#byLimit.get(name) ?? NONE);
-    return [...tickets].sort((a, b) => (isBefore(a.waiter.place, b.waiter.place) ? -1 : 1));
+  /** Those that wait for a limit, with null all, in the order of the wait queue. Those that leave meanwhile are passed over. */
+  waitingFor(name: string | null, after: Position | null = null): Iterable<Ticket> {
+    const tickets = name === null ? this.#inOrder : this.#byLimit.get(name);
+    return (after ? tickets?.after(after) : tickets) ?? NONE;
   }
 
   /** A ticket whose session is connected joins the wait queue, which is to be served afterwards; another keeps its position. */
@@ -89,7 +95,8 @@ export class Tickets {
     };
     this.#byLease.set(leaseId, ticket);
     put(this.#bySession, session.id, ticket);
-    for (const [name] of amounts) put(this.#byLimit, name, ticket);
+    this.#inOrder.add(ticket);
+    for (const [name] of amounts) this.#addTo(name, ticket);
     if (ticket.timeout && timeoutAtMs !== null) this.#deadlines.set(ticket.timeout, timeoutAtMs);
     if (session.connected && request.timeoutMs === 0) this.#queue.try(ticket.waiter);
     else if (session.connected) this.#queue.join(ticket.waiter);
@@ -102,8 +109,25 @@ export class Tickets {
     this.#queue.leave(waiter);
     this.#byLease.delete(waiter.leaseId);
     drop(this.#bySession, session.id, ticket);
-    for (const [name] of waiter.amounts) drop(this.#byLimit, name, ticket);
+    this.#inOrder.remove(ticket);
+    for (const [name] of waiter.amounts) this.#removeFrom(name, ticket);
     if (timeout) this.#deadlines.cancel(timeout);
+  }
+
+  #addTo(name: string, ticket: Ticket): void {
+    let tickets = this.#byLimit.get(name);
+    if (!tickets) {
+      tickets = new Ordered(BY_POSITION);
+      this.#byLimit.set(name, tickets);
+    }
+    tickets.add(ticket);
+  }
+
+  #removeFrom(name: string, ticket: Ticket): void {
+    const tickets = this.#byLimit.get(name);
+    if (!tickets) throw new BrokenInvariant(`ticket ${ticket.waiter.leaseId} is not where '${name}' has it`);
+    tickets.remove(ticket);
+    if (tickets.size === 0) this.#byLimit.delete(name);
   }
 }
 

@@ -1,7 +1,8 @@
 /** What people and programs see of limits, holders and waiters. All times are milliseconds since 1970. */
 import type { Amounts, EngineMs, Holder, LimitMode } from './facts.ts';
+import type { Limit } from './limit-table.ts';
 import type { Parts } from './parts.ts';
-import type { Place } from './place.ts';
+import type { Place, Position } from './place.ts';
 import { freeSlots, takenSlots } from './usage.ts';
 
 export interface LimitView {
@@ -51,26 +52,52 @@ export interface WaiterView {
   readonly blockedOn: string | null;
 }
 
-export function limitView({ ledger, queue, tickets }: Parts, name: string, nowMs: EngineMs): LimitView | undefined {
-  const limit = ledger.state.limits.get(name);
-  if (!limit) return undefined;
+export function limitView(parts: Parts, name: string, nowMs: EngineMs): LimitView | undefined {
+  const limit = parts.ledger.state.limits.get(name);
+  return limit && viewOf(parts, limit, nowMs);
+}
+
+function viewOf({ queue, tickets }: Parts, limit: Limit, nowMs: EngineMs): LimitView {
+  const { name } = limit;
   const taken = takenSlots(limit, 0, nowMs);
   const free = freeSlots(limit, queue.limit(name).lapsed.slots, nowMs);
   return { name, ...limit.settings, taken, free, holders: limit.leases.size, waiters: tickets.countFor(name) };
 }
 
-export function* holderViews({ ledger, sessions }: Parts, name: string | null): Iterable<HolderView> {
-  const leases = name === null ? ledger.state.leases : ledger.state.limits.get(name)?.leases;
-  for (const lease of leases?.values() ?? []) {
-    const { id: leaseId, token, holder, grantedAtMs: sinceMs } = lease;
-    const session = sessions.get(lease.sessionId);
-    const expiresAtMs = session ? sessions.deadlineOf(session) : null;
-    yield { leaseId, token, limits: slotsOf(lease.amounts), holder, sinceMs, expiresAtMs };
-  }
+/** `after`: the name after which the page begins. */
+export function limitViews(
+  parts: Parts,
+  prefix: string,
+  after: string | null,
+  max: number,
+  nowMs: EngineMs,
+): LimitView[] {
+  return page(parts.ledger.state.limits.named(prefix, after), max, (limit) => viewOf(parts, limit, nowMs));
 }
 
-export function waiterViews({ tickets }: Parts, name: string | null): WaiterView[] {
-  return tickets.waitingFor(name).map(({ session, request, joinedAtMs, waiter }) => ({
+/** `after`: the token after which the page begins; 0: at the first. */
+export function holderViews(
+  { ledger, sessions }: Parts,
+  name: string | null,
+  after: number,
+  max: number,
+): HolderView[] {
+  const leases = name === null ? ledger.state.leases : ledger.state.limits.get(name)?.leases;
+  return page(leases?.after(after) ?? [], max, ({ id: leaseId, token, amounts, holder, grantedAtMs, sessionId }) => {
+    const session = sessions.get(sessionId);
+    const expiresAtMs = session ? sessions.deadlineOf(session) : null;
+    return { leaseId, token, limits: slotsOf(amounts), holder, sinceMs: grantedAtMs, expiresAtMs };
+  });
+}
+
+/** `after`: the waiter after which the page begins, whether or not it is still there. */
+export function waiterViews(
+  { tickets }: Parts,
+  name: string | null,
+  after: Position | null,
+  max: number,
+): WaiterView[] {
+  return page(tickets.waitingFor(name, after), max, ({ session, request, joinedAtMs, waiter }) => ({
     ticket: waiter.leaseId,
     limits: slotsOf(waiter.amounts),
     holder: request.holder,
@@ -80,6 +107,15 @@ export function waiterViews({ tickets }: Parts, name: string | null): WaiterView
     connected: session.connected,
     blockedOn: waiter.lane?.parkedOn?.limit.name ?? null,
   }));
+}
+
+function page<T, V>(items: Iterable<T>, max: number, view: (item: T) => V): V[] {
+  const views: V[] = [];
+  for (const item of items) {
+    if (views.length >= max) break;
+    views.push(view(item));
+  }
+  return views;
 }
 
 function slotsOf(amounts: Amounts): SlotsOf[] {

@@ -16,8 +16,8 @@ import { type Deadline, type Deadlines, newDeadline } from './deadlines.ts';
 import type { Amounts, EngineMs } from './facts.ts';
 import { Heap } from './heap.ts';
 import { Lane, LimitQueue, lanesBefore, type Waiter } from './limit-queue.ts';
+import type { Limit } from './limit-table.ts';
 import { isBefore, type Place } from './place.ts';
-import type { Limit } from './state.ts';
 import { roomAtMs } from './usage.ts';
 
 /** A waiter that has left the queue, and whether there is room for it. Only a try that is to be refused does not fit. */

@@ -60,7 +60,7 @@ export function room(engine: Engine, name: string): number {
   const { held } = usage;
   const now = takenNow(usage, engine.nowMs);
   let lapsed = 0;
-  for (const { id, token, amounts } of leases.values()) {
+  for (const { id, token, amounts } of leases) {
     if (!engine.isValid(id, token)) lapsed += slotsIn(amounts, name) ?? 0;
   }
   return settings.slots - without(now, lapsed, held - lapsed);

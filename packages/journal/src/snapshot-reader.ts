@@ -1,5 +1,5 @@
 /** Makes the state again from the parts of a snapshot. */
-import { emptyState, type Lease, type Limit, type State } from '@slotkeeper/engine';
+import { emptyState, insertLease, type Lease, type Limit, type State } from '@slotkeeper/engine';
 import { list, Malformed, parse } from './fields.ts';
 import { LEASE, LIMIT, readLease, readLimit, readState, STATE } from './snapshot-rows.ts';
 
@@ -36,20 +36,17 @@ export class SnapshotReader {
   }
 }
 
-/** What is derived (what leases hold of a limit) is built again from the leases. */
 export function addLimit(state: State, limit: Limit): void {
   if (state.limits.has(limit.name)) throw new Malformed(`it has limit '${limit.name}' twice`);
-  state.limits.set(limit.name, limit);
+  state.limits.add(limit);
 }
 
+/** With it what is derived: what leases hold of a limit, its `leases` and its `spenders`. */
 export function addLease(state: State, lease: Lease): void {
-  if (state.leases.has(lease.id)) throw new Malformed(`it has lease ${lease.id} twice`);
   if (lease.token > state.position) throw new Malformed(`its lease ${lease.id} was granted later, at ${lease.token}`);
-  state.leases.set(lease.id, lease);
-  for (const [name, slots] of lease.amounts) {
-    const limit = state.limits.get(name);
-    if (!limit) throw new Malformed(`its lease ${lease.id} holds slots of '${name}', which does not exist`);
-    limit.usage.held += slots;
-    limit.leases.set(lease.id, lease);
+  try {
+    insertLease(state, lease);
+  } catch (error) {
+    throw new Malformed((error as Error).message);
   }
 }

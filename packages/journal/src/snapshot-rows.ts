@@ -2,7 +2,7 @@
  * Snapshots as rows. A part of one is a JSON array of rows; the first row of the first part is that of the whole state.
  * Limits and leases follow in any order, since what changes while the snapshot is written is written before its turn.
  */
-import { type Lease, type Limit, newUsage } from '@slotkeeper/engine';
+import { type Lease, type Limit, leasesInOrder, newUsage } from '@slotkeeper/engine';
 import {
   decodeAmounts,
   decodeHolder,
@@ -74,7 +74,8 @@ export function readLimit(fields: Row): Limit {
     updatedAtMs: ms(updatedAtMs),
     settings,
     usage: newUsage(settings.slotDecayPerSecond, atMs, 0, slotsTaken(taken)),
-    leases: new Map(),
+    leases: leasesInOrder(),
+    spenders: null,
     snapshot: 0,
   };
 }

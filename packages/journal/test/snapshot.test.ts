@@ -1,4 +1,4 @@
-import { canonical, emptyState, evolve, type Fact, newUsage, type State } from '@slotkeeper/engine';
+import { canonical, emptyState, evolve, type Fact, type Lease, newUsage, type State } from '@slotkeeper/engine';
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { Malformed } from '../src/fields.ts';
@@ -24,10 +24,13 @@ test('a snapshot is read as the state that it was written from', () => {
       const state = stateOf(facts);
       const again = restored(new SnapshotWriter(state).parts(partChars));
       expect(canonical(again)).toBe(canonical(state));
-      expect([...again.leases.keys()]).toEqual([...state.leases.keys()]);
-      for (const [name, limit] of state.limits) {
-        expect(again.limits.get(name)?.usage).toEqual(limit.usage);
-        expect([...(again.limits.get(name)?.leases.keys() ?? [])]).toEqual([...limit.leases.keys()]);
+      const idsOf = (leases: Iterable<Lease> | null): string[] => [...(leases ?? [])].map(({ id }) => id);
+      expect(idsOf(again.leases.values())).toEqual(idsOf(state.leases.values()));
+      for (const { name, usage, leases, spenders } of state.limits.values()) {
+        const limit = again.limits.get(name)!;
+        expect(limit.usage).toEqual(usage);
+        expect(idsOf(limit.leases)).toEqual(idsOf(leases));
+        expect(idsOf(limit.spenders)).toEqual(idsOf(spenders));
       }
     }),
   );

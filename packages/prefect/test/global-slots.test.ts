@@ -369,7 +369,7 @@ describe('an increment with a lease', () => {
     await server.limit('x', 1);
     const connection = server.connect();
     await connection.increment(randomUUID(), 'x');
-    const [lease = ''] = server.replica.engine.state.leases.keys();
+    const [{ id: lease } = { id: '' }] = server.replica.engine.state.leases.values();
     expect([(await renew(connection, lease)).status, (await release(connection, lease)).status]).toEqual([410, 204]);
     expect(await server.activeSlots('tag:x')).toBe(1);
   });

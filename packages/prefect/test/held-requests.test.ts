@@ -289,12 +289,12 @@ describe('a grant', () => {
     const [a = ''] = ids(1);
     const ended = server.connect();
     await ended.increment(a, 't');
-    const [first] = server.replica.engine.state.leases.keys();
+    const [first] = server.replica.engine.state.leases.values();
     await gone(server, () => ended.end());
     await server.connect().decrement(a, 't');
     await server.connect().increment(a, 't');
-    const [second, ...more] = server.replica.engine.state.leases.keys();
-    expect(second).not.toBe(first);
+    const [second, ...more] = server.replica.engine.state.leases.values();
+    expect(second!.id).not.toBe(first!.id);
     expect(more).toEqual([]);
   });
 

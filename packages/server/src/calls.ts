@@ -1,14 +1,6 @@
 /** Answers the calls of a session: limits, holders, waiters, check. Each is told once what it saw is durable. */
 import { randomUUID } from 'node:crypto';
-import {
-  type Command,
-  type HolderView,
-  type LimitView,
-  notFound,
-  queueFull,
-  type Refusal,
-  type WaiterView,
-} from '@slotkeeper/engine';
+import { type Command, type LimitView, notFound, queueFull, type Refusal, type WaiterView } from '@slotkeeper/engine';
 import {
   type ClientMessage,
   checkCall,
@@ -135,11 +127,7 @@ const handlers: { readonly [M in Method]: Handler<M> } = {
   },
 
   'limits.list': (replica, { prefix, after }, done) => {
-    const names = [...replica.engine.state.limits.keys()].filter(
-      (name) => name.startsWith(prefix) && name > (after ?? ''),
-    );
-    const shown = names.sort().slice(0, PAGE_ITEMS + 1);
-    const views = shown.map((name) => replica.engine.limitView(name, replica.nowMs) as LimitView);
+    const views = replica.engine.limits(prefix, after, PAGE_ITEMS + 1, replica.nowMs);
     confirmPage(replica, views, (view) => view.name, done);
   },
 
@@ -162,23 +150,14 @@ const handlers: { readonly [M in Method]: Handler<M> } = {
 
   holders: (replica, { limit, after }, done) => {
     if (isMissing(replica, limit, done)) return;
-    const from = Number(after ?? 0);
-    const views: HolderView[] = [];
-    for (const view of replica.engine.holders(limit)) {
-      if (view.token > from) views.push(view);
-      if (views.length > PAGE_ITEMS) break;
-    }
+    const views = replica.engine.holders(limit, Number(after ?? 0), PAGE_ITEMS + 1);
     confirmPage(replica, views, (view) => String(view.token), done);
   },
 
   waiters: (replica, { limit, after }, done) => {
     if (isMissing(replica, limit, done)) return;
-    const [atMs = Number.NEGATIVE_INFINITY, number = 0] = after?.split(' ').map(Number) ?? [];
-    const views = replica.engine
-      .waiters(limit)
-      .filter(({ place }) => place.atMs > atMs || (place.atMs === atMs && place.number > number))
-      .slice(0, PAGE_ITEMS + 1);
-    confirmPage(replica, views, ({ place }: WaiterView) => `${place.atMs} ${place.number}`, done);
+    const views = replica.engine.waiters(limit, after === null ? null : readPosition(after), PAGE_ITEMS + 1);
+    confirmPage(replica, views, writePosition, done);
   },
 
   check: (replica, { lease, token }, done) => {
@@ -206,6 +185,16 @@ function isMissing(replica: Replica, name: string | null, done: Settled): boolea
 
 function refuse(replica: Replica, refusal: Refusal, done: Settled): void {
   replica.confirm((outcome) => done(refusedIfDurable(outcome, refusal)));
+}
+
+/** The cursor of a list of waiters. */
+function writePosition({ place, ticket }: WaiterView): string {
+  return `${place.atMs} ${place.number} ${ticket}`;
+}
+
+function readPosition(cursor: string): { place: WaiterView['place']; leaseId: string } {
+  const [atMs, number, ...leaseId] = cursor.split(' ');
+  return { place: { atMs: Number(atMs), number: Number(number) }, leaseId: leaseId.join(' ') };
 }
 
 function hasFailed(outcome: Outcome): boolean {

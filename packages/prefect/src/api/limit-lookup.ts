@@ -1,9 +1,14 @@
 /** Finding limits. */
 import type { Limit, State } from '@slotkeeper/engine';
 
-export function limitById(state: State, id: string): Limit | undefined {
-  for (const limit of state.limits.values()) if (limit.id === id) return limit;
-  return undefined;
+/** A page of the limits whose names begin with `prefix`, in the order of their names. */
+export function limitPage({ limits }: State, prefix: string, offset: number, max: number): Limit[] {
+  const page: Limit[] = [];
+  for (const limit of limits.namedAt(prefix, offset)) {
+    if (page.length >= max) break;
+    page.push(limit);
+  }
+  return page;
 }
 
 /** Those that there are, in the order of the names. */

@@ -2,7 +2,7 @@
 import { randomUUID } from 'node:crypto';
 import type { Command, Limit, LimitPatch } from '@slotkeeper/engine';
 import { nameTaken, sendJson, sendNothing, unknownLimit } from '../api/answers.ts';
-import { byName, limitById } from '../api/limit-lookup.ts';
+import { limitPage } from '../api/limit-lookup.ts';
 import { readPage } from '../api/pages.ts';
 import type { Call, Route } from '../api/routes.ts';
 import { orInvalid } from '../input/bodies.ts';
@@ -38,7 +38,7 @@ function onOneLimit(v2: V2, path: string, idOrName: (call: Call) => string): Rou
     const text = idOrName(call);
     const { state } = v2.answers;
     const id = uuid(text, []);
-    const byId = id instanceof Faults ? undefined : limitById(state, id);
+    const byId = id instanceof Faults ? undefined : state.limits.withId(id);
     return byId ?? state.limits.get(orInvalid(readName(text, ['path', 'id_or_name']), call.body));
   };
   return [
@@ -69,7 +69,7 @@ async function read({ answers }: V2, { reply }: Call, limit: Limit | undefined) 
 
 async function filter({ answers }: V2, { body, reply }: Call) {
   const { limit, offset } = orInvalid(readPage(body), body);
-  const limits = byName(answers.state.limits.values()).slice(offset, offset + limit);
+  const limits = limitPage(answers.state, '', offset, limit);
   return sendJson(reply, 200, await answers.once(limits.map((limit) => globalLimit(answers.host, limit))));
 }
 

@@ -79,9 +79,10 @@ export class HeldIncrements {
   arrivedOn(limit: Limit, slots: number): void {
     this.#earlier.begin();
     const { nowMs } = this.#options.host;
-    for (const [leaseId, held] of this.#bareWritten) {
+    for (const held of this.#bareWritten.values()) {
       if (untrackedSlots(limit, nowMs) >= slots) return;
-      if (held.stage.is === 'written' && limit.leases.has(leaseId)) this.#settle(held, held.stage.taken);
+      const { stage } = held;
+      if (stage.is === 'written' && limit.leases.get(stage.taken.token)) this.#settle(held, stage.taken);
     }
   }
 

@@ -27,5 +27,5 @@ export function whatToRelease(limits: readonly Limit[], taskRunId: string): Rele
 
 /** In the order of their grants. Only those over REST: a client of the session protocol gives back its own, and would not be told. */
 function ofTaskRun(limit: Limit, taskRunId: string): Lease[] {
-  return [...limit.leases.values()].filter((lease) => lease.lifeline === 'renewal' && taskRunOf(lease) === taskRunId);
+  return [...limit.leases].filter((lease) => lease.lifeline === 'renewal' && taskRunOf(lease) === taskRunId);
 }

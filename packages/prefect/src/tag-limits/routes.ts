@@ -21,7 +21,16 @@ import { readTag } from '../input/names.ts';
 import { uuid } from '../input/uuid.ts';
 import { readCreate, readReset, readSlots } from './bodies.ts';
 import { whatToRelease } from './decrement.ts';
-import { limitName, limitsOn, type TagLimit, tagLimit, tagLimitById, tagLimits, tagOf, takenTag } from './tag-limit.ts';
+import {
+  limitName,
+  limitsOn,
+  type TagLimit,
+  tagLimit,
+  tagLimitById,
+  tagLimitPage,
+  tagOf,
+  takenTag,
+} from './tag-limit.ts';
 
 const PATH = '/concurrency_limits';
 const ID = ':id(^[0-9a-fA-F]{8}-?[0-9a-fA-F]{4}-?[0-9a-fA-F]{4}-?[0-9a-fA-F]{4}-?[0-9a-fA-F]{12}$)';
@@ -70,7 +79,7 @@ async function read({ answers }: V1, { reply }: Call, limit: Limit | undefined) 
 
 async function filter({ answers }: V1, { body, reply }: Call) {
   const { limit, offset } = orInvalid(readPage(body), body);
-  const limits = tagLimits(answers.state).slice(offset, offset + limit);
+  const limits = tagLimitPage(answers.state, offset, limit);
   return sendJson(reply, 200, await answers.once(limits.map((limit) => tagLimit(answers.host, limit))));
 }
 

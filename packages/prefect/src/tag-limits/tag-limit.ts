@@ -1,6 +1,6 @@
 /** Tag limits as Prefect's v1 sees them: the limit named `tag:T` is the limit on the tag T. */
 import type { Limit, State } from '@slotkeeper/engine';
-import { byName, limitById, limitsNamed } from '../api/limit-lookup.ts';
+import { limitPage, limitsNamed } from '../api/limit-lookup.ts';
 import { instant } from '../api/timestamps.ts';
 import type { Host } from '../host.ts';
 import type { ListedLimit } from '../increments/listing.ts';
@@ -46,12 +46,12 @@ export function takenTag({ id, name, slots }: ListedLimit): TakenTag {
 }
 
 export function tagLimitById(state: State, id: string): Limit | undefined {
-  const limit = limitById(state, id);
+  const limit = state.limits.withId(id);
   return limit && isTagLimit(limit) ? limit : undefined;
 }
 
-export function tagLimits(state: State): Limit[] {
-  return byName([...state.limits.values()].filter(isTagLimit));
+export function tagLimitPage(state: State, offset: number, max: number): Limit[] {
+  return limitPage(state, PREFIX, offset, max);
 }
 
 /** The limits on these tags that there are, in the order of the tags. */

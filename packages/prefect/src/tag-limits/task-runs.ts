@@ -4,7 +4,7 @@ import type { Host } from '../host.ts';
 
 /** One entry a lease, in the order of their grants. */
 export function taskRunsOn({ engine }: Host, limit: Limit): string[] {
-  return [...limit.leases.values()]
+  return [...limit.leases]
     .filter(({ id, token }) => engine.isValid(id, token))
     .map(taskRunOf)
     .filter((id) => id !== null);

@@ -137,7 +137,10 @@ export class Replica {
   }
 
   /** The engine, for reading. Reveal what is read only through `confirm`. Throws unless `ready`. */
-  get engine(): Pick<Engine, 'state' | 'nowMs' | 'limitView' | 'activeSlots' | 'holders' | 'waiters' | 'isValid'> {
+  get engine(): Pick<
+    Engine,
+    'state' | 'nowMs' | 'limitView' | 'activeSlots' | 'limits' | 'holders' | 'waiters' | 'isValid'
+  > {
     return this.#running().engine;
   }
 

@@ -1,0 +1,76 @@
+/** Leases as the state has them, by id and in the order of their grants. */
+import type { Amounts, EngineMs, Holder, Lifeline, Origin } from './facts.ts';
+import { BrokenInvariant } from './invariant.ts';
+import { type Order, Ordered } from './ordered.ts';
+
+export interface Lease {
+  readonly id: string;
+  /** The fencing token: the position of the grant. */
+  readonly token: number;
+  readonly sessionId: string;
+  readonly lifeline: Lifeline;
+  ttlMs: number | null;
+  /** Whether it was ever renewed: then its holder has received it. */
+  renewed: boolean;
+  readonly grantedAtMs: EngineMs;
+  readonly holder: Holder;
+  /** What it holds. Empty in a lease that holds nothing: all its names were unknown and allowed, or rates. */
+  amounts: Amounts;
+  /**
+   * What it took of rates and does not hold: it is spent, whatever becomes of the lease. Forgotten when the limit is
+   * deleted or decays otherwise from then on.
+   */
+  spent: Amounts;
+  readonly origin: Origin;
+  /** `State.snapshots` as it came to be, or as a snapshot last wrote it. */
+  snapshot: number;
+}
+
+/** Leases in the order of their grants. */
+export type LeasesInOrder = Ordered<number, Lease>;
+
+const BY_TOKEN: Order<number, Lease> = { key: ({ token }) => token, compare: (a, b) => a - b };
+
+export function leasesInOrder(): LeasesInOrder {
+  return new Ordered(BY_TOKEN);
+}
+
+export class LeaseTable {
+  readonly #byId = new Map<string, Lease>();
+  /** The same leases. */
+  readonly #inOrder = leasesInOrder();
+
+  get size(): number {
+    return this.#byId.size;
+  }
+
+  has(id: string): boolean {
+    return this.#byId.has(id);
+  }
+
+  get(id: string): Lease | undefined {
+    return this.#byId.get(id);
+  }
+
+  /** In the order of their grants. */
+  values(): IterableIterator<Lease> {
+    return this.#inOrder[Symbol.iterator]();
+  }
+
+  /** Those granted after this token, in the order of their grants. */
+  after(token: number): IterableIterator<Lease> {
+    return this.#inOrder.after(token);
+  }
+
+  /** Throws if its id or its token is there already. */
+  add(lease: Lease): void {
+    if (this.#byId.has(lease.id)) throw new BrokenInvariant(`there is a lease ${lease.id} already`);
+    this.#inOrder.add(lease);
+    this.#byId.set(lease.id, lease);
+  }
+
+  remove(lease: Lease): void {
+    this.#inOrder.remove(lease);
+    this.#byId.delete(lease.id);
+  }
+}

@@ -1,0 +1,105 @@
+/** Limits as the state has them, by name, by id, and in the order of their names. */
+import type { EngineMs, LimitSettings } from './facts.ts';
+import { BrokenInvariant } from './invariant.ts';
+import type { LeasesInOrder } from './lease-table.ts';
+import { type Order, Ordered } from './ordered.ts';
+import type { Usage } from './usage.ts';
+
+export interface Limit {
+  readonly name: string;
+  /** Chosen by the shell as the limit is created; Prefect's API names limits by it. */
+  readonly id: string;
+  readonly createdAtMs: EngineMs;
+  updatedAtMs: EngineMs;
+  settings: LimitSettings;
+  /** What is taken of it, of the kind that the settings say. */
+  usage: Usage;
+  /** Leases that hold slots here. Invariant: `usage.held` is the sum of what they hold. */
+  readonly leases: LeasesInOrder;
+  /** Leases that spent slots here and have not ended: those with the limit's name in `spent`. Null until there is one. */
+  spenders: LeasesInOrder | null;
+  /** `State.snapshots` as it came to be, or as a snapshot last wrote it. */
+  snapshot: number;
+}
+
+type Names = Pick<Limit, 'id' | 'name'>;
+
+const BY_NAME: Order<string, Limit> = { key: ({ name }) => name, compare: compareTexts };
+
+/** The name comes second: nothing here depends on it that two limits never have one id. */
+const BY_ID: Order<Names, Limit> = {
+  key: (limit) => limit,
+  compare: (a, b) => compareTexts(a.id, b.id) || compareTexts(a.name, b.name),
+};
+
+export class LimitTable {
+  readonly #byName = new Map<string, Limit>();
+  /** The same limits. */
+  readonly #inOrder = new Ordered(BY_NAME);
+  readonly #byId = new Ordered(BY_ID);
+
+  get size(): number {
+    return this.#byName.size;
+  }
+
+  has(name: string): boolean {
+    return this.#byName.has(name);
+  }
+
+  get(name: string): Limit | undefined {
+    return this.#byName.get(name);
+  }
+
+  withId(id: string): Limit | undefined {
+    const [first] = this.#byId.from({ id, name: '' });
+    return first?.id === id ? first : undefined;
+  }
+
+  /** In the order of their names. */
+  values(): IterableIterator<Limit> {
+    return this.#inOrder[Symbol.iterator]();
+  }
+
+  /** Those whose names begin with `prefix` and come after `after`, in the order of their names. */
+  named(prefix: string, after: string | null = null): IterableIterator<Limit> {
+    const isWithin = after === null || after < prefix;
+    return whileNamed(prefix, isWithin ? this.#inOrder.from(prefix) : this.#inOrder.after(after));
+  }
+
+  /** Those whose names begin with `prefix`, in the order of their names, but for the first `offset` of them. */
+  namedAt(prefix: string, offset: number): IterableIterator<Limit> {
+    return whileNamed(prefix, this.#inOrder.skip(this.#inOrder.countBefore(prefix) + offset));
+  }
+
+  /** Throws if its name is there already. */
+  add(limit: Limit): void {
+    if (this.#byName.has(limit.name)) throw new BrokenInvariant(`there is a limit '${limit.name}' already`);
+    this.#byName.set(limit.name, limit);
+    this.#inOrder.add(limit);
+    this.#byId.add(limit);
+  }
+
+  remove(limit: Limit): void {
+    this.#byName.delete(limit.name);
+    this.#inOrder.remove(limit);
+    this.#byId.remove(limit);
+  }
+
+  rename(limit: Limit, to: string): void {
+    this.remove(limit);
+    (limit as { name: string }).name = to;
+    this.add(limit);
+  }
+}
+
+function* whileNamed(prefix: string, limits: Iterable<Limit>): IterableIterator<Limit> {
+  for (const limit of limits) {
+    if (!limit.name.startsWith(prefix)) return;
+    yield limit;
+  }
+}
+
+function compareTexts(a: string, b: string): number {
+  if (a === b) return 0;
+  return a < b ? -1 : 1;
+}
