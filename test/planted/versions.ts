@@ -37,4 +37,19 @@ export const VERSIONS: readonly PlantedBug[] = [
     replace: 'if (format > FORMAT + 1)',
     test: 'packages/journal/test/sqlite-damage.test.ts',
   },
+  {
+    name: 'a file becomes one of a later format in two steps',
+    file: 'journal/src/sqlite.ts',
+    find: '      const tables = transaction(db, () => {\n        const present = contents instanceof Tables ? contents : migrateFromFormat3(db);',
+    replace:
+      '      const present = contents instanceof Tables ? contents : migrateFromFormat3(db);\n      const tables = transaction(db, () => {',
+    test: 'packages/journal/test/formats.test.ts',
+  },
+  {
+    name: 'all leases of a file of format 3 came over the session protocol',
+    file: 'journal/src/format-3.ts',
+    find: 'sessionId.startsWith(prefix)',
+    replace: 'sessionId === prefix',
+    test: 'packages/journal/test/formats.test.ts',
+  },
 ];

@@ -1,35 +1,65 @@
 /**
- * A process of its own that appends to a SQLite journal, for tests that kill it: `node appender.ts FOLDER [APPENDS [PARTS]]`.
- * It prints `open`, then the last position of each batch once that is durable. After so many appends it stays, and holds
- * the journal. With PARTS it first saves a snapshot of so many parts of 200 KiB, prints how that went, and appends twice
- * more. Refused, it prints the code and the message and exits 1.
+ * A process of its own with a SQLite journal, for tests that kill it: `node appender.ts FOLDER [STEP …]`. It opens the
+ * journal, prints `open`, takes each step, and then stays, and holds the journal. Steps:
+ *
+ *   appends:N    N appends of one to five facts; prints the last position of each once that is durable
+ *   facts:N      one append of N facts; prints the last position
+ *   snapshot:N   a snapshot of N parts of 200 KiB; prints `saved`
+ *   reopen       closes the journal and opens it again; prints `open`
+ *
+ * A step that fails prints code and message, and the next one is taken. If one has failed it does not stay, but exits with 1.
  */
 import { writeSync } from 'node:fs';
 import { JournalError, SqliteJournal } from '../src/index.ts';
 import { host } from './host.ts';
 import { numbered } from './numbered.ts';
 
-const [folder = '', appends = 'Infinity', parts] = process.argv.slice(2);
-const journal = new SqliteJournal({ folder }, host);
+const [folder = '', ...steps] = process.argv.slice(2);
+let journal: SqliteJournal;
+let epoch = 0;
+let after = 0;
+
 try {
-  await journal.follow();
-  const { epoch, position } = await journal.lead();
-  let after = position;
-  const append = async (count: number): Promise<void> => {
-    await journal.append(numbered(count, after + 1), { epoch, after });
-    after += count;
-    say(String(after));
-  };
-  say('open');
-  for (let count = 0; count < Number(appends); count += 1) await append(1 + (count % 5));
-  if (parts !== undefined) {
-    await journal.saveSnapshot(after, snapshot(Number(parts))).then(() => say('saved'), refused);
-    for (let count = 1; count <= 2; count += 1) await append(count);
-  }
-  process.stdin.resume();
+  await open();
+  for (const step of steps) await take(step).catch(refused);
+  if (process.exitCode === undefined) process.stdin.resume();
 } catch (error) {
   refused(error);
-  process.exitCode = 1;
+}
+
+async function open(): Promise<void> {
+  journal = new SqliteJournal({ folder }, host);
+  await journal.follow();
+  ({ epoch, position: after } = await journal.lead());
+  say('open');
+}
+
+async function take(step: string): Promise<void> {
+  const [kind, count] = step.split(':');
+  switch (kind) {
+    case 'appends':
+      for (let done = 0; done < Number(count); done += 1) await append(1 + (done % 5));
+      break;
+    case 'facts':
+      await append(Number(count));
+      break;
+    case 'snapshot':
+      await journal.saveSnapshot(after, snapshot(Number(count)));
+      say('saved');
+      break;
+    case 'reopen':
+      await journal.close();
+      await open();
+      break;
+    default:
+      throw new Error(`no such step: ${step}`);
+  }
+}
+
+async function append(count: number): Promise<void> {
+  await journal.append(numbered(count, after + 1), { epoch, after });
+  after += count;
+  say(String(after));
 }
 
 function* snapshot(parts: number): Generator<string> {
@@ -39,6 +69,7 @@ function* snapshot(parts: number): Generator<string> {
 function refused(error: unknown): void {
   if (!(error instanceof JournalError)) throw error;
   say(`${error.code} ${error.message}`);
+  process.exitCode = 1;
 }
 
 /** Before anything else happens: what was said may be the last thing that it does. */
