@@ -18,6 +18,13 @@ export const HOST_AND_ENGINE: readonly PlantedBug[] = [
     test,
   },
   {
+    name: 'after a restart engine time is that of the host, not of the store',
+    file: replica,
+    find: 'Math.max(state.atMs, led.nowMs)',
+    replace: 'Math.max(state.atMs, this.#clock.wallMs())',
+    test: 'packages/server/test/group-commit.test.ts',
+  },
+  {
     name: 'engine time follows the wall clock while the host runs',
     file: replica,
     find: 'this.#step(run, command, this.#timeOffsetMs + monotonicMs, sink)',

@@ -14,6 +14,23 @@ async function start(script = new Script(new VirtualTime())) {
   return { script, replica, ended, end };
 }
 
+it('a replica begins at the time of the store, whatever the clock on its own wall says', async () => {
+  const script = new Script(new VirtualTime());
+  for (const aheadMs of [3_600_000, 7_200_000]) {
+    script.nowMs = script.time.wallMs() + aheadMs;
+    const { replica } = await start(script);
+    expect(replica.engine.nowMs).toBe(script.nowMs);
+    replica.submit(ensure(`a${aheadMs}`));
+    await script.time.pass(0);
+    expect(script.store.facts.at(-1)?.at).toBe(script.nowMs);
+    await replica.stop();
+  }
+  // And never before its last fact.
+  const lastMs = script.nowMs;
+  script.nowMs = script.time.wallMs();
+  expect((await start(script)).replica.engine.nowMs).toBe(lastMs);
+});
+
 describe('what is decided while a batch is written', () => {
   it('forms the next one, which is written when that is durable', async () => {
     const { script, replica, ended, end } = await start();

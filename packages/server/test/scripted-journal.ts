@@ -1,6 +1,6 @@
 /** A journal in memory that takes its time, fails, and confirms nothing by itself, as its script says. */
 import type { Fact } from '@slotkeeper/engine';
-import { JournalError, MemoryJournal, MemoryStore } from '@slotkeeper/journal';
+import { JournalError, type Led, MemoryJournal, MemoryStore } from '@slotkeeper/journal';
 import type { VirtualTime } from '../../../test/virtual-time.ts';
 
 /** Outlives the journals over one store, as a disk does. */
@@ -13,6 +13,8 @@ export class Script {
   confirmMs: number | null = null;
   /** To store a snapshot takes so long. */
   snapshotMs = 0;
+  /** The store's own clock; null: it goes by the host's. */
+  nowMs: number | null = null;
   /** Each fails the next time that it is asked, once. */
   readonly fails = new Set<'append before the write' | 'append after the write' | 'confirm'>();
   /** The positions of the snapshots that were stored. */
@@ -37,6 +39,11 @@ class ScriptedJournal extends MemoryJournal {
   constructor(script: Script) {
     super(script.store, script.time);
     this.#script = script;
+  }
+
+  override async lead(): Promise<Led> {
+    const led = await super.lead();
+    return { ...led, nowMs: this.#script.nowMs ?? led.nowMs };
   }
 
   override async append(facts: readonly Fact[], at: { epoch: number; after: number }): Promise<void> {
