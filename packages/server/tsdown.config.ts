@@ -16,4 +16,7 @@ export default defineConfig({
   target: 'node24',
   fixedExtension: false,
   dts: { entry: 'src/index.ts', tsconfig: '../../tsconfig.json' },
+  // Neither is news: declarations take most of the build, and TypeScript 7 is what makes them.
+  checks: { bundlerTimings: false },
+  suppressWarnings: [/TypeScript 7\.\d+ does not yet have a stable API/],
 });
