@@ -33,7 +33,7 @@ export interface Events {
   readonly upgrades: Readonly<Record<string, Upgrade>>;
   /** Drops the WebSockets, so that the server can close. */
   dropConnections(): void;
-  /** Lets go of the file. To be called when nobody asks any more, before the host stops. */
+  /** Lets go of the file. Call when nobody asks any more, before the host stops. */
   close(): Promise<void>;
 }
 

@@ -66,7 +66,7 @@ export function connectionOf({ req: { socket } }: ServerResponse): number {
   return number;
 }
 
-/** To be called with each request: the one before it over this connection has been answered for good. */
+/** Call with each request: the one before it over this connection has been answered for good. */
 export function nextRequest(socket: Socket): void {
   watched.get(socket)?.();
 }

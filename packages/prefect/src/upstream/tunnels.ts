@@ -20,7 +20,7 @@ export class Tunnels {
   readonly #near = new Set<Duplex>();
 
   /**
-   * To be called before the upstream is asked.
+   * Call before the upstream is asked.
    *
    * @param near the client's end
    * @param head what it has sent already
