@@ -317,8 +317,8 @@ export const ENGINE: readonly PlantedBug[] = [
   {
     name: 'a snapshot has the level of a rate for an older one',
     file: 'journal/src/snapshot-rows.ts',
-    find: 'slotDecayPerSecond === null ? 0 : ms(takenAtMs);',
-    replace: 'slotDecayPerSecond === null ? 0 : ms(takenAtMs) && ms(createdAtMs);',
+    find: 'newUsage(slotDecayPerSecond, takenAtMs ?? 0, 0, taken)',
+    replace: 'newUsage(slotDecayPerSecond, takenAtMs === null ? 0 : stored.createdAtMs, 0, taken)',
   },
   {
     name: 'who wants rates only is granted slots of a semaphore',

@@ -29,10 +29,16 @@ export function decodeFactOfFormat3(row: unknown): Fact {
 export function decodeStateOfFormat3(encoded: string): State {
   const [position, atMs, limits, leases] = tuple(parse(encoded), 4);
   const state = Object.assign(emptyState(), readState([position, atMs]));
-  for (const limit of list(limits)) addLimit(state, readLimit(list(limit)));
+  for (const limit of list(limits)) addLimit(state, readLimit(withoutTime(tuple(limit, 13))));
   for (const lease of list(leases)) {
     const fields = tuple(lease, 10);
     addLease(state, readLease([...fields, originOf(text(fields[2]))]));
   }
   return state;
+}
+
+/** It wrote a time of what is taken of a semaphore, too, which says nothing. */
+function withoutTime(limit: readonly unknown[]): readonly unknown[] {
+  const [taken, takenAtMs, slots, slotDecayPerSecond] = limit.slice(4);
+  return [...limit.slice(0, 4), taken, slotDecayPerSecond === null ? null : takenAtMs, slots, ...limit.slice(7)];
 }

@@ -3,9 +3,11 @@
  * earlier ones. A format is exact: rows of it have these fields and no others, since nobody but this code writes them, so
  * that a field too many is damage. A change of any row is a new format, with a decoder of its own for the one before.
  */
+
 import type { Fact } from '@slotkeeper/engine';
+import { Malformed } from '@slotkeeper/shape';
 import { decodeFact } from './codec.ts';
-import { list, Malformed, parse } from './fields.ts';
+import { list, parse } from './fields.ts';
 import { decodeFactOfFormat3 } from './format-3.ts';
 
 /** What this version writes. */
@@ -19,7 +21,7 @@ const DECODERS = new Map<number, (row: unknown) => Fact>([
 /** @throws Malformed on anything that the version of that format did not write. */
 export function decodeFacts(encoded: string, format: number): Fact[] {
   const decode = DECODERS.get(format);
-  if (!decode) throw new Malformed(`it has facts of format ${format}, which never was`);
+  if (!decode) throw new Malformed('', `it has facts of format ${format}, which never was`);
   return list(parse(encoded)).map(decode);
 }
 

@@ -1,6 +1,7 @@
 /** From what a journal holds to the state: the newest snapshot, and each fact after it. */
+
 import { emptyState, evolve, type State } from '@slotkeeper/engine';
-import { Malformed } from './fields.ts';
+import { Malformed } from '@slotkeeper/shape';
 import { type Followed, type Journal, JournalError, type Snapshot, type StoredFact } from './journal.ts';
 import { SnapshotReader } from './snapshot-reader.ts';
 

@@ -1,6 +1,8 @@
 /** Makes the state again from the parts of a snapshot. */
+
 import { emptyState, insertLease, type Lease, type Limit, type State } from '@slotkeeper/engine';
-import { list, Malformed, parse } from './fields.ts';
+import { Malformed } from '@slotkeeper/shape';
+import { list, parse } from './fields.ts';
 import { LEASE, LIMIT, readLease, readLimit, readState, STATE } from './snapshot-rows.ts';
 
 export class SnapshotReader {
@@ -15,20 +17,20 @@ export class SnapshotReader {
       if (!this.#hasState) this.#begin(kind, fields);
       else if (kind === LIMIT) addLimit(this.#state, readLimit(fields));
       else if (kind === LEASE) this.#leases.push(readLease(fields));
-      else throw new Malformed(`it has a row of the unknown kind ${JSON.stringify(kind)}`);
+      else throw new Malformed('', `it has a row of the unknown kind ${JSON.stringify(kind)}`);
     }
   }
 
   /** Once all parts were added. Leases stand in the order of their grants, which that of their rows need not be. */
   finish(): State {
-    if (!this.#hasState) throw new Malformed('it is empty');
+    if (!this.#hasState) throw new Malformed('', 'it is empty');
     this.#leases.sort((a, b) => a.token - b.token);
     for (const lease of this.#leases) addLease(this.#state, lease);
     return this.#state;
   }
 
   #begin(kind: unknown, fields: readonly unknown[]): void {
-    if (kind !== STATE) throw new Malformed('its first row is not that of the state');
+    if (kind !== STATE) throw new Malformed('', 'its first row is not that of the state');
     const { position, atMs } = readState(fields);
     this.#state.position = position;
     this.#state.atMs = atMs;
@@ -37,16 +39,17 @@ export class SnapshotReader {
 }
 
 export function addLimit(state: State, limit: Limit): void {
-  if (state.limits.has(limit.name)) throw new Malformed(`it has limit '${limit.name}' twice`);
+  if (state.limits.has(limit.name)) throw new Malformed('', `it has limit '${limit.name}' twice`);
   state.limits.add(limit);
 }
 
 /** With it what is derived: what leases hold of a limit, its `leases` and its `spenders`. */
 export function addLease(state: State, lease: Lease): void {
-  if (lease.token > state.position) throw new Malformed(`its lease ${lease.id} was granted later, at ${lease.token}`);
+  if (lease.token > state.position)
+    throw new Malformed('', `its lease ${lease.id} was granted later, at ${lease.token}`);
   try {
     insertLease(state, lease);
   } catch (error) {
-    throw new Malformed((error as Error).message);
+    throw new Malformed('', (error as Error).message);
   }
 }

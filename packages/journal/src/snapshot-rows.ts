@@ -3,16 +3,8 @@
  * Limits and leases follow in any order, since what changes while the snapshot is written is written before its turn.
  */
 import { type Lease, type Limit, leasesInOrder, newUsage } from '@slotkeeper/engine';
-import {
-  decodeAmounts,
-  decodeHolder,
-  decodeLifeline,
-  decodeOrigin,
-  decodeSettings,
-  encodeHolder,
-  encodeSettings,
-} from './codec.ts';
-import { count, flag, ms, msOrNull, slotsTaken, text, tuple } from './fields.ts';
+import { anyText, boolean, inline, local, Malformed, nullable, shape } from '@slotkeeper/shape';
+import { amounts, count, holder, lifeline, ms, origin, readExact, settings, slotsTaken } from './stored.ts';
 
 export const STATE = 'state';
 export const LIMIT = 'limit';
@@ -20,83 +12,84 @@ export const LEASE = 'lease';
 
 export type Row = readonly unknown[];
 
-export function stateRow({ position, atMs }: { readonly position: number; readonly atMs: number }): Row {
-  return [STATE, position, ms(atMs)];
+interface WholeState {
+  readonly position: number;
+  readonly atMs: number;
+}
+
+/** A limit without what its leases say. `takenAtMs`: of a rate, as of when so much is taken; null of a semaphore. */
+interface StoredLimit extends Pick<Limit, 'name' | 'id' | 'createdAtMs' | 'updatedAtMs' | 'settings'> {
+  readonly taken: number;
+  readonly takenAtMs: number | null;
+}
+
+const wholeState = shape<WholeState>({ position: count, atMs: ms });
+
+const limit = shape<StoredLimit>({
+  name: anyText,
+  id: anyText,
+  createdAtMs: ms,
+  updatedAtMs: ms,
+  taken: slotsTaken,
+  takenAtMs: nullable(ms),
+  settings: inline(settings),
+});
+
+const lease = shape<Lease>(
+  {
+    id: anyText,
+    token: count,
+    sessionId: anyText,
+    lifeline,
+    ttlMs: nullable(ms),
+    renewed: boolean,
+    grantedAtMs: ms,
+    holder,
+    amounts,
+    spent: amounts,
+    origin,
+    snapshot: local(0),
+  },
+  {
+    unrolled: {
+      // biome-ignore format: the order of the table, in one line each
+      values: ({ id, token, sessionId, lifeline, ttlMs, renewed, grantedAtMs, holder, amounts, spent, origin }) =>
+        [id, token, sessionId, lifeline, ttlMs, renewed, grantedAtMs, holder, amounts, spent, origin],
+      // biome-ignore format: as above
+      object: ([id, token, sessionId, lifeline, ttlMs, renewed, grantedAtMs, holder, amounts, spent, origin, snapshot]) =>
+        ({ id, token, sessionId, lifeline, ttlMs, renewed, grantedAtMs, holder, amounts, spent, origin, snapshot }),
+    },
+  },
+);
+
+export function stateRow(state: WholeState): Row {
+  return [STATE, ...wholeState.toRow(state)];
 }
 
 export function limitRow({ name, id, createdAtMs, updatedAtMs, usage, settings }: Limit): Row {
-  return [
-    LIMIT,
-    name,
-    id,
-    ms(createdAtMs),
-    ms(updatedAtMs),
-    slotsTaken(usage.taken),
-    usage.kind === 'rate' ? ms(usage.atMs) : null,
-    ...encodeSettings(settings),
-  ];
+  const { taken } = usage;
+  const takenAtMs = usage.kind === 'rate' ? usage.atMs : null;
+  return [LIMIT, ...limit.toRow({ name, id, createdAtMs, updatedAtMs, taken, takenAtMs, settings })];
 }
 
-export function leaseRow(lease: Lease): Row {
-  const { id, token, sessionId, lifeline, ttlMs, renewed, grantedAtMs, holder, amounts, spent, origin } = lease;
-  const who = encodeHolder(holder);
-  return [
-    LEASE,
-    id,
-    token,
-    sessionId,
-    lifeline,
-    msOrNull(ttlMs),
-    renewed,
-    ms(grantedAtMs),
-    who,
-    amounts,
-    spent,
-    origin,
-  ];
+export function leaseRow(of: Lease): Row {
+  return [LEASE, ...lease.toRow(of)];
 }
 
-/** `fields` are those after the row's kind. */
-export function readState(fields: Row): { readonly position: number; readonly atMs: number } {
-  const [position, atMs] = tuple(fields, 2);
-  return { position: count(position), atMs: ms(atMs) };
+/** `fields` are those after the row's kind. Throws `Malformed`, as do the others. */
+export function readState(fields: Row): WholeState {
+  return readExact(wholeState, fields);
 }
 
 export function readLimit(fields: Row): Limit {
-  const [name, id, createdAtMs, updatedAtMs, taken, takenAtMs, ...rest] = tuple(fields, 13);
-  const settings = decodeSettings(rest);
-  // What is taken of a semaphore is as of no time; format 3 wrote one.
-  const atMs = settings.slotDecayPerSecond === null ? 0 : ms(takenAtMs);
-  return {
-    name: text(name),
-    id: text(id),
-    createdAtMs: ms(createdAtMs),
-    updatedAtMs: ms(updatedAtMs),
-    settings,
-    usage: newUsage(settings.slotDecayPerSecond, atMs, 0, slotsTaken(taken)),
-    leases: leasesInOrder(),
-    spenders: null,
-    snapshot: 0,
-  };
+  const { taken, takenAtMs, ...stored } = readExact(limit, fields);
+  const { slotDecayPerSecond } = stored.settings;
+  if ((takenAtMs === null) !== (slotDecayPerSecond === null))
+    throw new Malformed('takenAtMs', 'must be there of a rate, and of no semaphore');
+  const usage = newUsage(slotDecayPerSecond, takenAtMs ?? 0, 0, taken);
+  return { ...stored, usage, leases: leasesInOrder(), spenders: null, snapshot: 0 };
 }
 
 export function readLease(fields: Row): Lease {
-  const [id, token, sessionId, lifeline, ttlMs, renewed, grantedAtMs, holder, amounts, spent, origin] = tuple(
-    fields,
-    11,
-  );
-  return {
-    id: text(id),
-    token: count(token),
-    sessionId: text(sessionId),
-    lifeline: decodeLifeline(lifeline),
-    ttlMs: msOrNull(ttlMs),
-    renewed: flag(renewed),
-    grantedAtMs: ms(grantedAtMs),
-    holder: decodeHolder(holder),
-    amounts: decodeAmounts(amounts),
-    spent: decodeAmounts(spent),
-    origin: decodeOrigin(origin),
-    snapshot: 0,
-  };
+  return readExact(lease, fields);
 }

@@ -1,5 +1,5 @@
 /** What SQLite and the file system say, as a `JournalError`: every failure of the SQLite journal is worded here. */
-import { Malformed } from './fields.ts';
+import { Malformed } from '@slotkeeper/shape';
 import { JournalError, type JournalErrorCode } from './journal.ts';
 import { whoHas } from './owner.ts';
 

@@ -3,9 +3,11 @@
  * format 4 as it leads. They have a snapshot as one text in a table of another form, and facts without the door that a
  * lease came through. Batches stay as they are: each says of which format it is.
  */
+
 import type { DatabaseSync } from 'node:sqlite';
 import { crc32 } from 'node:zlib';
-import { count, countOrNull, Malformed, text } from './fields.ts';
+import { Malformed } from '@slotkeeper/shape';
+import { count, countOrNull, text } from './fields.ts';
 import { decodeStateOfFormat3 } from './format-3.ts';
 import { SnapshotWriter } from './snapshot-writer.ts';
 import { type Batch, type Contents, HEAD_AND_SNAPSHOT, type Head, readBatch, Tables } from './sqlite-tables.ts';
@@ -19,10 +21,10 @@ export class TablesOfFormat3 implements Contents {
 
   head(): Head {
     const row = this.#db.prepare('SELECT epoch, position, removed, checksum FROM head WHERE id = 1').get();
-    if (!row) throw new Malformed('the row that says what the journal holds is missing');
+    if (!row) throw new Malformed('', 'the row that says what the journal holds is missing');
     const [epoch, position, removed] = [count(row.epoch), count(row.position), count(row.removed)];
     if (row.checksum !== crc32(`${epoch} ${position} ${removed}`))
-      throw new Malformed('the checksum of its head is wrong');
+      throw new Malformed('', 'the checksum of its head is wrong');
     const newest = this.#db.prepare('SELECT max(position) AS position FROM snapshot').get();
     const snapshot = countOrNull(newest?.position) ?? 0;
     return { epoch, position, removed, snapshot, parts: snapshot > 0 ? 1 : 0 };
@@ -40,7 +42,7 @@ export class TablesOfFormat3 implements Contents {
     if (!row) return;
     const [position, encoded] = [count(row.position), text(row.state)];
     if (row.checksum !== crc32(encoded, crc32(`${position} `)))
-      throw new Malformed(`the checksum of the snapshot at position ${position} is wrong`);
+      throw new Malformed('', `the checksum of the snapshot at position ${position} is wrong`);
     yield* new SnapshotWriter(decodeStateOfFormat3(encoded)).parts();
   }
 }

@@ -2,10 +2,12 @@
  * What is in the file of a SQLite journal, row by row. Each row has a checksum over its other columns, so that a flipped
  * byte is found as it is read.
  */
+
 import type { DatabaseSync, SQLOutputValue, StatementSync } from 'node:sqlite';
 import { crc32 } from 'node:zlib';
 import type { Fact } from '@slotkeeper/engine';
-import { count, Malformed, ms, text } from './fields.ts';
+import { Malformed } from '@slotkeeper/shape';
+import { count, ms, text } from './fields.ts';
 import { decodeFacts } from './formats.ts';
 
 /** What the journal must hold: rows that a damaged page has swallowed are missed by it. */
@@ -119,7 +121,7 @@ export class Tables implements Contents {
 
   head(): Head {
     const row = this.#sql.head.get();
-    if (!row) throw new Malformed('the row that says what the journal holds is missing');
+    if (!row) throw new Malformed('', 'the row that says what the journal holds is missing');
     const head = {
       epoch: count(row.epoch),
       position: count(row.position),
@@ -127,7 +129,7 @@ export class Tables implements Contents {
       snapshot: count(row.snapshot),
       parts: count(row.parts),
     };
-    if (row.checksum !== headChecksum(head)) throw new Malformed('the checksum of its head is wrong');
+    if (row.checksum !== headChecksum(head)) throw new Malformed('', 'the checksum of its head is wrong');
     return head;
   }
 
@@ -154,7 +156,7 @@ export class Tables implements Contents {
     let { removed } = head;
     let batches = 0;
     for (const row of this.#sql.oldestBatches.all(batchesMax)) {
-      if (row.first !== removed + 1) throw new Malformed(`fact ${removed + 1} is missing`);
+      if (row.first !== removed + 1) throw new Malformed('', `fact ${removed + 1} is missing`);
       const last = count(row.last);
       if (last > head.snapshot || ms(row.at) >= beforeMs) break;
       removed = last;
@@ -169,10 +171,10 @@ export class Tables implements Contents {
     const { snapshot, parts } = this.head();
     for (let part = 1; part <= parts; part += 1) {
       const row = this.#sql.part.get(snapshot, part);
-      if (!row) throw new Malformed(`part ${part} of the snapshot at position ${snapshot} is missing`);
+      if (!row) throw new Malformed('', `part ${part} of the snapshot at position ${snapshot} is missing`);
       const rows = text(row.rows);
       if (row.checksum !== partChecksum({ position: snapshot, part, rows }))
-        throw new Malformed(`the checksum of part ${part} of the snapshot at position ${snapshot} is wrong`);
+        throw new Malformed('', `the checksum of part ${part} of the snapshot at position ${snapshot} is wrong`);
       yield rows;
     }
   }
@@ -193,10 +195,10 @@ export class Tables implements Contents {
 /** @throws Malformed if `found` is not a batch as it was written, or has no fact of that position. */
 export function readBatch(found: Record<string, SQLOutputValue> | undefined, position: number): Batch {
   const row = found && readBatchRow(found);
-  if (!row || row.last < position) throw new Malformed(`fact ${position} is missing`);
+  if (!row || row.last < position) throw new Malformed('', `fact ${position} is missing`);
   const facts = decodeFacts(row.facts, row.format);
   if (facts.length !== row.last - row.first + 1)
-    throw new Malformed(`the batch of facts ${row.first} to ${row.last} has ${facts.length}`);
+    throw new Malformed('', `the batch of facts ${row.first} to ${row.last} has ${facts.length}`);
   return { first: row.first, last: row.last, facts };
 }
 
@@ -210,7 +212,7 @@ function readBatchRow(row: Record<string, SQLOutputValue>): BatchRow {
     format: count(row.format),
   };
   if (row.checksum !== batchChecksum(batch))
-    throw new Malformed(`the checksum of the batch at position ${batch.first} is wrong`);
+    throw new Malformed('', `the checksum of the batch at position ${batch.first} is wrong`);
   return batch;
 }
 

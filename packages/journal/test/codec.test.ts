@@ -1,8 +1,8 @@
 import type { Fact } from '@slotkeeper/engine';
+import { Malformed } from '@slotkeeper/shape';
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { encodeFacts } from '../src/codec.ts';
-import { Malformed } from '../src/fields.ts';
 import { decodeFacts, FORMAT } from '../src/formats.ts';
 import { anyFact } from './facts.ts';
 import { granted } from './numbered.ts';

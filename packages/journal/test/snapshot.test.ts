@@ -1,7 +1,7 @@
 import { canonical, emptyState, evolve, type Fact, type Lease, newUsage, type State } from '@slotkeeper/engine';
+import { Malformed } from '@slotkeeper/shape';
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { Malformed } from '../src/fields.ts';
 import { SnapshotWriter } from '../src/index.ts';
 import { SnapshotReader } from '../src/snapshot-reader.ts';
 import { anyHistory, limitSet } from './facts.ts';
