@@ -36,7 +36,7 @@ export interface Lack {
 
 const HOLDERS_SHOWN = 10;
 
-/** Of an acquire that is not granted. It looks at each lane of its limits and at each waiter ahead, and not at those behind. */
+/** Of an acquire that is not granted. It looks at each lane of its limits, and counts the waiters ahead without looking at them. */
 export function explain(
   queue: WaitQueue,
   ticket: string,

@@ -24,19 +24,6 @@ export class Heap<K extends string, T extends Record<K, number>> {
     return item[this.#index] !== -1;
   }
 
-  /** How many come before something, as `isBefore` tells of each of them; only these are looked at, and those right below. */
-  countBefore(isBefore: (item: T) => boolean): number {
-    let count = 0;
-    const toLookAt = [0];
-    for (let at = toLookAt.pop(); at !== undefined; at = toLookAt.pop()) {
-      const item = this.#items[at];
-      if (item === undefined || !isBefore(item)) continue;
-      count += 1;
-      toLookAt.push(2 * at + 1, 2 * at + 2);
-    }
-    return count;
-  }
-
   push(item: T): void {
     this.#items.push(item);
     this.#set(this.#items.length - 1, item);

@@ -5,7 +5,8 @@ import { Heap } from './heap.ts';
 import { BrokenInvariant } from './invariant.ts';
 import { LapsedLeases } from './lapsed-leases.ts';
 import type { Limit } from './limit-table.ts';
-import { isBefore, type Place } from './place.ts';
+import { type Order, Ordered } from './ordered.ts';
+import { comparePositions, isBefore, type Place, type Position } from './place.ts';
 import { room } from './usage.ts';
 
 /** One who waits, as far as the wait queue is concerned. Its ticket has the rest. */
@@ -17,7 +18,7 @@ export interface Waiter {
   lane: Lane | null;
   /** For each of its limits, in order, the limit's grants when it joined; empty before it has. */
   grantsAsItJoined: readonly number[];
-  inLane: number;
+  inTries: number;
 }
 
 export function newWaiter(
@@ -26,17 +27,19 @@ export function newWaiter(
   place: Place,
   grantsAsItJoined: readonly number[] = NONE,
 ): Waiter {
-  return { leaseId, amounts, place, lane: null, grantsAsItJoined, inLane: -1 };
+  return { leaseId, amounts, place, lane: null, grantsAsItJoined, inTries: -1 };
 }
 
 const NONE: readonly never[] = [];
+
+const BY_POSITION: Order<Position, Waiter> = { key: (waiter) => waiter, compare: comparePositions };
 
 /** Waiters that ask for exactly the same. Only the first needs a look. Invariant: not empty, but within a step. */
 export class Lane {
   readonly key: string;
   readonly amounts: Amounts;
   readonly limits: readonly LimitQueue[];
-  readonly #waiters: Heap<'inLane', Waiter> = new Heap('inLane', (a, b) => isBefore(a.place, b.place));
+  readonly #waiters = new Ordered(BY_POSITION);
   /** Where it lacks room, and reserves; null: it has not been tried yet, or a limit of it is paused. */
   #parkedOn: LimitQueue | null = null;
   inParked = -1;
@@ -57,7 +60,7 @@ export class Lane {
   }
 
   get head(): Waiter {
-    const first = this.#waiters.peek();
+    const first = this.#waiters.first;
     if (!first) throw new BrokenInvariant(`lane ${this.key} is empty`);
     return first;
   }
@@ -68,14 +71,14 @@ export class Lane {
 
   /** How many of its waiters come before that position. */
   countBefore(place: Place): number {
-    return this.#waiters.countBefore((waiter) => isBefore(waiter.place, place));
+    return this.#waiters.countBefore({ place, leaseId: '' });
   }
 
   add(waiter: Waiter): void {
     if (waiter.lane) throw new BrokenInvariant(`waiter ${waiter.leaseId} joins a second lane`);
     waiter.lane = this;
     if (waiter.grantsAsItJoined.length === 0) waiter.grantsAsItJoined = this.limits.map(({ grants }) => grants);
-    this.#waiters.push(waiter);
+    this.#waiters.add(waiter);
   }
 
   remove(waiter: Waiter): void {

@@ -32,7 +32,7 @@ export class WaitQueue {
   readonly #lanes = new Map<string, Lane>();
   readonly #toTry: Heap<'inToTry', Lane> = new Heap('inToTry', lanesBefore);
   /** Waiters that are to be granted or refused at once, at their positions. They are in no lane. */
-  readonly #tries: Heap<'inLane', Waiter> = new Heap('inLane', (a, b) => isBefore(a.place, b.place));
+  readonly #tries: Heap<'inTries', Waiter> = new Heap('inTries', (a, b) => isBefore(a.place, b.place));
   readonly #holdBackEnd: Deadline = newDeadline('hold-back', '');
   #isHeldBack = false;
   #lastNumber: number;
