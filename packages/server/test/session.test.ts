@@ -383,6 +383,25 @@ describe('a request that is not allowed is refused with its field, and the conne
     expect(seen).toEqual(names);
   });
 
+  it('a long list of waiters comes in pages that leave nobody out, though clients claim one position', async () => {
+    const [wire, holder] = [await connected(), await connected()];
+    holder.acquire([['db', 1]]);
+    await world.time.pass(1);
+    const place = { atMs: world.replica.nowMs - 1, number: 1 };
+    const leases = Array.from({ length: 1_200 }, () => wire.acquire([['db', 1]], { place }));
+    await world.time.pass(0);
+    const seen: string[] = [];
+    for (let after: string | null = null, pages = 0; pages === 0 || after !== null; pages += 1) {
+      wire.say({ type: 'call', id: pages, method: 'waiters', params: { limit: 'db', after } });
+      await world.time.pass(0);
+      const { value } = wire.of('reply').at(-1) as { value: { items: { ticket: string }[]; next: string | null } };
+      expect(value.items.length).toBeLessThanOrEqual(500);
+      seen.push(...value.items.map(({ ticket }) => ticket));
+      after = value.next;
+    }
+    expect(seen.toSorted()).toEqual(leases.toSorted());
+  });
+
   it('more calls than may wait for their answers', async () => {
     const wire = await connected();
     wire.acquire([['db', 1]]);
