@@ -80,8 +80,8 @@ export const ENGINE: readonly PlantedBug[] = [
   {
     name: 'a priority puts back',
     file: handleAcquire,
-    find: 'const latestMs = ledger.nowMs - priority * 1_000;',
-    replace: 'const latestMs = ledger.nowMs + priority * 1_000;',
+    find: 'const headStartMs = priority * 1_000;',
+    replace: 'const headStartMs = -priority * 1_000;',
   },
   {
     name: 'an acquire that was granted is granted again as it is repeated',

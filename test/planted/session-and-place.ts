@@ -6,10 +6,52 @@ const test = 'packages/server/test/session.test.ts';
 
 export const SESSION_AND_PLACE: readonly PlantedBug[] = [
   {
+    name: 'a grant that arrives as the keeper is closed begins its body',
+    file: 'client/src/keeper.ts',
+    find: '    this.#throwIfClosed();\n    return this.#run(held, body);',
+    replace: '    return this.#run(held, body);',
+    test: 'packages/client/test/keeper.test.ts',
+  },
+  {
+    name: 'a lease that is on its way back is handed out as the keeper is closed',
+    file: 'client/src/keeper.ts',
+    find: '    this.#throwIfClosed();\n    return this.#lease(held);',
+    replace: '    return this.#lease(held);',
+    test: 'packages/client/test/keeper.test.ts',
+  },
+  {
     name: 'a client that comes back waits at the end',
     file: session,
-    find: 'acquireRequest(request, request.place)',
+    find: 'acquireRequest(request, isFirst ? null : request.place)',
     replace: 'acquireRequest(request, null)',
+    test,
+  },
+  {
+    name: 'a new session has the position that it claims',
+    file: session,
+    find: 'acquireRequest(request, isFirst ? null : request.place)',
+    replace: 'acquireRequest(request, request.place)',
+    test,
+  },
+  {
+    name: 'a new acquire has the position that it claims',
+    file: session,
+    find: 'request: acquireRequest(message.request, null)',
+    replace: 'request: acquireRequest(message.request, message.request.place)',
+    test,
+  },
+  {
+    name: 'a position that was never given is a position',
+    file: 'engine/src/places.ts',
+    find: 'if (number > this.#lastNumber) return',
+    replace: 'if (number > Number.MAX_SAFE_INTEGER) return',
+    test,
+  },
+  {
+    name: 'a claimed position is as early as its client says',
+    file: 'engine/src/places.ts',
+    find: 'Math.min(Math.max(atMs, earliestMs), latestMs)',
+    replace: 'Math.min(Math.max(atMs, atMs + 0 * earliestMs), latestMs)',
     test,
   },
   {

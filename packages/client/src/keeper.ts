@@ -116,7 +116,9 @@ export class Keeper {
         { field: 'body' },
       );
     const call = readCall(limits, options, this.#options.defaults);
-    return this.#run(await fromCaller(() => this.#hold(call)), body);
+    const held = await fromCaller(() => this.#hold(call));
+    this.#throwIfClosed();
+    return this.#run(held, body);
   }
 
   /**
@@ -124,7 +126,9 @@ export class Keeper {
    */
   async acquire<const L extends Limits>(limits: Declared<L>, options: AcquireOptions = {}): Promise<Lease<NamesIn<L>>> {
     const call = readCall(limits, options, this.#options.defaults);
-    return this.#lease(await fromCaller(() => this.#hold(call)));
+    const held = await fromCaller(() => this.#hold(call));
+    this.#throwIfClosed();
+    return this.#lease(held);
   }
 
   /** Takes slots if they are free at once: never queues. Resolves to undefined when they are not. */
@@ -149,6 +153,7 @@ export class Keeper {
     refuse(checkRateOptions(options));
     const call = readCall(limits, options, this.#options.defaults, true);
     const held = await fromCaller(() => this.#hold(call));
+    this.#throwIfClosed();
     // What it has taken is spent. The server hears that the answer has arrived; nobody need wait for that.
     void this.#leaseKeeper(held).release(held);
     return { limits: held.limits, waitedSeconds: held.waitedMs / 1_000 };
@@ -206,7 +211,7 @@ export class Keeper {
   }
 
   async #connected(): Promise<Connection> {
-    if (this.#closing) throw closedError();
+    this.#throwIfClosed();
     if (this.#connection) return this.#connection;
     this.#opening ??= this.#open();
     try {
@@ -222,21 +227,24 @@ export class Keeper {
   }
 
   async #hold(call: AcquireCall): Promise<HeldLease> {
-    if (this.#closing) throw closedError();
+    this.#throwIfClosed();
     if (call.amounts.length === 0) {
       call.signal?.throwIfAborted();
       return leaseOnNothing(this.#options.clock.wallMs());
     }
     const { session } = this.#connection ?? (await this.#connected());
     const held = await session.acquire(call);
-    if (this.#closing) {
-      // Granted in the very turn in which it was closed: no body is to begin any more.
-      await session.release(held);
-      throw closedError();
-    }
     for (const { code, limit } of held.grant.warnings)
       this.#warn({ code, message: WARNINGS[code](limit), details: { limit } });
     return held;
+  }
+
+  /**
+   * A grant may arrive in the turn in which the keeper is closed, and its call goes on some steps later. `close()` gives the
+   * lease back with all others; the call must neither begin a body nor hand out a lease that is on its way back.
+   */
+  #throwIfClosed(): void {
+    if (this.#closing) throw closedError();
   }
 
   /** In a turn of its own: what it throws is not the acquire's, which would lose its lease. */

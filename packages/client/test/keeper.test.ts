@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import type { AcquireOptions } from '../src/acquire-call.ts';
 import { Keeper } from '../src/keeper.ts';
+import { Lease } from '../src/lease.ts';
 import { connected, holding, soFar, type World } from './world.ts';
 
 /** Grants the acquire that was asked for last. */
@@ -213,6 +214,77 @@ test('lists are read page by page', async () => {
 });
 
 describe('close', () => {
+  /** The turn of a grant, in steps: what a call does with it takes some of them. */
+  const STEPS = [0, 1, 2, 3, 4, 5, 6, 8, 12, 20];
+
+  async function granted(): Promise<{
+    it: World;
+    call: (ask: (keeper: Keeper) => Promise<unknown>) => Promise<string>;
+  }> {
+    const it = await connected();
+    const call = async (ask: (keeper: Keeper) => Promise<unknown>): Promise<string> => {
+      const asked = ask(it.keeper);
+      asked.catch(() => {});
+      await it.clock.pass(0);
+      const { leaseId } = it.server.last.acquires.at(-1)!;
+      it.server.last.grant(leaseId);
+      return leaseId;
+    };
+    return { it, call };
+  }
+
+  test.each(STEPS)('%i steps after a grant arrived: no body begins any more, and the slots go back', async (steps) => {
+    const { it, call } = await granted();
+    let isClosed = false;
+    let beganAfter = false;
+    let asked: Promise<unknown> = Promise.resolve();
+    const leaseId = await call((keeper) => {
+      asked = keeper.concurrency('db', ({ signal }) => {
+        beganAfter = isClosed;
+        return new Promise((resolve) => signal.addEventListener('abort', () => resolve('stopped')));
+      });
+      return asked;
+    });
+    for (let step = 0; step < steps; step += 1) await undefined;
+    const closed = it.keeper.close();
+    isClosed = true;
+    await it.clock.pass(0);
+    expect(it.server.last.of('release')).toEqual([{ type: 'release', leaseId, token: 7 }]);
+    it.server.last.say();
+    it.server.last.drop();
+    await closed;
+    expect(beganAfter).toBe(false);
+    const outcome = await asked.catch((error: unknown) => (error as { code: unknown }).code);
+    expect(['CONFLICT', 'stopped']).toContain(outcome);
+    if (steps === 0) expect(outcome).toBe('CONFLICT');
+  });
+
+  test.each(STEPS)('%i steps after a grant arrived: its caller is told, and the slots go back', async (steps) => {
+    for (const ask of [
+      (keeper: Keeper) => keeper.acquire('db'),
+      (keeper: Keeper) => keeper.tryAcquire('db'),
+      (keeper: Keeper) => keeper.rateLimit('db'),
+    ]) {
+      const { it, call } = await granted();
+      let asked: Promise<unknown> = Promise.resolve();
+      const leaseId = await call((keeper) => {
+        asked = ask(keeper);
+        return asked;
+      });
+      for (let step = 0; step < steps; step += 1) await undefined;
+      const closed = it.keeper.close();
+      await it.clock.pass(0);
+      expect(it.server.last.of('release')).toEqual([{ type: 'release', leaseId, token: 7 }]);
+      it.server.last.say();
+      it.server.last.drop();
+      await closed;
+      const outcome = await asked.catch((error: unknown) => error);
+      // It was told before it was closed, or it is refused; or it has a lease that says that it is no longer its own.
+      if (outcome instanceof Lease) expect(outcome.signal.reason).toMatchObject({ details: { reason: 'closed' } });
+      else if (steps === 0) expect(outcome).toMatchObject({ code: 'CONFLICT', details: { status: 'closed' } });
+    }
+  });
+
   test('it refuses new calls, aborts the signals, awaits the bodies, gives back and says goodbye', async () => {
     const it = await connected();
     const lease = await holding(it);

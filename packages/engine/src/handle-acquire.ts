@@ -88,10 +88,9 @@ function admitted(parts: Parts, session: Session, request: AcquireRequest): Admi
   return { ...admission, missing: [] };
 }
 
-/** A new place, or the one it had: never one in the future, which no engine gave. */
-function placeFor({ queue, ledger }: Parts, { place, priority }: AcquireRequest): Place {
-  const latestMs = ledger.nowMs - priority * 1_000;
-  return place ? { atMs: Math.min(place.atMs, latestMs), number: place.number } : queue.placeAt(latestMs);
+function placeFor({ places, ledger: { nowMs } }: Parts, { place, priority }: AcquireRequest): Place {
+  const headStartMs = priority * 1_000;
+  return place ? places.claimed(place, headStartMs, nowMs) : places.next(nowMs - headStartMs);
 }
 
 function enqueue(

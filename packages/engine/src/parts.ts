@@ -4,6 +4,7 @@ import { Deadlines } from './deadlines.ts';
 import type { EngineMs } from './facts.ts';
 import { Leases } from './leases.ts';
 import { Ledger } from './ledger.ts';
+import { Places } from './places.ts';
 import { Sessions } from './sessions.ts';
 import type { State } from './state.ts';
 import { Tickets } from './tickets.ts';
@@ -14,6 +15,7 @@ export interface Parts {
   readonly ledger: Ledger;
   readonly deadlines: Deadlines;
   readonly queue: WaitQueue;
+  readonly places: Places;
   readonly sessions: Sessions;
   readonly tickets: Tickets;
   readonly leases: Leases;
@@ -22,11 +24,12 @@ export interface Parts {
 export function newParts(state: State, epoch: number, nowMs: EngineMs, bounds: Bounds): Parts {
   const ledger = new Ledger(state, nowMs);
   const deadlines = new Deadlines();
-  const queue = new WaitQueue(deadlines, epoch);
+  const queue = new WaitQueue(deadlines);
+  const places = new Places(epoch, nowMs);
   const sessions = new Sessions(deadlines);
   const tickets = new Tickets(queue, deadlines);
   const leases = new Leases(ledger, queue, sessions);
-  return { bounds, ledger, deadlines, queue, sessions, tickets, leases };
+  return { bounds, ledger, deadlines, queue, places, sessions, tickets, leases };
 }
 
 /** Call when something of a session has ended: one that holds nothing, waits for nothing and is gone is forgotten. */

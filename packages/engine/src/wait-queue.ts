@@ -35,12 +35,9 @@ export class WaitQueue {
   readonly #tries: Heap<'inTries', Waiter> = new Heap('inTries', (a, b) => isBefore(a.place, b.place));
   readonly #holdBackEnd: Deadline = newDeadline('hold-back', '');
   #isHeldBack = false;
-  #lastNumber: number;
 
-  /** Positions given in different epochs differ. */
-  constructor(deadlines: Deadlines, epoch: number) {
+  constructor(deadlines: Deadlines) {
     this.#deadlines = deadlines;
-    this.#lastNumber = epoch * 2 ** 32;
   }
 
   // Limits
@@ -111,12 +108,6 @@ export class WaitQueue {
   }
 
   // Waiters
-
-  /** A new position at the end of those with that time. */
-  placeAt(atMs: EngineMs): Place {
-    this.#lastNumber += 1;
-    return { atMs, number: this.#lastNumber };
-  }
 
   join(waiter: Waiter): void {
     const lane = this.#laneFor(waiter.amounts);

@@ -155,6 +155,31 @@ describe('a client that comes back', () => {
     expect(scene.place('odd').atMs).toBe(scene.nowMs);
   });
 
+  it('cannot claim a place that was never given: it is at the end', () => {
+    const scene = away();
+    const odd = { atMs: 0, number: scene.place('behind').number + 1 };
+    scene.open('U', { waits: [request('odd', { b: 1 }, { place: odd })] });
+    expect(scene.waiting()).toEqual(['awaited', 'behind', 'odd']);
+  });
+
+  it('cannot claim a place from before the start of its epoch, nor one that the greatest priority would not give', () => {
+    const scene = away();
+    const startedAtMs = 1_000_000;
+    const { number } = scene.place('behind');
+    const ofThisEpoch = { atMs: -1e12, number };
+    const ofAnEarlierOne = { atMs: -1e12, number: 7 };
+    scene.open('U', {
+      waits: [
+        request('this', { b: 1 }, { place: ofThisEpoch }),
+        request('this, preferred', { b: 1 }, { place: ofThisEpoch, priority: 60 }),
+        request('earlier', { b: 1 }, { place: ofAnEarlierOne }),
+      ],
+    });
+    expect(scene.place('this').atMs).toBe(startedAtMs);
+    expect(scene.place('this, preferred').atMs).toBe(startedAtMs - 60_000);
+    expect(scene.place('earlier').atMs).toBe(startedAtMs - 86_400_000);
+  });
+
   it('displaces its earlier connection, from which nothing is heeded any more', () => {
     const scene = new Scene({ a: 1 });
     scene.open('T', { connection: 1 });

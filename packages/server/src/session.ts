@@ -284,9 +284,11 @@ class Connection implements ChannelEvents<ClientFrame> {
   #open(hello: Hello): void {
     const { replica, version } = this.#server.options;
     const { sessionId: session, connection, ttlMs } = hello;
+    // A session that has never been connected has had no position in the wait queue.
+    const isFirst = connection === 1;
     const waits = this.#waits
       .filter((request) => this.#isAllowed(request))
-      .map((request) => acquireRequest(request, request.place));
+      .map((request) => acquireRequest(request, isFirst ? null : request.place));
     const lifeline = this.#local ? 'process' : 'heartbeat';
     const leases = this.#claims;
     this.#claims = [];

@@ -179,6 +179,60 @@ describe('a client that comes back', () => {
   });
 });
 
+describe('a position in the wait queue that a client chooses for itself', () => {
+  const front = { atMs: 0, number: 1 };
+
+  /** Who is granted as the holder, who was there before, gives its slot back: somebody who waited in turn, or the other. */
+  async function next(other: (request: AcquireRequest) => Promise<Wire>): Promise<'in turn' | 'other'> {
+    const [holder, inTurn] = [await connected(), await connected()];
+    const held = holder.acquire([['db', 1]]);
+    const waiting = inTurn.acquire([['db', 1]]);
+    await world.time.pass(1_000);
+    const request = wait([['db', 1]], { place: front });
+    const wire = await other(request);
+    holder.say({ type: 'release', leaseId: held, token: 2 });
+    await world.time.pass(0);
+    expect([inTurn.grantOf(waiting), wire.grantOf(request.leaseId)].filter(Boolean)).toHaveLength(1);
+    return inTurn.grantOf(waiting) ? 'in turn' : 'other';
+  }
+
+  it('is not heeded in an acquire that is new', async () => {
+    const asked = await next(async (request) => (await connected()).say({ type: 'acquire', request }));
+    expect(asked).toBe('in turn');
+  });
+
+  it('is not heeded on the first connection of a session', async () => {
+    expect(await next((request) => connected(undefined, { waits: [request] }))).toBe('in turn');
+  });
+
+  it('is not heeded if no server has given it', async () => {
+    const later = { atMs: 0, number: 2 ** 50 };
+    const asked = await next((request) =>
+      connected(undefined, { connection: 2, waits: [{ ...request, place: later }] }),
+    );
+    expect(asked).toBe('in turn');
+  });
+
+  it('that the session had is kept, whatever it says', async () => {
+    const [holder, first] = [await connected(), await connected()];
+    holder.acquire([['db', 1]]);
+    const request = wait([['db', 1]]);
+    first.say({ type: 'acquire', request });
+    await world.time.pass(1_000);
+    const given = first.of('queued')[0]?.place;
+    first.cut();
+    const back = await connected(first.session, { connection: 2, waits: [{ ...request, place: front }] });
+    expect(back.of('queued')[0]?.place).toEqual(given);
+  });
+
+  it('is no earlier than the greatest priority would have been as the server started', async () => {
+    const [holder, wire] = [await connected(), await connected(undefined, { connection: 2 })];
+    holder.acquire([['db', 1]]);
+    const back = await connected(wire.session, { connection: 3, waits: [wait([['db', 1]], { place: front })] });
+    expect(back.of('queued')[0]?.place.atMs).toBe(world.startedAtMs - 86_400_000);
+  });
+});
+
 describe('a server that starts again', () => {
   it('has all that it acknowledged, and gives every lease a full time to live', async () => {
     const first = await connected();

@@ -25,6 +25,8 @@ const OFFER = { versionMin: VERSIONS.min, versionMax: VERSIONS.max };
 export interface World {
   readonly time: VirtualTime;
   readonly store: MemoryStore;
+  /** On the engine's clock. */
+  readonly startedAtMs: number;
   readonly replica: Replica;
   readonly face: SessionServer;
 }
@@ -34,7 +36,8 @@ export async function startWorld(
 ): Promise<World> {
   const { apiKey = null, store = new MemoryStore(), time = new VirtualTime() } = options;
   const replica = await Replica.start(() => new MemoryJournal(store, time), time);
-  return { time, store, replica, face: new SessionServer({ replica, clock: time, version: 'test', apiKey }) };
+  const face = new SessionServer({ replica, clock: time, version: 'test', apiKey });
+  return { time, store, startedAtMs: replica.nowMs, replica, face };
 }
 
 export class Wire {
