@@ -280,8 +280,8 @@ describe('close', () => {
       await closed;
       const outcome = await asked.catch((error: unknown) => error);
       // It was told before it was closed, or it is refused; or it has a lease that says that it is no longer its own.
-      if (outcome instanceof Lease) expect(outcome.signal.reason).toMatchObject({ details: { reason: 'closed' } });
-      else if (steps === 0) expect(outcome).toMatchObject({ code: 'CONFLICT', details: { status: 'closed' } });
+      if (steps === 0) expect(outcome).toMatchObject({ code: 'CONFLICT', details: { status: 'closed' } });
+      else if (outcome instanceof Lease) expect(outcome.signal.reason).toMatchObject({ details: { reason: 'closed' } });
     }
   });
 

@@ -186,6 +186,7 @@ describe('a position in the wait queue that a client chooses for itself', () => 
   async function next(other: (request: AcquireRequest) => Promise<Wire>): Promise<'in turn' | 'other'> {
     const [holder, inTurn] = [await connected(), await connected()];
     const held = holder.acquire([['db', 1]]);
+    await world.time.pass(1_000);
     const waiting = inTurn.acquire([['db', 1]]);
     await world.time.pass(1_000);
     const request = wait([['db', 1]], { place: front });
