@@ -42,6 +42,12 @@ test.each([
   ['half a slot', '[["grant",1,"a","s","process",1,[["db",0.5]],[null,null,null,null,null],false,"session"]]'],
   ['a holder without a field', '[["grant",1,"a","s","process",1,[],[null,null,null,null],false,"session"]]'],
   ['an unknown origin', '[["grant",1,"a","s","process",1,[],[null,null,null,null,null],false,"door"]]'],
+  [
+    'a holder with a field too many',
+    '[["grant",1,"a","s","process",1,[],[null,null,null,null,null,1],false,"session"]]',
+  ],
+  ['settings with a field too many', '[["set",1,"db","i",1,null,true,"open",16,null,null,1]]'],
+  ['an unknown origin', '[["grant",1,"a","s","process",1,[],[null,null,null,null,null],false,"letter"]]'],
   ['an unknown mode', '[["set",1,"db","i",1,null,true,"closed",16,null,null]]'],
   ['a rate that brings nothing back', '[["set",1,"db","i",1,0,true,"open",16,null,null]]'],
   ['an unknown end of a lease', '[["release",1,"a",null,"lost"]]'],

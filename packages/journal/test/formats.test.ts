@@ -3,25 +3,25 @@ import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { fileURLToPath } from 'node:url';
 import { gunzipSync } from 'node:zlib';
-import type { State } from '@slotkeeper/engine';
+import { canonical, type State } from '@slotkeeper/engine';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { type Followed, replay, SqliteJournal } from '../src/index.ts';
 import { all } from './conformance.ts';
 import { host } from './host.ts';
 import { newFolder, opened } from './sqlite-places.ts';
 
-const FORMAT_3 = fileURLToPath(new URL('formats/3', import.meta.url));
+const FORMATS = fileURLToPath(new URL('formats', import.meta.url));
 const DB = 'slotkeeper.db';
 const LOG = `${DB}-wal`;
 
 function json(file: string): never {
-  return JSON.parse(readFileSync(join(FORMAT_3, file), 'utf8')) as never;
+  return JSON.parse(readFileSync(join(FORMATS, file), 'utf8')) as never;
 }
 
-const ORIGINS: Readonly<Record<string, string>> = json('origins.json');
+const ORIGINS: Readonly<Record<string, string>> = json('3/origins.json');
 /** As version 0.1.0 read them. */
 const HISTORY: readonly { readonly position: number; readonly fact: Readonly<Record<string, unknown>> }[] =
-  json('history.json');
+  json('3/history.json');
 
 /** Its names of then, by today's. */
 function renamed({ lease, session, type, how, ...fact }: Readonly<Record<string, unknown>>): unknown {
@@ -34,12 +34,12 @@ function renamed({ lease, session, type, how, ...fact }: Readonly<Record<string,
   };
 }
 
-/** A folder with the files as version 0.1.0 left them. */
+/** A folder with the files as they were left: `3/killed`. */
 function written(how: string): string {
   const folder = newFolder();
-  for (const file of readdirSync(join(FORMAT_3, how))) {
+  for (const file of readdirSync(join(FORMATS, how))) {
     if (!file.endsWith('.gz')) continue;
-    writeFileSync(join(folder, file.slice(0, -3)), gunzipSync(readFileSync(join(FORMAT_3, how, file))));
+    writeFileSync(join(folder, file.slice(0, -3)), gunzipSync(readFileSync(join(FORMATS, how, file))));
   }
   return folder;
 }
@@ -82,17 +82,17 @@ describe.each([
   ['closed', 42, 2],
   ['killed', 47, 3],
 ])('a file of format 3 that 0.1.0 left %s', (how, position, epochs) => {
-  const expected = json(`${how}/state.json`);
+  const expected = json(`3/${how}/state.json`);
 
   test('has every limit, every lease with its token, and the door that it came through', async () => {
-    const state = await replay(await followed(written(how)));
+    const state = await replay(await followed(written(`3/${how}`)));
     expect(expected).toEqual(asWritten(state));
     expect(state.leases.size).toBe(how === 'closed' ? 10 : 11);
     for (const { id, origin } of state.leases.values()) expect([id, origin]).toEqual([id, ORIGINS[id]]);
   });
 
   test('has its whole history', async () => {
-    const { journal } = await followed(written(how));
+    const { journal } = await followed(written(`3/${how}`));
     const facts = HISTORY.slice(0, position).map(({ fact, ...stored }) => ({ ...stored, fact: renamed(fact) }));
     expect(await journal.read(0, 1_000)).toEqual(facts);
     await journal.lead();
@@ -100,7 +100,7 @@ describe.each([
   });
 
   test('stays of format 3 while it is followed, and is of this one once it is led', async () => {
-    const folder = written(how);
+    const folder = written(`3/${how}`);
     const { journal: follower } = await followed(folder);
     await follower.close();
     expect(formatOf(folder)).toBe(3);
@@ -119,7 +119,7 @@ describe.each([
 });
 
 test('a process that dies at any point of the change of format leaves a file that opens, of one format or the other', async () => {
-  const folder = written('killed');
+  const folder = written('3/killed');
   const { journal } = await followed(folder);
   await journal.lead();
   const log = readFileSync(join(folder, LOG));
@@ -131,7 +131,7 @@ test('a process that dies at any point of the change of format leaves a file tha
     for (const file of [DB, LOG]) copyFileSync(join(folder, file), join(copy, file));
     truncateSync(join(copy, LOG), size);
     const follower = await followed(copy);
-    expect(json('killed/state.json')).toEqual(asWritten(await replay(follower)));
+    expect(json('3/killed/state.json')).toEqual(asWritten(await replay(follower)));
     await follower.journal.close();
     formats.add(formatOf(copy));
     const { epoch, journal: leader, position } = await opened(copy);
@@ -143,7 +143,7 @@ test('a process that dies at any point of the change of format leaves a file tha
 });
 
 test('a file of format 3 that is damaged is refused, and is not changed', async () => {
-  const folder = written('closed');
+  const folder = written('3/closed');
   const db = new DatabaseSync(join(folder, DB));
   db.exec("UPDATE snapshot SET state = replace(state, 'naïve', 'wise')");
   db.close();
@@ -152,4 +152,10 @@ test('a file of format 3 that is damaged is refused, and is not changed', async 
   await expect(journal.lead()).rejects.toMatchObject({ code: 'DAMAGED' });
   await journal.close();
   expect(formatOf(folder)).toBe(3);
+});
+
+test('a file of format 4 that was left with a log and half a snapshot has all that was in it', async () => {
+  const folder = written('4/killed');
+  const state = await replay(await followed(folder));
+  expect(JSON.parse(canonical(state))).toEqual(json('4/killed/state.json'));
 });

@@ -92,7 +92,7 @@ test('a state with a number that JSON does not have is not written', () => {
   expect(() => [...new SnapshotWriter(state).parts()]).toThrow(Malformed);
 });
 
-const limit = '["limit","db","i",1,1,0,1,4,null,true,"open",16,null,null]';
+const limit = '["limit","db","i",1,1,0,null,4,null,true,"open",16,null,null]';
 const lease = (id: string, token: number, amounts = '[]'): string =>
   `["lease","${id}",${token},"s","process",null,true,1,[null,null,null,null,null],${amounts},[],"session"]`;
 test.each([
@@ -102,6 +102,8 @@ test.each([
   ['two rows of the state', ['[["state",1,1],["state",1,1]]']],
   ['an unknown row', ['[["state",1,1],["window",1]]']],
   ['a field too few', ['[["state",1]]']],
+  ['a field too many', ['[["state",1,1,1]]']],
+  ['a time of what is taken of a semaphore', [`[["state",1,1],${limit.replace('0,null,4', '0,1,4')}]`]],
   ['a limit twice', [`[["state",1,1],${limit}]`, `[${limit}]`]],
   ['a lease on a limit that does not exist', [`[["state",1,1],${lease('a', 1, '[["db",1]]')}]`]],
   ['a lease twice', [`[["state",2,1],${lease('a', 1)},${lease('a', 2)}]`]],
