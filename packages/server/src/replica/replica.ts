@@ -11,8 +11,9 @@
  *   stopping ◀───────────────────────────┴───────────────────────┘
  *      └── the journal is closed ──▶ stopped
  *
- * Running it leads: it alone may append. It fails when an append or a confirmation fails, when the engine finds an invariant
- * broken, and when an answer cannot be delivered. All else that follows and leads in turn is between opening and running.
+ * While it runs it leads: it alone may append. It fails when an append or a confirmation fails, when the engine finds an
+ * invariant broken, and when an answer cannot be delivered. A single server leads as soon as it has replayed; a replica that
+ * follows another one's epoch would do so between opening and running.
  *
  * Who is right when parts disagree: the journal. What lives from one opening to the next failure is a `Run`: engine, batches,
  * pulse, drains, compaction. A failure drops the run and all that was in its memory, sessions and waiters included.
