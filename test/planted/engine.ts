@@ -357,4 +357,18 @@ export const ENGINE: readonly PlantedBug[] = [
     find: 'const nowMs = Math.max(state.atMs, led.nowMs);',
     replace: 'const nowMs = Math.max(state.atMs, led.nowMs + 60_000);',
   },
+  {
+    name: 'a page of waiters begins with the one that it is to begin after',
+    file: tickets,
+    find: 'tickets?.after(after)',
+    replace: 'tickets?.from(after)',
+    test: 'packages/engine/test/pages.test.ts',
+  },
+  {
+    name: 'a lease that has ended stays among those that spent of its rate',
+    file: state,
+    find: '  for (const [name] of lease.spent) limits.get(name)?.spenders?.remove(lease);\n',
+    replace: '',
+    test: 'packages/engine/test/rates.test.ts',
+  },
 ];

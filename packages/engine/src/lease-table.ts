@@ -1,7 +1,7 @@
 /** Leases as the state has them, by id and in the order of their grants. */
 import type { Amounts, EngineMs, Holder, Lifeline, Origin } from './facts.ts';
 import { BrokenInvariant } from './invariant.ts';
-import { type Order, Ordered } from './ordered.ts';
+import { compareTexts, type Order, Ordered } from './ordered.ts';
 
 export interface Lease {
   readonly id: string;
@@ -35,10 +35,19 @@ export function leasesInOrder(): LeasesInOrder {
   return new Ordered(BY_TOKEN);
 }
 
+type Held = Pick<Lease, 'token'> & { readonly holder: Pick<Holder, 'id'> };
+
+const BY_HOLDER: Order<Held, Lease> = {
+  key: (lease) => lease,
+  compare: (a, b) => compareTexts(a.holder.id ?? '', b.holder.id ?? '') || a.token - b.token,
+};
+
 export class LeaseTable {
   readonly #byId = new Map<string, Lease>();
   /** The same leases. */
   readonly #inOrder = leasesInOrder();
+  /** Those of them that are renewed one by one and whose holder has an id. */
+  readonly #byHolder = new Ordered(BY_HOLDER);
 
   get size(): number {
     return this.#byId.size;
@@ -62,15 +71,29 @@ export class LeaseTable {
     return this.#inOrder.after(token);
   }
 
+  /** Those that are renewed one by one (over REST) and whose holder has this id, in the order of their grants. */
+  *ofHolder(id: string): IterableIterator<Lease> {
+    for (const lease of this.#byHolder.from({ holder: { id }, token: 0 })) {
+      if (lease.holder.id !== id) return;
+      yield lease;
+    }
+  }
+
   /** Throws if its id or its token is there already. */
   add(lease: Lease): void {
     if (this.#byId.has(lease.id)) throw new BrokenInvariant(`there is a lease ${lease.id} already`);
     this.#inOrder.add(lease);
+    if (isOfHolder(lease)) this.#byHolder.add(lease);
     this.#byId.set(lease.id, lease);
   }
 
   remove(lease: Lease): void {
     this.#inOrder.remove(lease);
+    if (isOfHolder(lease)) this.#byHolder.remove(lease);
     this.#byId.delete(lease.id);
   }
+}
+
+function isOfHolder({ lifeline, holder }: Lease): boolean {
+  return lifeline === 'renewal' && holder.id !== null;
 }

@@ -2,7 +2,7 @@
 import type { EngineMs, LimitSettings } from './facts.ts';
 import { BrokenInvariant } from './invariant.ts';
 import type { LeasesInOrder } from './lease-table.ts';
-import { type Order, Ordered } from './ordered.ts';
+import { compareTexts, type Order, Ordered } from './ordered.ts';
 import type { Usage } from './usage.ts';
 
 export interface Limit {
@@ -97,9 +97,4 @@ function* whileNamed(prefix: string, limits: Iterable<Limit>): IterableIterator<
     if (!limit.name.startsWith(prefix)) return;
     yield limit;
   }
-}
-
-function compareTexts(a: string, b: string): number {
-  if (a === b) return 0;
-  return a < b ? -1 : 1;
 }

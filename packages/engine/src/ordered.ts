@@ -193,3 +193,8 @@ function blockOf(position: number): number {
 function indexOf(position: number): number {
   return position & (STRIDE - 1);
 }
+
+export function compareTexts(a: string, b: string): number {
+  if (a === b) return 0;
+  return a < b ? -1 : 1;
+}

@@ -1,5 +1,6 @@
 /** Where a waiter stands in the wait queue. */
 import type { EngineMs } from './facts.ts';
+import { compareTexts } from './ordered.ts';
 
 /** The time at which the waiter joined minus its priority in seconds, then a number given as it joins. */
 export interface Place {
@@ -16,8 +17,7 @@ export interface Position {
 export function comparePositions(a: Position, b: Position): number {
   if (isBefore(a.place, b.place)) return -1;
   if (isBefore(b.place, a.place)) return 1;
-  if (a.leaseId === b.leaseId) return 0;
-  return a.leaseId < b.leaseId ? -1 : 1;
+  return compareTexts(a.leaseId, b.leaseId);
 }
 
 export function isBefore(a: Place, b: Place): boolean {

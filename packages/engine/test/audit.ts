@@ -38,7 +38,53 @@ export function auditState(engine: Engine, heldBack: boolean): void {
       check(!hasSpent || isRate, `${lease.id} has spent of '${limit.name}', which is no rate`);
     }
   }
+  auditIndexes(engine);
   if (!heldBack) auditWaiters(engine);
+}
+
+/** Each list that is kept in order is what a scan of everything and a sort come to. */
+function auditIndexes(engine: Engine): void {
+  const { limits, leases } = engine.state;
+  const all = [...leases.values()];
+  const isSame = (what: string, indexed: Iterable<unknown>, scanned: readonly unknown[]): void => {
+    const items = [...indexed];
+    check(items.length === scanned.length && items.every((item, i) => item === scanned[i]), `the index of ${what}`);
+  };
+  isSame(
+    'leases',
+    all,
+    all.toSorted((a, b) => a.token - b.token),
+  );
+  check(all.length === leases.size && all.every((lease) => leases.get(lease.id) === lease), 'leases by id');
+  for (const id of new Set(all.map(({ holder }) => holder.id))) {
+    const own = all.filter(({ holder, lifeline }) => holder.id === id && lifeline === 'renewal');
+    if (id !== null) isSame(`leases of ${id}`, leases.ofHolder(id), own);
+  }
+  const named = [...limits.values()];
+  isSame(
+    'limits',
+    named,
+    named.toSorted((a, b) => (a.name < b.name ? -1 : 1)),
+  );
+  check(named.length === limits.size && named.every((limit) => limits.get(limit.name) === limit), 'limits by name');
+  const waiting = engine.waiters(null);
+  for (const limit of named) {
+    const { name, id } = limit;
+    check(limits.withId(id)?.id === id, `limit '${name}' by its id`);
+    isSame(
+      `leases on '${name}'`,
+      limit.leases,
+      all.filter(({ amounts }) => slotsIn(amounts, name) !== undefined),
+    );
+    isSame(
+      `spenders of '${name}'`,
+      limit.spenders ?? [],
+      all.filter(({ spent }) => slotsIn(spent, name) !== undefined),
+    );
+    const own = waiting.filter((waiter) => waiter.limits.some((limit) => limit.name === name));
+    const ticketOf = ({ ticket }: { readonly ticket: string }): string => ticket;
+    isSame(`waiters of '${name}'`, engine.waiters(name).map(ticketOf), own.map(ticketOf));
+  }
 }
 
 /** Nobody waits who is the first on all its limits and would fit: whatever is reserved, that one is to be granted. */

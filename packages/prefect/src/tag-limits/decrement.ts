@@ -1,5 +1,5 @@
 /** What a decrement frees: it names tags and a task run, not a lease. */
-import { type Lease, type Limit, slotsIn } from '@slotkeeper/engine';
+import { type Limit, type State, slotsIn } from '@slotkeeper/engine';
 import { taskRunOf } from './task-runs.ts';
 
 export interface Release {
@@ -9,8 +9,10 @@ export interface Release {
 }
 
 /** The task run's lease on exactly these limits, if it has one; else, of each limit, the oldest of its leases there. */
-export function whatToRelease(limits: readonly Limit[], taskRunId: string): Release[] {
-  const oldest = limits.map((limit) => ofTaskRun(limit, taskRunId));
+export function whatToRelease({ leases }: State, limits: readonly Limit[], taskRunId: string): Release[] {
+  // Only those over REST: a client of the session protocol gives back its own, and would not be notified.
+  const own = [...leases.ofHolder(taskRunId)].filter((lease) => taskRunOf(lease) !== null);
+  const oldest = limits.map(({ name }) => own.filter(({ amounts }) => slotsIn(amounts, name) !== undefined));
   const [onFirst = []] = oldest;
   const exact = onFirst.find(
     ({ amounts }) => amounts.length === limits.length && limits.every((l) => slotsIn(amounts, l.name) !== undefined),
@@ -23,9 +25,4 @@ export function whatToRelease(limits: readonly Limit[], taskRunId: string): Rele
     releases.set(lease.id, { leaseId: lease.id, token: lease.token, names: [...names, limits[i]!.name] });
   }
   return [...releases.values()];
-}
-
-/** In the order of their grants. Only those over REST: a client of the session protocol gives back its own, and would not be told. */
-function ofTaskRun(limit: Limit, taskRunId: string): Lease[] {
-  return [...limit.leases].filter((lease) => lease.lifeline === 'renewal' && taskRunOf(lease) === taskRunId);
 }

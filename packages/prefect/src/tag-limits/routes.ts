@@ -111,7 +111,7 @@ async function reset({ answers, leaseMs }: V1, { body, reply }: Call, limit: Lim
 async function decrement({ answers, increments }: V1, { body, reply }: Call) {
   const { names, task_run_id: taskRunId } = orInvalid(readSlots(body), body);
   const limits = limitsOn(answers.state, names);
-  const released = whatToRelease(limits, taskRunId).map((release) => {
+  const released = whatToRelease(answers.state, limits, taskRunId).map((release) => {
     increments.arrivedAs(release.leaseId);
     return answers.submit({ type: 'release', ...release });
   });

@@ -49,7 +49,7 @@ export class Server {
     const { replica, increments } = this;
     if (!this.#isReady(reply)) return;
     const limits = names.map((name) => replica.engine.state.limits.get(name)!);
-    for (const release of whatToRelease(limits, taskRun)) {
+    for (const release of whatToRelease(replica.engine.state, limits, taskRun)) {
       increments.arrivedAs(release.leaseId);
       replica.submit({ type: 'release', ...release });
     }
