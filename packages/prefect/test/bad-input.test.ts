@@ -64,8 +64,8 @@ describe('a body with a bad', () => {
   } as const;
   const badNames: readonly unknown[] = [...'/%&><'].map((banned) => `a${banned}b`);
   const texts = [...badNames, 'a\0b', 'a\ud800', 'x'.repeat(256), 'x'.repeat(10_000), 7];
-  const manyNames = Array.from({ length: 10_000 }, (_, i) => `n${i}`);
-  const notSlots = [0, -1, 2 ** 31, 1e308, 1.5, 'x', null];
+  const notNames = [['x', 7], ['x', null], ['x', ['y']], 'x', null];
+  const notSlots = [0, -1, 1.5, 'x', null];
   const notCounts = [-1, 2 ** 31, 1e308, 0.5, 'x', null, []];
   const notDecays = [-1, 1e308, 2 ** 31, 1e-10, 'nan', 'inf', 'x', null];
   const bad: readonly (readonly [keyof typeof calls, field: string, values: readonly unknown[]])[] = [
@@ -81,19 +81,19 @@ describe('a body with a bad', () => {
     ['change', 'active_slots', notCounts],
     ['change', 'slot_decay_per_second', notDecays],
     ['change', 'avg_slot_occupancy_seconds', [1]],
-    ['increment', 'names', [manyNames, ...texts.map((text) => ['x', text]), 'x', null]],
+    ['increment', 'names', notNames],
     ['increment', 'slots', notSlots],
     ['increment', 'mode', ['fast', 1]],
-    ['increment-with-lease', 'names', [manyNames, ['a\0b']]],
+    ['increment-with-lease', 'names', notNames],
     ['increment-with-lease', 'slots', notSlots],
     ['increment-with-lease', 'lease_duration', [59, 59.999, 86_401, -1, 1e308, 'nan', 'x']],
     ['increment-with-lease', 'holder', ['x', {}, { type: 'thread', id: taskRun }, { type: 'task_run', id: 'x' }]],
-    ['decrement', 'names', [manyNames, ...texts.map((text) => ['x', text])]],
+    ['decrement', 'names', notNames],
     ['decrement', 'slots', notSlots],
     ['decrement', 'occupancy_seconds', [0, -1, 'x']],
     ['v1 create', 'tag', texts],
     ['v1 create', 'concurrency_limit', notCounts],
-    ['v1 increment', 'names', [manyNames, ...texts.map((text) => ['t', text]), null]],
+    ['v1 increment', 'names', notNames],
     ['v1 increment', 'task_run_id', ['x', null, 7]],
     ['v1 reset', 'slot_override', [['x'], 'x', [taskRun, null]]],
   ];

@@ -10,7 +10,8 @@ const LEASE_SECONDS = { ge: 60, le: 86_400 } as const;
 const LEASE_SECONDS_DEFAULT = 300;
 
 const count = integer({ ge: 0, le: SLOTS_MAX });
-const slots = { read: integer({ gt: 0, le: SLOTS_MAX }) };
+/** More than any limit has is no fault by itself: where there is no limit, nothing is taken. */
+const slots = { read: integer({ gt: 0 }) };
 const names = { read: readNames };
 const mode = { read: oneOf('concurrency', 'rate_limit'), otherwise: 'concurrency' as const };
 const leaseDuration = { read: number(LEASE_SECONDS), otherwise: LEASE_SECONDS_DEFAULT };

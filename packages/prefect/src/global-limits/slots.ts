@@ -1,5 +1,6 @@
 /** Slots of global limits: taken and given back, with a lease or without. */
 import { type Lease, type Limit, type Refusal, slotsIn } from '@slotkeeper/engine';
+import { SLOTS_MAX } from '@slotkeeper/protocol';
 import { leaseGone, locked, PrefectError, sendError, sendJson, sendNothing } from '../api/answers.ts';
 import type { DurableAnswers } from '../api/durable-answers.ts';
 import { activeOf, byName, limitsNamed } from '../api/limit-lookup.ts';
@@ -7,10 +8,12 @@ import type { Call } from '../api/routes.ts';
 import type { HeldIncrements } from '../increments/held-increments.ts';
 import { holdOpen } from '../increments/held-request.ts';
 import {
+  ASK_AGAIN_SECONDS,
+  DRAINING_TEXT,
   type Increment,
   isOfKind,
+  namesToTake,
   type Outcome,
-  QUEUE_FULL_RETRY_SECONDS,
   queueFullText,
   RETRY_AFTER_SECONDS,
   refusedText,
@@ -29,7 +32,8 @@ export interface V2 {
 type Granted = Extract<Outcome, { is: 'granted' }>;
 
 export async function increment(v2: V2, call: Call) {
-  const { names, slots, mode } = orInvalid(readIncrement(call.body), call.body);
+  const { slots, mode, ...given } = orInvalid(readIncrement(call.body), call.body);
+  const names = namesToTake(v2.answers.state, given.names);
   const asked = { kind: 'bare', names, slots, ratesOnly: mode === 'rate_limit', holder: null, ttlMs: null } as const;
   const { answers } = v2;
   const { reply } = call;
@@ -41,7 +45,8 @@ export async function increment(v2: V2, call: Call) {
 /** Where there is no limit, a lease on nothing is granted. */
 export async function incrementWithLease(v2: V2, call: Call) {
   const given = orInvalid(readLeaseIncrement(call.body), call.body);
-  const { names, slots, mode, holder = null, lease_duration: leaseSeconds } = given;
+  const { slots, mode, holder = null, lease_duration: leaseSeconds } = given;
+  const names = namesToTake(v2.answers.state, given.names);
   const ttlMs = Math.round(leaseSeconds * 1_000);
   const asked = { kind: 'leased', names, slots, ratesOnly: mode === 'rate_limit', holder, ttlMs } as const;
   return take(v2, call, asked, (granted) =>
@@ -59,7 +64,9 @@ async function take(
   const { names, slots, ratesOnly } = increment;
   const impossible = neverFits(activeOf(limitsNamed(answers.state, names)), slots, ratesOnly);
   if (impossible) throw await answers.once(impossible);
-  return holdOpen(increments, reply, increment, (outcome) => {
+  // No limit has more slots than that, so nothing is taken of what is capped here.
+  const capped = { ...increment, slots: Math.min(slots, SLOTS_MAX) };
+  return holdOpen(increments, reply, capped, (outcome) => {
     switch (outcome.is) {
       case 'granted':
         answerGranted(outcome);
@@ -84,7 +91,8 @@ function listed(limits: readonly ListedLimit[]) {
 
 /** Slots that leases hold are not given back so. */
 export async function decrement({ answers, increments }: V2, { body, reply }: Call) {
-  const { names, slots } = orInvalid(readDecrement(body), body);
+  const { names, slots: given } = orInvalid(readDecrement(body), body);
+  const slots = Math.min(given, SLOTS_MAX);
   const limits = limitsNamed(answers.state, names);
   for (const limit of limits) increments.arrivedOn(limit, slots);
   const returned = answers.submit({ type: 'untracked.return', amounts: limits.map(({ name }) => [name, slots]) });
@@ -144,7 +152,9 @@ function refused(refusal: Refusal): PrefectError {
     case 'INVALID_REQUEST':
       return noRates(details.names as readonly string[]);
     case 'QUEUE_FULL':
-      return locked(queueFullText(refusal), QUEUE_FULL_RETRY_SECONDS);
+      return locked(queueFullText(refusal), ASK_AGAIN_SECONDS);
+    case 'CONFLICT':
+      return locked(DRAINING_TEXT, ASK_AGAIN_SECONDS);
     default:
       return new PrefectError(422, { detail: refusedText(refusal) });
   }

@@ -1,6 +1,8 @@
 /** What an increment asks for, and what it is answered, whichever of Prefect's calls it came by. */
 import { randomUUID } from 'node:crypto';
-import type { AcquireRequest, Amounts, Holder, Lease, Origin, Refusal } from '@slotkeeper/engine';
+import type { AcquireRequest, Amounts, Holder, Lease, Origin, Refusal, State } from '@slotkeeper/engine';
+import { LIMITS_MAX } from '@slotkeeper/protocol';
+import { PrefectError } from '../api/answers.ts';
 import type { ListedLimit } from './listing.ts';
 
 /**
@@ -53,6 +55,9 @@ export function queueFullText({ details: { max, name } }: Refusal): string {
   return `The wait queue ${whose} is full: ${max} at the most. Nothing was taken; the client asks again.`;
 }
 
+/** A stock server has no draining: its clients wait until the limit is resumed. */
+export const DRAINING_TEXT = 'The limit is draining: it takes nobody until it is resumed. The client asks again.';
+
 /** A refusal that no increment of Prefect's clients should meet. */
 export function refusedText({ code }: Refusal): string {
   return `The server has refused the increment (${code}). Nothing was taken.`;
@@ -61,12 +66,24 @@ export function refusedText({ code }: Refusal): string {
 /** What a request that is sent away is told to wait. */
 export const RETRY_AFTER_SECONDS = 0.1;
 /** After which a client whom the server cannot let wait asks again. */
-export const QUEUE_FULL_RETRY_SECONDS = 2;
+export const ASK_AGAIN_SECONDS = 2;
 
 /** One that is sent again has the same key. */
 export function keyOf({ kind, names, slots, ratesOnly, holder, connection }: Increment): string {
   const who = holder ? [holder.type, holder.id] : connection;
   return JSON.stringify([kind, who, slots, ratesOnly, [...names].sort()]);
+}
+
+/**
+ * What an increment of these names waits for: of more names than a lease can be on, those that have a limit. A stock server
+ * takes any number, and ignores those that have none. Throws a `PrefectError` if too many have one.
+ */
+export function namesToTake({ limits }: State, names: readonly string[]): readonly string[] {
+  if (names.length <= LIMITS_MAX) return names;
+  const known = names.filter((name) => limits.has(name));
+  if (known.length <= LIMITS_MAX) return known;
+  const detail = `An increment takes of ${LIMITS_MAX} limits at the most, and ${known.length} of these names have one. Nothing was taken.`;
+  throw new PrefectError(422, { detail });
 }
 
 export function isOfKind(kind: Kind, lease: Lease): boolean {

@@ -1,5 +1,9 @@
-/** Names of limits and tags, and lists of them. */
-import { LIMITS_MAX, TEXT_MAX } from '@slotkeeper/protocol';
+/**
+ * Names of limits and tags. A name is checked where a limit is made, renamed or addressed. Increments and decrements name what
+ * their callers have, such as all tags of a task, whether there is a limit or not: a name that no limit can have is there one
+ * that no limit has.
+ */
+import { TEXT_MAX } from '@slotkeeper/protocol';
 import { limitName } from '../tag-limits/tag-limit.ts';
 import { Faults, fault, type Reader } from './faults.ts';
 import { list } from './values.ts';
@@ -7,35 +11,37 @@ import { list } from './values.ts';
 const BANNED = /[/%&><]/;
 const PATTERN = '^[^/%&><]+$';
 
-/** Of a limit that may be there or not: it may be empty, which no limit's name is. */
-const name = text(TEXT_MAX);
-
 /** A tag is checked as the limit that it names. It may be empty, since that name is not. */
 export const readTag = text(TEXT_MAX - limitName('').length);
 
-export const readName: Reader<string> = (input, loc) => (input === '' ? noMatch(input, loc) : name(input, loc));
+const readText = text(TEXT_MAX);
+export const readName: Reader<string> = (input, loc) => (input === '' ? noMatch(input, loc) : readText(input, loc));
 
-/** One that is given twice counts once. */
-export const readNames = distinct(name);
-export const readTags = distinct(readTag);
+export const readNames = possible(readName);
+export const readTags = possible(readTag);
 
 function text(lengthMax: number): Reader<string> {
   return (input, loc) => {
-    if (typeof input !== 'string') return fault('string_type', 'Input should be a valid string', input, loc);
-    if (!input.isWellFormed()) {
+    const given = readString(input, loc);
+    if (given instanceof Faults) return given;
+    if (!given.isWellFormed()) {
       const msg = 'Input should be a valid string, unable to parse raw data as a unicode string';
       return fault('string_unicode', msg, input, loc);
     }
-    if (input.length > lengthMax) {
+    if (given.length > lengthMax) {
       const msg = `String should have at most ${lengthMax} characters`;
       return fault('string_too_long', msg, input, loc, { max_length: lengthMax });
     }
-    if (BANNED.test(input)) return noMatch(input, loc);
-    if (input.includes('\0')) {
+    if (BANNED.test(given)) return noMatch(input, loc);
+    if (given.includes('\0')) {
       return fault('value_error', 'Value error, a name must not contain NUL (U+0000)', input, loc, { error: {} });
     }
-    return input;
+    return given;
   };
+}
+
+function readString(...[input, loc]: Parameters<Reader<string>>): string | Faults {
+  return typeof input === 'string' ? input : fault('string_type', 'Input should be a valid string', input, loc);
 }
 
 function noMatch(...[input, loc]: Parameters<Reader<string>>): Faults {
@@ -43,14 +49,10 @@ function noMatch(...[input, loc]: Parameters<Reader<string>>): Faults {
   return fault('string_pattern_mismatch', msg, input, loc, { pattern: PATTERN });
 }
 
-function distinct(item: Reader<string>): Reader<readonly string[]> {
+/** Reads any texts to the names among them that a limit can have. One that is given twice counts once. */
+function possible(name: Reader<string>): Reader<readonly string[]> {
   return (input, loc) => {
-    const read = list(item)(input, loc);
-    if (read instanceof Faults) return read;
-    const distinct = [...new Set(read)];
-    if (distinct.length <= LIMITS_MAX) return distinct;
-    const msg = `List should have at most ${LIMITS_MAX} items after validation, not ${distinct.length}`;
-    const ctx = { field_type: 'List', max_length: LIMITS_MAX, actual_length: distinct.length };
-    return fault('too_long', msg, input, loc, ctx);
+    const given = list(readString)(input, loc);
+    return given instanceof Faults ? given : [...new Set(given)].filter((text) => !(name(text, []) instanceof Faults));
   };
 }

@@ -24,10 +24,14 @@ export function oneOf<T extends string>(...texts: readonly T[]): Reader<T> {
     fault('literal_error', `Input should be ${expected}`, input, loc, { expected });
 }
 
-/** Also the words that Prefect's commands and forms send. */
+/** What a stock server takes for a boolean. */
+const YES: readonly unknown[] = [true, 1, '1', 'true', 't', 'yes', 'y', 'on'];
+const NO: readonly unknown[] = [false, 0, '0', 'false', 'f', 'no', 'n', 'off'];
+
 export const boolean: Reader<boolean> = (input, loc) => {
-  if (input === true || input === 'true') return true;
-  if (input === false || input === 'false') return false;
+  const word = typeof input === 'string' ? input.toLowerCase() : input;
+  if (YES.includes(word)) return true;
+  if (NO.includes(word)) return false;
   return typeof input === 'string' || Number.isInteger(input)
     ? fault('bool_parsing', 'Input should be a valid boolean, unable to interpret input', input, loc)
     : fault('bool_type', 'Input should be a valid boolean', input, loc);
@@ -60,14 +64,17 @@ function bounded(read: Reader<number>, { gt, ge, le }: Bounds): Reader<number> {
   };
 }
 
-const WHOLE_NUMBER = /^-?\d+$/;
+/** As Python writes them: with a sign, underscores between digits, a fraction that is none. */
+const WHOLE_NUMBER = /^[+-]?\d+(?:_\d+)*(?:\.0+)?$/;
 
 const toInteger: Reader<number> = (input, loc) => {
   if (typeof input === 'string') {
-    if (WHOLE_NUMBER.test(input)) return Number(input);
+    const text = input.trim();
+    if (WHOLE_NUMBER.test(text)) return Number(text.replaceAll('_', ''));
     const msg = 'Input should be a valid integer, unable to parse string as an integer';
     return fault('int_parsing', msg, input, loc);
   }
+  if (typeof input === 'boolean') return Number(input);
   if (typeof input !== 'number') return fault('int_type', 'Input should be a valid integer', input, loc);
   // JSON.parse takes numbers beyond a double for infinite.
   if (!Number.isFinite(input)) return fault('finite_number', 'Input should be a finite number', input, loc);
@@ -76,12 +83,14 @@ const toInteger: Reader<number> = (input, loc) => {
   return fault('int_from_float', msg, input, loc);
 };
 
-const DECIMAL = /^-?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?$/;
+const DECIMAL = /^[+-]?(?:\d+(?:_\d+)*\.?|(?:\d+(?:_\d+)*)?\.\d+(?:_\d+)*)(?:[eE][+-]?\d+)?$/;
 
 const toNumber: Reader<number> = (input, loc) => {
   if (typeof input === 'number') return input;
+  if (typeof input === 'boolean') return Number(input);
   if (typeof input !== 'string') return fault('float_type', 'Input should be a valid number', input, loc);
-  if (DECIMAL.test(input)) return Number(input);
+  const text = input.trim();
+  if (DECIMAL.test(text)) return Number(text.replaceAll('_', ''));
   const msg = 'Input should be a valid number, unable to parse string as a number';
   return fault('float_parsing', msg, input, loc);
 };

@@ -9,8 +9,10 @@ import type { Call, Route } from '../api/routes.ts';
 import type { HeldIncrements } from '../increments/held-increments.ts';
 import { holdOpen } from '../increments/held-request.ts';
 import {
+  ASK_AGAIN_SECONDS,
+  DRAINING_TEXT,
+  namesToTake,
   type Outcome,
-  QUEUE_FULL_RETRY_SECONDS,
   queueFullText,
   RETRY_AFTER_SECONDS,
   refusedText,
@@ -121,7 +123,8 @@ async function decrement({ answers, increments }: V1, { body, reply }: Call) {
 }
 
 async function increment({ answers, increments, leaseMs }: V1, { body, reply }: Call) {
-  const { names: tags, task_run_id: id } = orInvalid(readSlots(body), body);
+  const { names: given, task_run_id: id } = orInvalid(readSlots(body), body);
+  const tags = namesToTake(answers.state, given.map(limitName)).map(tagOf);
   const limits = limitsOn(answers.state, tags);
   const empty = limits.find(({ settings }) => settings.slots === 0);
   if (empty) throw await answers.once(neverFits(empty.name));
@@ -186,6 +189,7 @@ function notNow(answers: DurableAnswers, tags: readonly string[]): PrefectError 
 function refused(refusal: Refusal): PrefectError {
   const { code, details } = refusal;
   if (code === 'REQUEST_TOO_LARGE') return neverFits(String(details.name));
-  if (code === 'QUEUE_FULL') return locked(queueFullText(refusal), QUEUE_FULL_RETRY_SECONDS);
+  if (code === 'QUEUE_FULL') return locked(queueFullText(refusal), ASK_AGAIN_SECONDS);
+  if (code === 'CONFLICT') return locked(DRAINING_TEXT, ASK_AGAIN_SECONDS);
   return locked(refusedText(refusal));
 }
