@@ -1,11 +1,12 @@
 /** docs/errors.md is in step with the code. */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { ERRORS } from '@slotkeeper/protocol';
 import * as slotkeeper from 'slotkeeper';
 import { describe, expect, it } from 'vitest';
 
 const page = readFileSync(join(import.meta.dirname, '../docs/errors.md'), 'utf8');
-const rows = [...page.matchAll(/^\| `([A-Z_]+)` \| `(\w+)` \| (.+) \| (.+) \|$/gm)];
+const rows = [...page.matchAll(/^\| `([A-Z_]+)` \| `(\w+)` \| (\d+) \| (yes|no) \| (.+) \| (.+) \|$/gm)];
 
 /** Every error class that the client exports. */
 const classes = Object.entries(slotkeeper).filter(
@@ -18,6 +19,22 @@ describe('docs/errors.md', () => {
     const exported = classes.map(([name, Class]) => `${new Class('').code} ${name}`).sort();
     expect(exported).toHaveLength(10);
     expect(documented).toEqual(exported);
+  });
+
+  it('has the HTTP status of each code, and whether to try again', () => {
+    const documented = Object.fromEntries(
+      rows.map(([, code, , status, again]) => [code, { status: Number(status), retry: again === 'yes' }]),
+    );
+    const inCode = Object.entries(ERRORS).map(([code, { status, retry }]) => [code, { status, retry }]);
+    expect(documented).toEqual(Object.fromEntries(inCode));
+  });
+
+  it('has what to do for the engine, whose refusals state what happened and name no call of any language', () => {
+    const source = readFileSync(join(import.meta.dirname, '../packages/engine/src/refusals.ts'), 'utf8');
+    const texts = [...source.matchAll(/`([^`]*)`/g)].map(([, text]) => text);
+    expect(texts.length).toBeGreaterThan(12);
+    for (const text of texts)
+      expect(text).not.toMatch(/limits\.\w|onMissing|slotDecayPerSecond|\b(Ask|Choose|Try|Wait|Hold)\b/);
   });
 
   it('has every reason for which the engine says no', () => {

@@ -3,12 +3,14 @@
  * class is made again here. Two copies of this package may be loaded in one process: `instanceof` and
  * `SlotkeeperError.is` go by a shared brand and the code, so they hold across copies.
  */
-import type { WireError, Explanation as WireExplanation } from '@slotkeeper/protocol';
+import type { ErrorCode, WireError, Explanation as WireExplanation } from '@slotkeeper/protocol';
+import { withAdvice } from './advice.ts';
 import { type Explanation, readExplanation } from './views.ts';
 
 const BRAND = Symbol.for('slotkeeper.error');
 
-export type ErrorCode = keyof ErrorsByCode;
+export type { ErrorCode } from '@slotkeeper/protocol';
+
 export type ErrorDetails = Readonly<Record<string, unknown>>;
 
 /** The class of each code. */
@@ -49,113 +51,82 @@ function brandOf(error: unknown): unknown {
   return typeof error === 'object' && error !== null ? Reflect.get(error, BRAND) : undefined;
 }
 
+/** The class of one code. */
+interface ErrorClass<C extends ErrorCode, N extends string> {
+  new (
+    message: string,
+    details?: ErrorDetails,
+    options?: ErrorOptions,
+  ): SlotkeeperError & { readonly code: C; readonly name: N };
+}
+
+function errorClass<C extends ErrorCode, N extends string>(code: C, name: N): ErrorClass<C, N> {
+  const made = class extends SlotkeeperError {
+    override readonly code = code;
+    override readonly name = name;
+
+    constructor(message: string, details?: ErrorDetails, options?: ErrorOptions) {
+      super(code, message, details, options);
+    }
+  };
+  return Object.defineProperty(made, 'name', { value: name });
+}
+
 /** The slots did not become free in the time given. Nothing is held. */
-export class AcquireTimeoutError extends SlotkeeperError {
-  override readonly name = 'TimeoutError';
-  override readonly code = 'ACQUIRE_TIMEOUT';
+export class AcquireTimeoutError extends errorClass('ACQUIRE_TIMEOUT', 'TimeoutError') {
   /** Who held them and who was ahead, as the time ran out; undefined if the server could not be asked. */
   readonly explanation: Explanation | undefined;
 
   constructor(message: string, details?: ErrorDetails, options?: ErrorOptions) {
-    super('ACQUIRE_TIMEOUT', message, details, options);
+    super(message, details, options);
     const explanation = details?.explanation as WireExplanation | undefined;
     this.explanation = explanation && readExplanation(explanation);
   }
 }
 
 /** A limit of that name does not exist. */
-export class LimitNotFoundError extends SlotkeeperError {
-  override readonly name = 'LimitNotFoundError';
-  override readonly code = 'LIMIT_NOT_FOUND';
-
-  constructor(message: string, details?: ErrorDetails, options?: ErrorOptions) {
-    super('LIMIT_NOT_FOUND', message, details, options);
-  }
-}
+export const LimitNotFoundError = errorClass('LIMIT_NOT_FOUND', 'LimitNotFoundError');
+export type LimitNotFoundError = InstanceType<typeof LimitNotFoundError>;
 
 /** More slots were asked for than the limit has, so that they can never be granted. */
-export class RequestTooLargeError extends SlotkeeperError {
-  override readonly name = 'RequestTooLargeError';
-  override readonly code = 'REQUEST_TOO_LARGE';
-
-  constructor(message: string, details?: ErrorDetails, options?: ErrorOptions) {
-    super('REQUEST_TOO_LARGE', message, details, options);
-  }
-}
+export const RequestTooLargeError = errorClass('REQUEST_TOO_LARGE', 'RequestTooLargeError');
+export type RequestTooLargeError = InstanceType<typeof RequestTooLargeError>;
 
 /** As many wait as may: the limit's `maxWaiters`, or a bound of the server. */
-export class QueueFullError extends SlotkeeperError {
-  override readonly name = 'QueueFullError';
-  override readonly code = 'QUEUE_FULL';
-
-  constructor(message: string, details?: ErrorDetails, options?: ErrorOptions) {
-    super('QUEUE_FULL', message, details, options);
-  }
-}
+export const QueueFullError = errorClass('QUEUE_FULL', 'QueueFullError');
+export type QueueFullError = InstanceType<typeof QueueFullError>;
 
 /** Not possible in the current state: a limit that is draining or still held, a keeper that is closed. */
-export class ConflictError extends SlotkeeperError {
-  override readonly name = 'ConflictError';
-  override readonly code = 'CONFLICT';
-
-  constructor(message: string, details?: ErrorDetails, options?: ErrorOptions) {
-    super('CONFLICT', message, details, options);
-  }
-}
+export const ConflictError = errorClass('CONFLICT', 'ConflictError');
+export type ConflictError = InstanceType<typeof ConflictError>;
 
 /** The slots are not safely ours any more. The reason of `lease.signal`. */
-export class LeaseLostError extends SlotkeeperError {
-  override readonly name = 'LeaseLostError';
-  override readonly code = 'LEASE_LOST';
-
-  constructor(message: string, details?: ErrorDetails, options?: ErrorOptions) {
-    super('LEASE_LOST', message, details, options);
-  }
-}
+export const LeaseLostError = errorClass('LEASE_LOST', 'LeaseLostError');
+export type LeaseLostError = InstanceType<typeof LeaseLostError>;
 
 /** The slots were taken away, by an operator or with their limit. The reason of `lease.signal`. */
-export class LeaseRevokedError extends SlotkeeperError {
-  override readonly name = 'LeaseRevokedError';
-  override readonly code = 'LEASE_REVOKED';
+export const LeaseRevokedError = errorClass('LEASE_REVOKED', 'LeaseRevokedError');
+export type LeaseRevokedError = InstanceType<typeof LeaseRevokedError>;
 
-  constructor(message: string, details?: ErrorDetails, options?: ErrorOptions) {
-    super('LEASE_REVOKED', message, details, options);
-  }
-}
-
-/** Nobody answers at the address. */
-export class ServerUnreachableError extends SlotkeeperError {
-  override readonly name = 'ServerUnreachableError';
-  override readonly code = 'SERVER_UNREACHABLE';
-
-  constructor(message: string, details?: ErrorDetails, options?: ErrorOptions) {
-    super('SERVER_UNREACHABLE', message, details, options);
-  }
-}
+/** No server answers at the address, or none that client and server both can talk to. */
+export const ServerUnreachableError = errorClass('SERVER_UNREACHABLE', 'ServerUnreachableError');
+export type ServerUnreachableError = InstanceType<typeof ServerUnreachableError>;
 
 /** The server wants another API key. */
-export class AuthError extends SlotkeeperError {
-  override readonly name = 'AuthError';
-  override readonly code = 'AUTH';
-
-  constructor(message: string, details?: ErrorDetails, options?: ErrorOptions) {
-    super('AUTH', message, details, options);
-  }
-}
+export const AuthError = errorClass('AUTH', 'AuthError');
+export type AuthError = InstanceType<typeof AuthError>;
 
 /** What was asked for is not allowed; the message names the field, `details.field` too. Nothing has changed. */
-export class InvalidRequestError extends SlotkeeperError {
-  override readonly name = 'InvalidRequestError';
-  override readonly code = 'INVALID_REQUEST';
+export const InvalidRequestError = errorClass('INVALID_REQUEST', 'InvalidRequestError');
+export type InvalidRequestError = InstanceType<typeof InvalidRequestError>;
 
-  constructor(message: string, details?: ErrorDetails, options?: ErrorOptions) {
-    super('INVALID_REQUEST', message, details, options);
-  }
-}
-
-type ErrorClass<E> = new (message: string, details?: ErrorDetails, options?: ErrorOptions) => E;
-
-const classes: { readonly [C in ErrorCode]: ErrorClass<ErrorsByCode[C]> } = {
+const classes: {
+  readonly [C in ErrorCode]: new (
+    message: string,
+    details?: ErrorDetails,
+    options?: ErrorOptions,
+  ) => ErrorsByCode[C];
+} = {
   ACQUIRE_TIMEOUT: AcquireTimeoutError,
   LIMIT_NOT_FOUND: LimitNotFoundError,
   REQUEST_TOO_LARGE: RequestTooLargeError,
@@ -180,7 +151,7 @@ Object.defineProperty(SlotkeeperError, Symbol.hasInstance, { value: hasInstance 
 /** The same error, made anew with the stack of a call: one refusal may end many calls, and comes in a turn of its own. */
 export function withStack(error: SlotkeeperError, frames: string): SlotkeeperError {
   const options = error.cause === undefined ? undefined : { cause: error.cause };
-  const copy = new classes[error.code](error.message, error.details, options);
+  const copy = made(error.code, error.message, error.details, options);
   copy.stack = `${copy.name}: ${copy.message}${frames}`;
   return copy;
 }
@@ -203,7 +174,14 @@ export function otherVersion(address: string, reason: string): ServerUnreachable
   });
 }
 
-/** The error that the server told. */
-export function errorOf({ code, message, details }: WireError): SlotkeeperError {
-  return new classes[code](message, details);
+/** The error that the server answered with, and what to do about it. */
+export function errorOf(error: WireError): SlotkeeperError {
+  return made(error.code, withAdvice(error), error.details);
+}
+
+/** A code of a later server has no class of its own here. */
+function made(code: ErrorCode, message: string, details: ErrorDetails, options?: ErrorOptions): SlotkeeperError {
+  return Object.hasOwn(classes, code)
+    ? new classes[code](message, details, options)
+    : new SlotkeeperError(code, message, details, options);
 }

@@ -47,11 +47,69 @@ describe.each(rows)('%s', (className, code) => {
     expect(SlotkeeperError.is(foreign, code)).toBe(true);
   });
 
-  test('is made of what the server tells', () => {
-    const told = errorOf({ code, message: 'Told.', details: { seen: 2 } });
-    expect(told).toBeInstanceOf(classes[className]);
-    expect(told).toMatchObject({ message: 'Told.', details: { seen: 2 } });
+  test('is made of what the server answers', () => {
+    const answered = errorOf({ code, message: 'It happened.', details: { seen: 2 } });
+    expect(answered).toBeInstanceOf(classes[className]);
+    expect(answered).toMatchObject({ message: expect.stringMatching(/^It happened\./), details: { seen: 2 } });
   });
+
+  test('is a class with its name', () => {
+    expect(classes[className].name).toBe(className);
+  });
+});
+
+describe('what the server states is followed by what to call', () => {
+  const answers: readonly [code: ours.ErrorCode, details: Record<string, unknown>, advice: string][] = [
+    ['ACQUIRE_TIMEOUT', {}, 'Wait longer, or look at who holds it.'],
+    ['LIMIT_NOT_FOUND', { names: ['db'] }, 'Create it (limits.ensure), or tell onMissing what to do without it.'],
+    [
+      'LIMIT_NOT_FOUND',
+      { names: ['a', 'b'] },
+      'Create them (limits.ensure), or tell onMissing what to do without them.',
+    ],
+    ['REQUEST_TOO_LARGE', { name: 'db', wanted: 3, slots: 1 }, 'Ask for less, or raise the limit.'],
+    ['QUEUE_FULL', { max: 5 }, 'Try again later, or raise the bound.'],
+    ['CONFLICT', { name: 'db', mode: 'draining' }, 'Resume it first (limits.resume).'],
+    ['CONFLICT', { name: 'db', mode: 'open' }, 'Drain it again to wait for them.'],
+    [
+      'CONFLICT',
+      { name: 'db', holders: 2 },
+      'Wait for them (limits.drain), or delete it with force, which revokes their leases.',
+    ],
+    ['CONFLICT', { lease: 'x' }, 'Choose a new id for each acquire.'],
+    ['CONFLICT', { connection: 1, last: 2 }, 'Connect anew.'],
+    ['CONFLICT', { name: 'db' }, 'Choose another name, or delete that one first.'],
+    [
+      'INVALID_REQUEST',
+      { names: ['db'], field: 'limits' },
+      'Hold them (concurrency, acquire), or make it a rate (slotDecayPerSecond).',
+    ],
+    ['INVALID_REQUEST', { name: 'db', field: 'slots' }, 'Give its slots to create it.'],
+    ['LEASE_LOST', { lease: 'x' }, 'Stop what it guards, and acquire again to go on.'],
+    ['LEASE_REVOKED', { lease: 'x', reason: 'y' }, 'Stop what it guards.'],
+  ];
+
+  test.each(answers)('%s %j', (code, details, advice) => {
+    expect(errorOf({ code, message: 'It happened.', details }).message).toBe(`It happened. ${advice}`);
+  });
+
+  test('but once: a server of 0.1.0 says it, too', () => {
+    const message = 'It happened. Ask for less, or raise the limit.';
+    expect(errorOf({ code: 'REQUEST_TOO_LARGE', message, details: {} }).message).toBe(message);
+  });
+
+  test('unless there is nothing to call', () => {
+    expect(errorOf({ code: 'INVALID_REQUEST', message: 'slots must be 1.', details: { field: 'x' } }).message).toBe(
+      'slots must be 1.',
+    );
+  });
+});
+
+test('a code of a later server is an error with that code', () => {
+  const later = errorOf({ code: 'LATER' as ours.ErrorCode, message: 'It happened.', details: { seen: 1 } });
+  expect(later).toMatchObject({ code: 'LATER', message: 'It happened.', details: { seen: 1 } });
+  expect(SlotkeeperError.is(later)).toBe(true);
+  expect(ours.withStack(later, ' at x')).toMatchObject({ code: 'LATER', message: 'It happened.' });
 });
 
 test('what only looks like one is none', () => {

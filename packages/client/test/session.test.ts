@@ -189,7 +189,10 @@ describe('the trust window', () => {
       leaseId: lease.id,
       error: { code: 'LEASE_LOST', message: 'Gone.', details: {} },
     });
-    expect(lease.signal.reason).toMatchObject({ code: 'LEASE_LOST', message: 'Gone.' });
+    expect(lease.signal.reason).toMatchObject({
+      code: 'LEASE_LOST',
+      message: 'Gone. Stop what it guards, and acquire again to go on.',
+    });
   });
 
   test('a revoked lease aborts with the reason', async () => {
@@ -197,7 +200,10 @@ describe('the trust window', () => {
     const lease = await holding(it);
     const error: WireError = { code: 'LEASE_REVOKED', message: 'Lease was revoked: maintenance.', details: {} };
     it.server.last.say({ type: 'ended', leaseId: lease.id, error });
-    expect(lease.signal.reason).toMatchObject({ code: 'LEASE_REVOKED', message: error.message });
+    expect(lease.signal.reason).toMatchObject({
+      code: 'LEASE_REVOKED',
+      message: 'Lease was revoked: maintenance. Stop what it guards.',
+    });
   });
 
   test('a grant that lay unread until it was too late is not handed out, but asked for again', async () => {

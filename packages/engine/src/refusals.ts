@@ -1,4 +1,7 @@
-/** Every reason for which the engine says no: made here, and nowhere else. A refusal is a result; a broken invariant throws. */
+/**
+ * Every reason for which the engine says no: made here, and nowhere else. A refusal is a result; a broken invariant throws. It
+ * states what happened, with the values seen. What to do about it is said by whoever faces the user, in the user's own words.
+ */
 import type { Explanation } from './explain.ts';
 
 export type RefusalCode =
@@ -23,7 +26,7 @@ export function timedOut(timeoutMs: number, explanation: Explanation): Refusal {
     timeoutMs === 0 ? 'The slots were not free at once' : `The slots were not granted within ${timeoutMs / 1000} s`;
   return {
     code: 'ACQUIRE_TIMEOUT',
-    message: `${when}: ${explanation.text} Wait longer, or look at who holds it.`,
+    message: `${when}: ${explanation.text}`,
     details: { timeoutMs, explanation },
   };
 }
@@ -32,10 +35,7 @@ export function notFound(names: readonly string[]): Refusal {
   const list = names.map((name) => `'${name}'`).join(', ');
   return {
     code: 'LIMIT_NOT_FOUND',
-    message:
-      names.length === 1
-        ? `There is no limit named ${list}. Create it (limits.ensure), or tell onMissing what to do without it.`
-        : `There are no limits named ${list}. Create them (limits.ensure), or tell onMissing what to do without them.`,
+    message: names.length === 1 ? `There is no limit named ${list}.` : `There are no limits named ${list}.`,
     details: { names },
   };
 }
@@ -43,7 +43,7 @@ export function notFound(names: readonly string[]): Refusal {
 export function tooLarge(name: string, wanted: number, slots: number): Refusal {
   return {
     code: 'REQUEST_TOO_LARGE',
-    message: `${wanted} of '${name}' can never be granted: it has ${slots}. Ask for less, or raise the limit.`,
+    message: `${wanted} of '${name}' can never be granted: it has ${slots}.`,
     details: { name, wanted, slots },
   };
 }
@@ -53,7 +53,7 @@ export function notRates(names: readonly string[]): Refusal {
   const what = names.length === 1 ? `${list} is no rate: its slots` : `${list} are no rates: their slots`;
   return {
     code: 'INVALID_REQUEST',
-    message: `${what} come back only as they are given back. Hold them (concurrency, acquire), or make it a rate (slotDecayPerSecond).`,
+    message: `${what} come back only as they are given back.`,
     details: { names, field: 'limits' },
   };
 }
@@ -61,7 +61,7 @@ export function notRates(names: readonly string[]): Refusal {
 export function nameInUse(name: string): Refusal {
   return {
     code: 'CONFLICT',
-    message: `There is a limit named '${name}' already. Choose another name, or delete that one first.`,
+    message: `There is a limit named '${name}' already.`,
     details: { name },
   };
 }
@@ -69,7 +69,7 @@ export function nameInUse(name: string): Refusal {
 export function queueFull(what: string, max: number, details: Readonly<Record<string, unknown>> = {}): Refusal {
   return {
     code: 'QUEUE_FULL',
-    message: `No room for another one: ${what} may be ${max} at the most. Try again later, or raise the bound.`,
+    message: `No room for another one: ${what} may be ${max} at the most.`,
     details: { ...details, max },
   };
 }
@@ -77,7 +77,7 @@ export function queueFull(what: string, max: number, details: Readonly<Record<st
 export function draining(name: string): Refusal {
   return {
     code: 'CONFLICT',
-    message: `Limit '${name}' is draining: it takes nobody until it is resumed (limits.resume).`,
+    message: `Limit '${name}' is draining: it takes no new work until it is resumed.`,
     details: { name, mode: 'draining' },
   };
 }
@@ -85,7 +85,7 @@ export function draining(name: string): Refusal {
 export function resumed(name: string): Refusal {
   return {
     code: 'CONFLICT',
-    message: `Limit '${name}' was resumed before the last of its holders had left. Drain it again to wait for them.`,
+    message: `Limit '${name}' was resumed before the last of its holders had left.`,
     details: { name, mode: 'open' },
   };
 }
@@ -93,7 +93,7 @@ export function resumed(name: string): Refusal {
 export function leaseIdInUse(lease: string): Refusal {
   return {
     code: 'CONFLICT',
-    message: `Lease id ${lease} belongs to another acquire. Choose a new id for each acquire.`,
+    message: `Lease id ${lease} belongs to another acquire.`,
     details: { lease },
   };
 }
@@ -109,7 +109,7 @@ export function staleConnection(connection: number, last: number): Refusal {
 export function hasHolders(name: string, holders: number): Refusal {
   return {
     code: 'CONFLICT',
-    message: `Limit '${name}' has ${holders === 1 ? 'a holder' : `${holders} holders`}. Wait for them (limits.drain), or delete it with force, which revokes their leases.`,
+    message: `Limit '${name}' has ${holders === 1 ? 'a holder' : `${holders} holders`}.`,
     details: { name, holders },
   };
 }
@@ -117,7 +117,7 @@ export function hasHolders(name: string, holders: number): Refusal {
 export function slotsNeeded(name: string): Refusal {
   return {
     code: 'INVALID_REQUEST',
-    message: `Limit '${name}' does not exist yet: to create it, give its slots.`,
+    message: `Limit '${name}' does not exist, and no slots were given to create it with.`,
     details: { name, field: 'slots' },
   };
 }

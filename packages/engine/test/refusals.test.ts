@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { type AcquireRequest, Engine, emptyState, type Step } from '../src/index.ts';
 import { request, Scene } from './scene.ts';
 
-describe('a refusal says what was seen, to which limit, and what to do', () => {
+describe('a refusal says what was seen, and to which limit', () => {
   it('ACQUIRE_TIMEOUT: who holds it, and how many are ahead', () => {
     const scene = new Scene({ db: 2 });
     scene.acquire('holder', { db: 2 }, { holder: { type: 'job', id: '7', label: 'nightly', host: 'h', pid: 1 } });

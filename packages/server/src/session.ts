@@ -258,7 +258,7 @@ class Connection implements ChannelEvents<ClientFrame> {
     if (apiKey !== null && !isKey(hello.apiKey ?? '', apiKey)) {
       const message =
         hello.apiKey === null
-          ? 'This server asks for an API key (apiKey, SLOTKEEPER_API_KEY).'
+          ? 'This server asks for an API key, and none was given.'
           : 'The API key is not this server’s.';
       this.end({ code: 'AUTH', message, details: {} }, false);
       return;

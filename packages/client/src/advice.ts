@@ -1,0 +1,42 @@
+/**
+ * What a program's author may do about an error that the server answered with. The server states what happened; what to
+ * call is up to the language that the program is written in.
+ */
+import type { WireError } from '@slotkeeper/protocol';
+
+type Details = WireError['details'];
+
+const ADVICE: { readonly [C in WireError['code']]: (details: Details) => string } = {
+  ACQUIRE_TIMEOUT: () => 'Wait longer, or look at who holds it.',
+  LIMIT_NOT_FOUND: ({ names }) =>
+    Array.isArray(names) && names.length > 1
+      ? 'Create them (limits.ensure), or tell onMissing what to do without them.'
+      : 'Create it (limits.ensure), or tell onMissing what to do without it.',
+  REQUEST_TOO_LARGE: () => 'Ask for less, or raise the limit.',
+  QUEUE_FULL: () => 'Try again later, or raise the bound.',
+  CONFLICT: ({ mode, holders, lease, last, name }) => {
+    if (mode === 'draining') return 'Resume it first (limits.resume).';
+    if (mode === 'open') return 'Drain it again to wait for them.';
+    if (holders !== undefined)
+      return 'Wait for them (limits.drain), or delete it with force, which revokes their leases.';
+    if (lease !== undefined) return 'Choose a new id for each acquire.';
+    if (last !== undefined) return 'Connect anew.';
+    return name === undefined ? '' : 'Choose another name, or delete that one first.';
+  },
+  INVALID_REQUEST: ({ names, name, field }) => {
+    if (field === 'limits' && names !== undefined)
+      return 'Hold them (concurrency, acquire), or make it a rate (slotDecayPerSecond).';
+    return field === 'slots' && name !== undefined ? 'Give its slots to create it.' : '';
+  },
+  LEASE_LOST: () => 'Stop what it guards, and acquire again to go on.',
+  LEASE_REVOKED: () => 'Stop what it guards.',
+  SERVER_UNREACHABLE: () => '',
+  AUTH: () => '',
+};
+
+/** What happened, and what to do. A server of 0.1.0 says the latter itself, in the same words. */
+export function withAdvice({ code, message, details }: WireError): string {
+  // A later server may have codes that this client does not know.
+  const advice = Object.hasOwn(ADVICE, code) ? ADVICE[code](details) : '';
+  return advice === '' || message.endsWith(advice) ? message : `${message} ${advice}`;
+}
