@@ -51,13 +51,14 @@ function bounded(read: Reader<number>, { gt, ge, le }: Bounds): Reader<number> {
   return (input, loc) => {
     const value = read(input, loc);
     if (value instanceof Faults) return value;
-    if (le !== undefined && value > le) {
+    // NaN is within no bounds.
+    if (le !== undefined && !(value <= le)) {
       return fault('less_than_equal', `Input should be less than or equal to ${le}`, input, loc, { le });
     }
-    if (ge !== undefined && value < ge) {
+    if (ge !== undefined && !(value >= ge)) {
       return fault('greater_than_equal', `Input should be greater than or equal to ${ge}`, input, loc, { ge });
     }
-    if (gt !== undefined && value <= gt) {
+    if (gt !== undefined && !(value > gt)) {
       return fault('greater_than', `Input should be greater than ${gt}`, input, loc, { gt });
     }
     return value;
@@ -83,14 +84,20 @@ const toInteger: Reader<number> = (input, loc) => {
   return fault('int_from_float', msg, input, loc);
 };
 
-const DECIMAL = /^[+-]?(?:\d+(?:_\d+)*\.?|(?:\d+(?:_\d+)*)?\.\d+(?:_\d+)*)(?:[eE][+-]?\d+)?$/;
+const DECIMAL = /^[+-]?(?:\d+\.?\d*|\.\d+)(?:e[+-]?\d+)?$/i;
+const UNDERSCORE_MISPLACED = /^[\s_]|__|[\s_]$/;
+const INFINITE = /^([+-]?)inf(?:inity)?$/i;
+const NOT_A_NUMBER = /^[+-]?nan$/i;
 
 const toNumber: Reader<number> = (input, loc) => {
   if (typeof input === 'number') return input;
   if (typeof input === 'boolean') return Number(input);
   if (typeof input !== 'string') return fault('float_type', 'Input should be a valid number', input, loc);
-  const text = input.trim();
-  if (DECIMAL.test(text)) return Number(text.replaceAll('_', ''));
+  const text = UNDERSCORE_MISPLACED.test(input) ? input.trim() : input.replaceAll('_', '');
+  if (DECIMAL.test(text)) return Number(text);
+  if (NOT_A_NUMBER.test(text)) return Number.NaN;
+  const infinite = INFINITE.exec(text);
+  if (infinite) return infinite[1] === '-' ? Number.NEGATIVE_INFINITY : Number.POSITIVE_INFINITY;
   const msg = 'Input should be a valid number, unable to parse string as a number';
   return fault('float_parsing', msg, input, loc);
 };
