@@ -8,7 +8,7 @@ import { leftOut, optionsCheck, refuse, signal, timeoutSeconds } from './refuse.
 import type { Limits } from './register.ts';
 
 export interface AcquireOptions {
-  /** Of each name; 1 unless told. Not with an object of amounts. */
+  /** Of each name; 1 if not given. Not with an object of amounts. */
   readonly slots?: number | undefined;
   /** From the call. None: wait for ever; 0: at once or not at all, never queued. */
   readonly timeoutSeconds?: number | undefined;
@@ -18,11 +18,11 @@ export interface AcquireOptions {
   readonly label?: string | undefined;
   /** For people: what holds it in your world, as `{ type: 'task-run', id: '…' }`. */
   readonly holder?: { readonly type?: string | undefined; readonly id?: string | undefined } | undefined;
-  /** A head start in seconds over others who wait, −86,400 to 86,400; 0 unless told. */
+  /** A head start in seconds over others who wait, −86,400 to 86,400; 0 if not given. */
   readonly priority?: number | undefined;
   /** A name that is no limit: `'error'` (default), `'allow'` (limits nothing, with a warning), or settings to create it with. */
   readonly onMissing?: OnMissing | undefined;
-  /** `'abort'` (default): `lease.signal` aborts when the slots can no longer be sure. `'continue'`: only when the server says that they are gone for good. */
+  /** `'abort'` (default): `lease.signal` aborts if this process may have lost its slots (say, no contact with the server for 14 s): stop what they guard. `'continue'`: only when the server reports that they are gone for good. */
   readonly onLost?: 'abort' | 'continue' | undefined;
   /** @internal What is taken of rates comes back with the lease, as on Prefect's API. */
   readonly refunds?: boolean | undefined;

@@ -5,7 +5,7 @@ import { refuse } from './refuse.ts';
 export const DEFAULT_URL = 'http://127.0.0.1:4230';
 
 export type Address =
-  /** A server elsewhere. `isApi`: the URL was that of a Prefect API, and whoever answers there may be another server. */
+  /** A server elsewhere. `isApi`: the URL was that of a Prefect API, and another server may answer there. */
   | { readonly type: 'server'; readonly origin: string; readonly sessionUrl: string; readonly isApi: boolean }
   /** The engine in this process; undefined: in memory. */
   | { readonly type: 'embedded'; readonly file: string | undefined };

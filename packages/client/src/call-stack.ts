@@ -1,9 +1,9 @@
-/** What goes wrong with a call is known in a later turn, whose stack is the session's: its error is told with the caller's. */
+/** A call fails in a later turn, whose stack is the session's. Its error gets the stack of its caller instead. */
 import { SlotkeeperError, withStack } from './errors.ts';
 
-/** Settles as `call()` does; an error of ours has the stack of whoever called. */
+/** Settles as `call()` does; an error of ours has the stack of the caller. */
 export function fromCaller<T>(call: () => Promise<T>): Promise<T> {
-  // Whoever has switched stacks off does not pay for them.
+  // A program that has switched stacks off does not pay for them.
   return Error.stackTraceLimit === 0 ? call() : withCaller(call);
 }
 

@@ -27,15 +27,15 @@ import { Session, type Status } from './session.ts';
 import { dialWebSocket } from './websocket.ts';
 
 export interface ConnectOptions {
-  /** `SLOTKEEPER_API_KEY` unless told. */
+  /** `SLOTKEEPER_API_KEY` if not given. */
   readonly apiKey?: string | undefined;
   /** For people, shown with what this keeper holds, unless the acquire has its own. */
   readonly label?: string | undefined;
-  /** How long slots stay taken after this process was last heard of; 2 … 300, 15 unless told. */
+  /** How long slots stay taken after the last sign of life of this process; 2 … 300, 15 if not given. */
   readonly ttlSeconds?: number | undefined;
-  /** 10 unless told. */
+  /** 10 if not given. */
   readonly connectTimeoutSeconds?: number | undefined;
-  /** For acquires that do not say it themselves. */
+  /** For acquires that do not set it themselves. */
   readonly defaults?:
     | {
         readonly timeoutSeconds?: number | undefined;
@@ -45,7 +45,7 @@ export interface ConnectOptions {
     | undefined;
   /** Called at each change of `keeper.status`, with its cause if there was one. */
   readonly onStatus?: ((status: Status, cause?: SlotkeeperError) => void) | undefined;
-  /** Called with what a program should know: a limit that limits nothing, a lease that was dropped and not released. Unless told, `process.emitWarning` is, once of each limit. */
+  /** Called with what a program should know: a limit that limits nothing, a lease that was dropped and not released. If not given, `process.emitWarning` is called, once for each limit. */
   readonly onWarning?: ((warning: Warning) => void) | undefined;
 }
 
@@ -82,12 +82,12 @@ function keeperOptions({ label, defaults, onWarning }: ConnectOptions): KeeperOp
 /** So many at the most: names of limits may be made up without end. */
 const PROCESS_WARNINGS_MAX = 100;
 
-/** Where a program does not listen, its people are told, once of each limit and each code. */
+/** A program that gives no `onWarning` warns its people through the process, once for each limit and code. */
 function processWarnings(): (warning: Warning) => void {
-  const told = new Set<string>();
+  const reported = new Set<string>();
   return ({ code, message }) => {
-    if (told.has(message) || told.size >= PROCESS_WARNINGS_MAX) return;
-    told.add(message);
+    if (reported.has(message) || reported.size >= PROCESS_WARNINGS_MAX) return;
+    reported.add(message);
     process.emitWarning(message, { type: 'SlotkeeperWarning', code });
   };
 }
@@ -134,7 +134,7 @@ async function openConnection(url: string | undefined, options: ConnectOptions):
 }
 
 interface Transport {
-  /** `refused`: called if whoever answers is no server of ours. */
+  /** `refused`: called if what answers is no server of ours. */
   readonly dial: (
     events: ChannelEvents<ServerFrame>,
     refused: (error: SlotkeeperError) => void,
@@ -177,14 +177,14 @@ async function checkThatSlotkeeperAnswers(origin: string, wanted: string, connec
       );
     const pauseMs = backoff.next();
     if (performance.now() + pauseMs >= endsAtMs) {
-      if (answer === 'away') throw unreachable(wanted, 'a proxy says that its server is not there');
+      if (answer === 'away') throw unreachable(wanted, 'a proxy answers that its server is not there');
       throw unreachable(wanted, whyNoAnswer(answer.error), { cause: answer.error });
     }
     await delay(pauseMs);
   }
 }
 
-/** `fetch` itself says no more than that it failed. */
+/** The error of `fetch` itself has no reason; its cause has. */
 function whyNoAnswer(failure: unknown): string {
   const seen = failure instanceof Error && failure.cause instanceof Error ? failure.cause : failure;
   if (!(seen instanceof Error)) return String(seen);

@@ -1,6 +1,6 @@
-/** Tells a Slotkeeper server from any other that answers at an address: a Prefect server, say. */
+/** Detects whether a Slotkeeper server answers at an address, or another one: a Prefect server, say. */
 
-/** How long a server may take to say what it is. */
+/** How long a server may take to answer what it is. */
 const ANSWER_MS_MAX = 10_000;
 const AWAY_STATUSES: ReadonlySet<number> = new Set([502, 503, 504]);
 

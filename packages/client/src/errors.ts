@@ -1,5 +1,5 @@
 /**
- * Every error that a user can meet, each a class with a literal `code`. The server tells code, message and details; the
+ * Every error that a user can meet, each a class with a literal `code`. The server sends code, message and details; the
  * class is made again here. Two copies of this package may be loaded in one process: `instanceof` and
  * `SlotkeeperError.is` go by a shared brand and the code, so they hold across copies.
  */

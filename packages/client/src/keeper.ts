@@ -154,7 +154,7 @@ export class Keeper {
     const call = readCall(limits, options, this.#options.defaults, true);
     const held = await fromCaller(() => this.#hold(call));
     this.#throwIfClosed();
-    // What it has taken is spent. The server hears that the answer has arrived; nobody need wait for that.
+    // What it has taken is spent. The release acknowledges the answer; no caller need wait for that.
     void this.#leaseKeeper(held).release(held);
     return { limits: held.limits, waitedSeconds: held.waitedMs / 1_000 };
   }
@@ -166,7 +166,7 @@ export class Keeper {
     return (await gathered(views)).map(readHolder);
   }
 
-  /** Who waits, for one limit or for any, in the order of the line. */
+  /** Who waits, for one limit or for any, in the order of the wait queue. */
   async waiters(name?: LimitName): Promise<Waiter[]> {
     if (name !== undefined) refuse(limitName.check(name, 'name'));
     const views = pages((after) => this.#call('waiters', { limit: name ?? null, after }));

@@ -17,7 +17,7 @@ export class HeldLease {
   readonly grant: Grant;
   readonly waitedMs: number;
   readonly onLost: 'abort' | 'continue';
-  /** The last connection on which the server was told, or told us, that it is held. */
+  /** The last connection on which the lease was claimed or granted. */
   claimedOn: number;
   /** What its holder has in hand, while that is to be kept from being collected (leak-watch.ts). */
   handle: WeakKey | undefined;
@@ -57,7 +57,7 @@ export class HeldLease {
     return this.#controller.signal;
   }
 
-  /** Tells the holder to stop. What it holds stays held. */
+  /** Aborts its signal, so that the holder stops. What it holds stays held. */
   abort(reason: SlotkeeperError): void {
     if (this.#abortReason || this.#state !== 'held') return;
     this.#abortReason = reason;

@@ -17,9 +17,9 @@ export interface LimitSpec {
   readonly rate?: string | undefined;
   /** The same as slots a second, 10⁻⁹ … 2³¹ − 1; null: no rate (default). */
   readonly slotDecayPerSecond?: number | null | undefined;
-  /** False: it limits nothing; what is taken is counted, and warned of. True unless told. */
+  /** False: it limits nothing; what is taken is counted, and warned of. True if not given. */
   readonly active?: boolean | undefined;
-  /** After how many grants of others the first in line reserves its slots here although it lacks another limit; 16 unless told. */
+  /** After so many grants to others the first in the wait queue reserves its slots here, even while it lacks another limit; 16 if not given. */
   readonly overtakes?: number | undefined;
   /** The most acquires that may wait here; null (default): as many as the server bears. */
   readonly maxWaiters?: number | null | undefined;

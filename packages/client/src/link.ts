@@ -21,18 +21,18 @@ export class Link {
   constructor(
     clock: Clock,
     dial: (events: ChannelEvents<ServerFrame>) => Channel<ClientFrame>,
-    hear: ChannelEvents<ServerFrame>,
+    events: ChannelEvents<ServerFrame>,
   ) {
     this.#clock = clock;
     this.#channel = dial({
       frame: (frame) => {
-        if (this.#isOpen) hear.frame(frame);
+        if (this.#isOpen) events.frame(frame);
       },
       garbled: (problem) => {
-        if (this.#isOpen) hear.garbled(problem);
+        if (this.#isOpen) events.garbled(problem);
       },
       closed: (reason) => {
-        if (this.#isOpen) hear.closed(reason);
+        if (this.#isOpen) events.closed(reason);
       },
     });
   }
@@ -55,13 +55,13 @@ export class Link {
     this.#channel.send({ number, messages });
   }
 
-  /** The next frame, up to `ack`, that is acknowledged; undefined: all have been told. */
+  /** The next frame, up to `ack`, that is acknowledged; undefined: there is none left. */
   nextAcknowledged(ack: number): SentFrame | undefined {
     const first = this.#unacknowledged[0];
     return first && first.number <= ack ? this.#unacknowledged.shift() : undefined;
   }
 
-  /** Nothing is heard from it any more. */
+  /** Ends it: no event comes from it any more. */
   close(): void {
     this.#isOpen = false;
     this.#channel.close();

@@ -39,8 +39,8 @@ function rated(check: Check): Check {
 
 /** As it goes to the server: without the fields that are there but undefined. */
 export function wireSpec({ rate, ...rest }: Settings): LimitSpec {
-  const told = Object.fromEntries(Object.entries(rest).filter(([, value]) => value !== undefined));
-  return rate === undefined ? told : { ...told, slotDecayPerSecond: slotsPerSecond(rate) };
+  const given = Object.fromEntries(Object.entries(rest).filter(([, value]) => value !== undefined));
+  return rate === undefined ? given : { ...given, slotDecayPerSecond: slotsPerSecond(rate) };
 }
 
 function slotsPerSecond(rate: string): number {

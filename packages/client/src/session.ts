@@ -9,8 +9,8 @@
  *                 └──── the connection is lost, or silent ───┴──▶ waiting (not from closing)
  *   all but ended ── goodbye for good, nobody answers in time, closed ──▶ ended
  *
- * What is told to the server is a consequence of three collections: leases that are held, acquires and calls that have
- * not been answered. A lost connection loses the outbox alone; the next one begins with what the collections say.
+ * What the client sends is a consequence of three collections: leases that are held, acquires and calls that have not been
+ * answered. A lost connection loses the outbox alone; the next one begins with what is in the collections.
  */
 import {
   type Channel,
@@ -51,7 +51,7 @@ import { WaitingAcquire } from './waiting-acquire.ts';
 
 export interface SessionWorld {
   readonly clock: Clock;
-  /** Opens a connection. What is sent before it is open waits in it; that it cannot be opened is told by `closed`, never before this returns. */
+  /** Opens a connection. What is sent before it is open waits in it; `closed` is called if it cannot be opened, never before this returns. */
   dial(events: ChannelEvents<ServerFrame>): Channel<ClientFrame>;
   /** A UUID that nobody else has. */
   newId(): string;
@@ -156,13 +156,13 @@ export class Session {
     return this.#leases.values();
   }
 
-  /** Connects. Resolves at the first welcome; rejects with `SERVER_UNREACHABLE` if there is none in time, with `AUTH` or what else the server says if it is refused. */
+  /** Connects. Resolves at the first welcome; rejects with `SERVER_UNREACHABLE` if there is none in time, with `AUTH` or the server's own reason if it is refused. */
   start(): Promise<void> {
     this.#after('connect', this.#settings.connectTimeoutMs, () => {
       if (!this.#wasConnected) this.#end(this.#unreachable());
     });
     this.#dial();
-    this.#tellBusy();
+    this.#reportBusy();
     return this.#started.promise;
   }
 
@@ -179,7 +179,7 @@ export class Session {
       (reason) => this.#giveUpAcquire(acquire, reason),
     );
     if (this.#mode === 'connected') this.#ask(acquire);
-    this.#tellBusy();
+    this.#reportBusy();
     return acquire.promise;
   }
 
@@ -196,7 +196,7 @@ export class Session {
     return released;
   }
 
-  /** Looks at the clock: an event loop that was blocked has not had its timers yet. */
+  /** Looks at the clock: the timers of an event loop that was blocked have not run yet. */
   look(): void {
     this.#loseTheUncertain();
   }
@@ -212,32 +212,32 @@ export class Session {
     if (this.#refusal) return Promise.reject(this.#refusal);
     const { id, value } = this.#calls.add(method, params, this.#world.clock.monotonicMs());
     if (this.#mode === 'connected') this.#post(this.#calls.message(id));
-    this.#tellBusy();
+    this.#reportBusy();
     return value;
   }
 
-  /** Takes nothing new, gives up what waits, and tells the holders to stop. */
+  /** Takes nothing new, gives up what waits, and aborts the signals of what is held. */
   refuse(refusal: SlotkeeperError, abortReason: (held: HeldLease) => SlotkeeperError): void {
     this.#refusal ??= refusal;
     for (const acquire of [...this.#acquires.values()]) this.#giveUpAcquire(acquire, this.#refusal);
     for (const held of this.#leases.values()) held.abort(abortReason(held));
   }
 
-  /** Gives back what is held and says goodbye. To be called after `refuse`. Resolves once it is ended; never rejects. */
+  /** Gives back what is held and sends `bye`. Call after `refuse`. Resolves once it is ended; never rejects. */
   async leave(): Promise<void> {
     if (this.#mode !== 'ended') this.#after('farewell', this.#settings.ttlMs ?? FAREWELL_MS, () => this.#end());
     await Promise.all([...this.#leases.values()].map((held) => this.release(held)));
     if (this.#mode === 'connected') {
       this.#enter('closing');
       this.#post({ type: 'bye' });
-      this.#tellBusy();
+      this.#reportBusy();
     } else if (this.#mode !== 'closing' && this.#mode !== 'ended') {
       this.#end();
     }
     return this.#ended.promise;
   }
 
-  /** Whoever answers is no server of ours: to try again is of no use, unless it was one before. */
+  /** What answers is no server of ours. To try again is of no use, unless it was one before. */
   giveUp(error: SlotkeeperError): void {
     if (!this.#wasConnected && this.#mode !== 'ended') this.#end(error);
   }
@@ -254,7 +254,7 @@ export class Session {
     this.#loseTheUncertain();
     this.#connection += 1;
     this.#link = new Link(this.#world.clock, (events) => this.#world.dial(events), {
-      frame: (frame) => this.#hear(frame),
+      frame: (frame) => this.#receive(frame),
       garbled: (problem) => this.#breach(problem),
       closed: (reason) => this.#lose(reason),
     });
@@ -330,7 +330,7 @@ export class Session {
     this.#after('pause', this.#backoff.next(), () => this.#dial());
     this.#pulseLater();
     if (wasConnected) this.#listener.status('reconnecting', this.#unreachable());
-    this.#tellBusy();
+    this.#reportBusy();
   }
 
   #end(error?: SlotkeeperError): void {
@@ -346,7 +346,7 @@ export class Session {
     this.#started.reject(this.#refusal);
     this.#ended.resolve();
     this.#listener.status('closed', error);
-    this.#tellBusy();
+    this.#reportBusy();
   }
 
   #dropLink(): void {
@@ -356,19 +356,19 @@ export class Session {
     this.#outboxReleases = [];
   }
 
-  // ── What the server says
+  // ── What the server sends
 
-  #hear(frame: ServerFrame): void {
+  #receive(frame: ServerFrame): void {
     try {
       if (this.#doubtIfDrifted() && this.#mode === 'connected') this.#flush();
       this.#acknowledged(frame.ack);
       this.#loseIfTooLate();
-      for (const message of frame.messages) if (this.#link) this.#heed(message);
+      for (const message of frame.messages) if (this.#link) this.#handle(message);
     } catch (error) {
       if (!(error instanceof ProtocolError)) throw error;
       this.#breach(error);
     }
-    this.#tellBusy();
+    this.#reportBusy();
   }
 
   #breach({ message, field }: ProtocolError): void {
@@ -376,7 +376,7 @@ export class Session {
     this.#end(new InvalidRequestError(text, { field }));
   }
 
-  /** What is granted is ours only while the window is open: in a frame that lay unread for too long, it may be another's by now. */
+  /** A grant is ours only while the trust window is open. One in a frame that lay unread for too long may be another's by now. */
   #loseIfTooLate(): void {
     if (this.#mode === 'connected' && this.#trust.isOver(this.#world.clock.monotonicMs())) {
       this.#lose('its answers came too late');
@@ -393,7 +393,7 @@ export class Session {
     }
   }
 
-  #heed(message: ServerMessage): void {
+  #handle(message: ServerMessage): void {
     switch (message.type) {
       case 'welcome':
         this.#welcome(message);
@@ -460,7 +460,7 @@ export class Session {
     this.#acquires.delete(acquire.id);
     acquire.failed(reason);
     if (acquire.askedOn === this.#connection) this.#post({ type: 'cancel', leaseId: acquire.id });
-    this.#tellBusy();
+    this.#reportBusy();
   }
 
   #over(held: HeldLease, reason?: LeaseLostError): void {
@@ -468,14 +468,17 @@ export class Session {
     held.end(reason);
   }
 
-  /** What the next connection does not claim is released: there is nothing to say, and only what expires is worth waiting for. */
+  /**
+   * The server releases every lease that the next `hello` does not claim, so no release message is needed. An embedded session
+   * never expires and has nobody to wait for: it is over now.
+   */
   #leaveToTheNextConnection(held: HeldLease): void {
     if (this.#settings.ttlMs === null) this.#over(held);
   }
 
   /**
-   * What can no longer be sure to be ours, and was not to be kept regardless. The server may still count it as held, and every
-   * heartbeat of a connection on which it was claimed or granted would keep it so: there it is given back.
+   * Ends the leases that may be another's by now, unless their holders want to go on. The server may still count such a lease as
+   * held, and each heartbeat of a connection on which it was claimed or granted keeps it so. Therefore it is released there.
    */
   #loseTheUncertain(): void {
     if (!this.#wasConnected || !this.#trust.isOver(this.#world.clock.monotonicMs())) return;
@@ -486,10 +489,10 @@ export class Session {
       const why = this.#mode === 'connected' ? '' : `: ${this.#lostBecause}`;
       this.#over(held, lost(held, `the server has not answered within its time to live (${ttlSeconds} s)${why}`));
     }
-    this.#tellBusy();
+    this.#reportBusy();
   }
 
-  // ── What is said
+  // ── What is sent
 
   #ask(acquire: WaitingAcquire): void {
     this.#post(this.#asked(acquire));
@@ -500,7 +503,7 @@ export class Session {
     return { type: 'acquire', request: acquire.request };
   }
 
-  /** Goes out with all else that this turn produces; while dialing, after the welcome. Without a connection it is not said. */
+  /** Sends it with all else that this turn produces; while dialing, after the welcome. Without a connection nothing is sent. */
   #post(message: ClientMessage): void {
     if (!this.#link) return;
     this.#outbox.push(message);
@@ -526,7 +529,7 @@ export class Session {
 
   // ── Time
 
-  /** Compares the clocks, sends a heartbeat, gives up a silent connection, loses what is not sure any more: whatever is due. */
+  /** Does what is due: compares the clocks, sends a heartbeat, gives up a silent connection, loses leases that are not sure any more. */
   #pulse(): void {
     const { ttlMs } = this.#settings;
     const now = this.#world.clock.monotonicMs();
@@ -564,7 +567,7 @@ export class Session {
     this.#timers.set(name, this.#world.clock.setTimer(delayMs, callback));
   }
 
-  #tellBusy(): void {
+  #reportBusy(): void {
     const waits = this.#acquires.size + this.#leases.size + this.#calls.size > 0;
     const isBusy = this.#mode !== 'ended' && (waits || !this.#wasConnected || this.#mode === 'closing');
     if (isBusy === this.#isBusy) return;
@@ -590,7 +593,7 @@ export class Session {
   #timeoutError(acquire: WaitingAcquire): SlotkeeperError {
     const { timeoutMs, amounts } = acquire.call;
     if (timeoutMs === 0) return this.#unreachable();
-    const stood = acquire.place ? 'it stood in line' : 'the server had not answered';
+    const stood = acquire.place ? 'it stood in the wait queue' : 'the server had not answered';
     const why = this.#mode === 'connected' ? stood : `${stood} as the connection was lost: ${this.#lostBecause}`;
     return new AcquireTimeoutError(
       `${describe(amounts)}: not granted within ${(timeoutMs ?? 0) / 1_000} s; ${why}. Wait longer, or look at who holds it.`,

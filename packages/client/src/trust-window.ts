@@ -35,7 +35,7 @@ export class TrustWindow {
     if (sentAtMs >= this.#doubtedAtMs) this.#doubtedSinceMs = undefined;
   }
 
-  /** More time may have passed than the monotonic clock tells: only what is sent from now on can confirm. */
+  /** More time may have passed than the monotonic clock shows: only what is sent from now on can confirm. */
   doubt(nowMs: number): void {
     this.#doubtedSinceMs ??= nowMs;
     this.#doubtedAtMs = nowMs;

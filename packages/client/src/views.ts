@@ -1,4 +1,4 @@
-/** What is seen of limits, holders and waiters: as the server tells it, with times as dates. */
+/** What is seen of limits, holders and waiters: as the server sends it, with times as dates. */
 import type {
   HolderView,
   LimitView,
@@ -19,7 +19,7 @@ export interface SlotsOf {
   readonly slots: number;
 }
 
-/** For people to recognise: who a lease or a place in line belongs to. */
+/** For people: who a lease or a position in the wait queue belongs to. */
 export type HolderLabel = WireHolder;
 
 /** A lease that is held. */
@@ -30,7 +30,7 @@ export interface Holder {
   readonly limits: readonly SlotsOf[];
   readonly holder: HolderLabel;
   readonly since: Date;
-  /** When its slots go to others unless it is heard of; null: it does not expire. */
+  /** When its slots go to others unless its client gives a sign of life; null: it does not expire. */
   readonly expiresAt: Date | null;
 }
 
@@ -66,7 +66,7 @@ export interface Explanation {
 export interface Lack {
   readonly name: string;
   readonly wanted: number;
-  /** Free now, whoever may come before. */
+  /** Free now, those who wait before it left out of account. */
   readonly free: number;
   /** The longest holders first, ten at the most. */
   readonly heldBy: readonly {

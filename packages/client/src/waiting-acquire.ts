@@ -3,7 +3,7 @@ import type { AcquireRequest, Clock, Place, Timer } from '@slotkeeper/protocol';
 import type { AcquireCall } from './acquire-call.ts';
 import type { HeldLease } from './lease.ts';
 
-/** So long after its time a server that is connected may take to say why it was not granted. */
+/** So long after its timeout a connected server may take to answer why it was not granted. */
 const GRACE_MS = 1_000;
 
 export class WaitingAcquire {
@@ -11,7 +11,7 @@ export class WaitingAcquire {
   readonly call: AcquireCall;
   readonly calledAtMs: number;
   readonly promise: Promise<HeldLease>;
-  /** Where it stands, once the server has told. */
+  /** Its position in the wait queue, once the server has sent it. */
   place: Place | null = null;
   /** The last connection on which the server was asked. */
   askedOn = 0;

@@ -1,6 +1,6 @@
 /**
- * Every error that a user can meet: the one table of codes. The server says code, message (what happened, with the values)
- * and details. What to do about it is said by whoever faces the user: the client's error classes, the command, Prefect's API.
+ * Every error that a user can meet: the one table of codes. The server sends code, message (what happened, with the values)
+ * and details. What to do about it is said by what faces the user: the client's error classes, the command, Prefect's API.
  */
 import type { Refusal, RefusalCode } from '@slotkeeper/engine';
 

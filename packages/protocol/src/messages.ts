@@ -1,5 +1,5 @@
 /**
- * The session protocol: what a client and a server say over `/session`.
+ * The session protocol: what a client and a server send over `/session`.
  *
  * A frame is a number followed by messages, all that one turn of the event loop produced. The client numbers its frames
  * 1, 2, 3 … on each connection; the server's frames start with the number of the last client frame that it has carried
@@ -55,7 +55,7 @@ export type ClientMessage =
       readonly type: 'hello';
       /** The earliest version that the client speaks. */
       readonly versionMin: number;
-      /** Chosen by the client; a secret, since whoever knows it can displace it. */
+      /** Chosen by the client; a secret, since a client that knows it can displace this one. */
       readonly sessionId: string;
       /** Greater than that of each earlier connection of the session. */
       readonly connection: number;

@@ -1,5 +1,5 @@
 /**
- * What may be asked for. The client checks before it sends, so that its caller is told at once; the server checks
+ * What may be asked for. The client checks before it sends, so that its caller gets the error at once; the server checks
  * again, since any program can be a client. Each check returns what is wrong, or undefined.
  */
 import {

@@ -33,7 +33,7 @@ import type { Outcome } from './replica/outcome.ts';
 import type { Replica } from './replica/replica.ts';
 import { acquireRequest } from './requests.ts';
 
-/** A connection that has not said hello and ready by then is closed. */
+/** A connection on which hello and ready have not arrived by then is closed. */
 const GREETING_MS = 10_000;
 /** What a client may list as it comes back: twice what the engine lets one hold or wait for. */
 const LISTED_MAX = 200_000;
@@ -52,11 +52,11 @@ export interface SessionServerOptions {
   readonly versions?: Versions;
 }
 
-/** All connections of a replica: after each of its batches, those with something to say write one frame. */
+/** All connections of a replica: after each of its batches, those with something to send write one frame. */
 export class SessionServer {
   readonly options: SessionServerOptions;
   readonly #connections = new Set<Connection>();
-  /** With something to say. */
+  /** With something to send. */
   #dirty: Connection[] = [];
   #isClosing = false;
 
@@ -69,13 +69,13 @@ export class SessionServer {
   }
 
   /**
-   * Serves a new connection: `open` is given what is to hear its frames, and returns where to send. `local`: the other end
+   * Serves a new connection: `open` is given what receives its frames, and returns where to send. `local`: the other end
    * is in this process, and ends with it.
    */
   accept(open: (events: ChannelEvents<ClientFrame>) => Channel<ServerFrame>, local = false): void {
     const connection = new Connection(this, open, local);
     this.#connections.add(connection);
-    // It was on its way as the server said goodbye.
+    // It was on its way as the others were closed.
     if (this.#isClosing) this.#farewell(CLOSING);
   }
 
@@ -173,14 +173,14 @@ class Connection implements ChannelEvents<ClientFrame> {
     this.#forget();
   }
 
-  /** Writes what is to be said, and what is acknowledged. */
+  /** Writes what is to be sent, and what is acknowledged. */
   write(): void {
     if (this.#mode === 'closed') return;
     const messages = this.#outbox;
     this.#outbox = [];
     this.#channel.send({ ack: this.#durable, messages });
     if (this.#channel.bufferedBytes > UNREAD_BYTES_MAX) {
-      // Whoever does not read hears no goodbye either.
+      // A client that does not read would not read a goodbye either.
       this.closed();
       this.#channel.close();
       return;
@@ -293,7 +293,7 @@ class Connection implements ChannelEvents<ClientFrame> {
     const leases = this.#claims;
     this.#claims = [];
     this.#waits = [];
-    // A connection that this one displaces hears of it within this call, and leaves its place to ours.
+    // A connection that this one displaces is notified and closed within this call.
     const refusal = replica.submit(
       { type: 'session.open', sessionId: session, connection, lifeline, ttlMs, leases, waits, origin: 'session' },
       (outcome) => {
@@ -386,4 +386,4 @@ const DISPLACED: WireError = {
   details: {},
 };
 
-const LAPSED = unreachable('Nothing was heard of this client for its time to live.');
+const LAPSED = unreachable('There was no sign of life of this client for its time to live.');

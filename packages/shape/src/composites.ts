@@ -64,7 +64,7 @@ export function pair<A, B>(a: Field<A>, b: Field<B>): Field<readonly [A, B]> {
   };
 }
 
-/** One of some words, or what another field says. */
+/** One of some words, or a value of another field. */
 export function wordOr<const W extends string, T>(words: readonly W[], other: Field<T>, kind: string): Field<W | T> {
   const isWord = (value: unknown): value is W => words.includes(value as W);
   return {
@@ -105,7 +105,7 @@ export function optional<T>(field: Field<T>): Field<T> {
   return { ...field, isOptional: true };
 }
 
-/** Of objects alone, what JSON cannot say or says in another way: an option of a call. */
+/** A field of objects alone, such as an option of a call: a value that JSON may not have. */
 export function checkedBy<T>(check: Check): Field<T> {
   return { read: (value) => value as T, write: undefined, check, schema: {} };
 }

@@ -83,7 +83,7 @@ export function tag<const W extends string>(inRows: string, word: W): Field<W> {
   };
 }
 
-/** Whatever JSON can say: looked at by somebody else. */
+/** Any JSON value: its receiver checks it. */
 export const anything: Field<unknown> = {
   read: (value) => value,
   write: undefined,
@@ -91,7 +91,7 @@ export const anything: Field<unknown> = {
   schema: {},
 };
 
-/** An object whose fields are looked at by somebody else. */
+/** An object whose fields its receiver checks. */
 export const record = leaf(
   'an object',
   (value): value is Readonly<Record<string, unknown>> =>
