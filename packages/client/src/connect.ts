@@ -60,6 +60,11 @@ const CONNECT_TIMEOUT_SECONDS = 10;
  * answers within `connectTimeoutSeconds`, or at once if what answers is no Slotkeeper server; with `AUTH`, or with
  * `INVALID_REQUEST`. `embedded:./file.db` rejects with `CONFLICT` if another process has the file, with
  * `SERVER_UNREACHABLE` if it cannot be opened.
+ *
+ * @example
+ * const keeper = await connect('http://127.0.0.1:4230', { label: 'nightly' });
+ * keeper.status; // 'connected'
+ * await connect('http://127.0.0.1:1', { connectTimeoutSeconds: 1 }); // throws ServerUnreachableError after a second
  */
 export async function connect(url?: string, options: ConnectOptions = {}): Promise<Keeper> {
   refuse(checkConnectOptions(options));

@@ -13,7 +13,12 @@ function theKeeper(): Keeper {
   return keeper;
 }
 
-/** `concurrency` of the default keeper, which connects at first use: see `Keeper`. Rejects with `SERVER_UNREACHABLE`, too. */
+/**
+ * `concurrency` of the default keeper, which connects at first use: see `Keeper`. Rejects with `SERVER_UNREACHABLE`, too.
+ *
+ * @example
+ * await concurrency('db', () => query('select …')); // what `query()` resolved to
+ */
 export function concurrency<T, const L extends Limits>(limits: Declared<L>, body: Body<T, NamesIn<L>>): Promise<T>;
 export function concurrency<T, const L extends Limits>(
   limits: Declared<L>,
@@ -25,7 +30,12 @@ export function concurrency(...args: unknown[]): Promise<unknown> {
   return keeper.concurrency(...args);
 }
 
-/** `acquire` of the default keeper, which connects at first use: see `Keeper`. Rejects with `SERVER_UNREACHABLE`, too. */
+/**
+ * `acquire` of the default keeper, which connects at first use: see `Keeper`. Rejects with `SERVER_UNREACHABLE`, too.
+ *
+ * @example
+ * await using lease = await acquire('db'); // given back at the end of the scope
+ */
 export function acquire<const L extends Limits>(
   limits: Declared<L>,
   options?: AcquireOptions,
@@ -33,7 +43,12 @@ export function acquire<const L extends Limits>(
   return theKeeper().acquire(limits, options);
 }
 
-/** `tryAcquire` of the default keeper, which connects at first use: see `Keeper`. Rejects with `SERVER_UNREACHABLE`, too. */
+/**
+ * `tryAcquire` of the default keeper, which connects at first use: see `Keeper`. Rejects with `SERVER_UNREACHABLE`, too.
+ *
+ * @example
+ * await tryAcquire('db'); // undefined: it is busy
+ */
 export function tryAcquire<const L extends Limits>(
   limits: Declared<L>,
   options?: TryOptions,
@@ -41,12 +56,22 @@ export function tryAcquire<const L extends Limits>(
   return theKeeper().tryAcquire(limits, options);
 }
 
-/** `rateLimit` of the default keeper, which connects at first use: see `Keeper`. Rejects with `SERVER_UNREACHABLE`, too. */
+/**
+ * `rateLimit` of the default keeper, which connects at first use: see `Keeper`. Rejects with `SERVER_UNREACHABLE`, too.
+ *
+ * @example
+ * await rateLimit('emails'); // { limits: [{ name: 'emails', slots: 1 }], waitedSeconds: 0 }
+ */
 export function rateLimit<const L extends Limits>(limits: Declared<L>, options?: RateOptions): Promise<RateTaken> {
   return theKeeper().rateLimit(limits, options);
 }
 
-/** Closes the default keeper, if there is one: see `Keeper`. The next call connects anew. */
+/**
+ * Closes the default keeper, if there is one: see `Keeper`. The next call connects anew.
+ *
+ * @example
+ * await close(); // all its slots are free
+ */
 export async function close(): Promise<void> {
   await keeper?.close();
 }

@@ -97,6 +97,10 @@ export class Keeper {
    *
    * Rejects with `ACQUIRE_TIMEOUT`, `LIMIT_NOT_FOUND`, `REQUEST_TOO_LARGE`, `QUEUE_FULL`, or `CONFLICT` (a limit is
    * draining, the keeper is closed), and then the body has not run.
+   *
+   * @example
+   * const rows = await keeper.concurrency({ db: 1, gpu: 2 }, { timeoutSeconds: 5 }, ({ signal }) => query('select …', { signal }));
+   * // `rows` is what `query()` resolved to. One slot of `db` and two of `gpu` were held meanwhile, and are free again
    */
   concurrency<T, const L extends Limits>(limits: Declared<L>, body: Body<T, NamesIn<L>>): Promise<T>;
   concurrency<T, const L extends Limits>(
@@ -123,6 +127,10 @@ export class Keeper {
 
   /**
    * Takes slots, to be given back by `release()` or at the end of the scope (`await using`). Rejects as `concurrency` does.
+   *
+   * @example
+   * await using lease = await keeper.acquire('db', { slots: 2 });
+   * lease.limits; // [{ name: 'db', slots: 2 }], given back at the end of the scope
    */
   async acquire<const L extends Limits>(limits: Declared<L>, options: AcquireOptions = {}): Promise<Lease<NamesIn<L>>> {
     const call = readCall(limits, options, this.#options.defaults);
@@ -131,7 +139,13 @@ export class Keeper {
     return this.#lease(held);
   }
 
-  /** Takes slots if they are free at once: never queues. Resolves to undefined when they are not. */
+  /**
+   * Takes slots if they are free at once: never queues. Resolves to undefined when they are not.
+   *
+   * @example
+   * const lease = await keeper.tryAcquire('reindex');
+   * if (!lease) return; // somebody else does it
+   */
   async tryAcquire<const L extends Limits>(
     limits: Declared<L>,
     options: TryOptions = {},
@@ -148,6 +162,11 @@ export class Keeper {
   /**
    * Takes from limits that are rates, in turn: what is taken comes back by itself, and there is nothing to release. Resolves
    * once it may go on. Rejects as `concurrency` does, and with `INVALID_REQUEST` for a limit that is no rate.
+   *
+   * @example
+   * await keeper.limits.ensure('emails', { slots: 1, rate: '60/minute' });
+   * await keeper.rateLimit('emails'); // { limits: [{ name: 'emails', slots: 1 }], waitedSeconds: 0 }
+   * await keeper.rateLimit('emails'); // about a second later: { limits: […], waitedSeconds: 0.99… }
    */
   async rateLimit<const L extends Limits>(limits: Declared<L>, options: RateOptions = {}): Promise<RateTaken> {
     refuse(checkRateOptions(options));
@@ -159,14 +178,24 @@ export class Keeper {
     return { limits: held.limits, waitedSeconds: held.waitedMs / 1_000 };
   }
 
-  /** Who holds slots now, of one limit or of any, in the order of their grants. */
+  /**
+   * Who holds slots now, of one limit or of any, in the order of their grants.
+   *
+   * @example
+   * await keeper.holders('db'); // [{ leaseId: '0b5e…', token: 7, limits: [{ name: 'db', slots: 1 }], holder: { label: 'nightly', … }, … }]
+   */
   async holders(name?: LimitName): Promise<Holder[]> {
     if (name !== undefined) refuse(limitName.check(name, 'name'));
     const views = pages((after) => this.#call('holders', { limit: name ?? null, after }));
     return (await gathered(views)).map(readHolder);
   }
 
-  /** Who waits, for one limit or for any, in the order of the wait queue. */
+  /**
+   * Who waits, for one limit or for any, in the order of the wait queue.
+   *
+   * @example
+   * await keeper.waiters('db'); // [{ ticket: '5f0c…', limits: [{ name: 'db', slots: 1 }], blockedOn: 'db', connected: true, … }]
+   */
   async waiters(name?: LimitName): Promise<Waiter[]> {
     if (name !== undefined) refuse(limitName.check(name, 'name'));
     const views = pages((after) => this.#call('waiters', { limit: name ?? null, after }));
@@ -176,6 +205,10 @@ export class Keeper {
   /**
    * Refuses new calls, aborts the signals of all leases (`LEASE_LOST`, "closed"), awaits the bodies that run (but one
    * that calls this; for the time to live at the most), and gives everything back. Idempotent; never rejects.
+   *
+   * @example
+   * await keeper.close();
+   * keeper.status; // 'closed'
    */
   close(): Promise<void> {
     this.#closing ??= this.#close();

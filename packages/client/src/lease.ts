@@ -116,13 +116,23 @@ export class Lease<N extends string = LimitName> {
   /**
    * Aborts when the slots are not safely ours any more, with a `LeaseLostError` or `LeaseRevokedError` as its reason.
    * Guard writes with `lease.signal.throwIfAborted()`.
+   *
+   * @example
+   * lease.signal.throwIfAborted(); // throws the LeaseLostError, if the slots may be another's by now
+   * await fetch(url, { signal: lease.signal }); // rejects with it, as soon as they may be
    */
   get signal(): AbortSignal {
     this.#keeper.look();
     return this.#held.signal;
   }
 
-  /** Gives the slots back. Idempotent; never rejects; resolves at the latest when the lease would have ended anyway. */
+  /**
+   * Gives the slots back. Idempotent; never rejects; resolves at the latest when the lease would have ended anyway.
+   *
+   * @example
+   * await lease.release();
+   * await lease.check(); // false
+   */
   release(): Promise<void> {
     return this.#keeper.release(this.#held);
   }
@@ -130,6 +140,9 @@ export class Lease<N extends string = LimitName> {
   /**
    * Asks the server whether the token is still good. False without asking once it is released or lost. Rejects with
    * `SERVER_UNREACHABLE` if the server cannot be asked.
+   *
+   * @example
+   * await lease.check(); // true: no other holder has had these slots since the grant
    */
   check(): Promise<boolean> {
     return fromCaller(() => this.#keeper.check(this.#held));

@@ -41,50 +41,93 @@ export class LimitCatalog {
     this.#call = call;
   }
 
-  /** Creates the limit; never changes one that is there. Resolves to the limit as it is. */
+  /**
+   * Creates the limit; never changes one that is there. Resolves to the limit as it is.
+   *
+   * @example
+   * await keeper.limits.ensure('db', { slots: 4 }); // { name: 'db', slots: 4, taken: 0, free: 4, holders: 0, waiters: 0, … }
+   * await keeper.limits.ensure('db', { slots: 9 }); // still { name: 'db', slots: 4, … }
+   */
   async ensure(name: LimitName, spec: LimitSpec): Promise<Limit> {
     refuse(limitName.check(name, 'name') ?? checkNewSpec(spec, 'spec'));
     return readLimit(await this.#call('limits.ensure', { name, spec: wireSpec(spec) }));
   }
 
-  /** Creates the limit (then `slots` is needed), or changes the fields given. Raised: those who wait are granted at once. Lowered: it drains. */
+  /**
+   * Creates the limit (then `slots` is needed), or changes the fields given. If it is raised, those who wait are granted at once;
+   * if it is lowered, holders keep their slots, and nothing is granted until it fits.
+   *
+   * @example
+   * await keeper.limits.set('db', { slots: 9 }); // { name: 'db', slots: 9, … }
+   * await keeper.limits.set('db', { description: 'the primary' }); // { name: 'db', slots: 9, description: 'the primary', … }
+   */
   async set(name: LimitName, spec: Partial<LimitSpec>): Promise<Limit> {
     refuse(limitName.check(name, 'name') ?? checkSpec(spec, 'spec'));
     return readLimit(await this.#call('limits.set', { name, spec: wireSpec(spec) }));
   }
 
-  /** Rejects with `LIMIT_NOT_FOUND` if there is none of that name. */
+  /**
+   * Rejects with `LIMIT_NOT_FOUND` if there is none of that name.
+   *
+   * @example
+   * const { taken, waiters } = await keeper.limits.get('db'); // 4 and 2: all four slots are held, and two wait
+   */
   async get(name: LimitName): Promise<Limit> {
     refuse(limitName.check(name, 'name'));
     return readLimit(await this.#call('limits.get', { name }));
   }
 
-  /** All limits, or those whose names begin with `prefix`. */
+  /**
+   * All limits, or those whose names begin with `prefix`.
+   *
+   * @example
+   * for await (const { name, free } of keeper.limits.list({ prefix: 'llm:' })) console.log(name, free); // llm:acme 3
+   */
   async *list(options: { readonly prefix?: string | undefined } = {}): AsyncIterableIterator<Limit> {
     refuse(checkListOptions(options));
     const { prefix = '' } = options;
     for await (const view of pages((after) => this.#call('limits.list', { prefix, after }))) yield readLimit(view);
   }
 
-  /** Rejects with `CONFLICT` while somebody holds it, unless forced: then their leases are revoked. */
+  /**
+   * Rejects with `CONFLICT` while somebody holds it, unless forced: then their leases are revoked.
+   *
+   * @example
+   * await keeper.limits.delete('db', { force: true }); // its holders' signals abort with a LeaseRevokedError
+   */
   async delete(name: LimitName, options: { readonly force?: boolean | undefined } = {}): Promise<void> {
     refuse(limitName.check(name, 'name') ?? checkDeleteOptions(options));
     await this.#call('limits.delete', { name, force: options.force ?? false });
   }
 
-  /** Holders keep what they have; new ones wait until `resume`. */
+  /**
+   * Holders keep what they have; new ones wait until `resume`.
+   *
+   * @example
+   * await keeper.limits.pause('db'); // { name: 'db', mode: 'paused', … }
+   */
   async pause(name: LimitName): Promise<Limit> {
     refuse(limitName.check(name, 'name'));
     return readLimit(await this.#call('limits.pause', { name }));
   }
 
-  /** Holders finish; those who wait and new ones are refused with `CONFLICT` until `resume`. Resolves when nobody holds it any more. */
+  /**
+   * Holders finish; those who wait and new ones are refused with `CONFLICT` until `resume`. Resolves when nobody holds it any more.
+   *
+   * @example
+   * await keeper.limits.drain('db'); // { name: 'db', mode: 'draining', taken: 0, … }, once the last holder has left
+   */
   async drain(name: LimitName): Promise<Limit> {
     refuse(limitName.check(name, 'name'));
     return readLimit(await this.#call('limits.drain', { name }));
   }
 
-  /** After `pause` or `drain`: it takes work again. */
+  /**
+   * After `pause` or `drain`: it takes work again.
+   *
+   * @example
+   * await keeper.limits.resume('db'); // { name: 'db', mode: 'open', … }
+   */
   async resume(name: LimitName): Promise<Limit> {
     refuse(limitName.check(name, 'name'));
     return readLimit(await this.#call('limits.resume', { name }));
