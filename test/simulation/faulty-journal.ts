@@ -103,8 +103,12 @@ class FaultyJournal implements Journal {
   }
 
   /** As if years had passed: what a snapshot covers is gone. */
-  retain(): Promise<void> {
-    return this.#memory.retain(Number.POSITIVE_INFINITY);
+  retain(): Promise<boolean> {
+    return this.#memory.retain({ sinceMs: Number.POSITIVE_INFINITY, bytesMax: 0 });
+  }
+
+  get appendedBytes(): number {
+    return this.#memory.appendedBytes;
   }
 
   close(): Promise<void> {

@@ -126,7 +126,9 @@ export class SimulatedServer {
   }
 
   async #start(process: SimulatedProcess): Promise<void> {
-    const replica = await Replica.start(() => this.disk.journal(process), process, this.#snapshotEveryFacts);
+    const replica = await Replica.start(() => this.disk.journal(process), process, {
+      ...(this.#snapshotEveryFacts !== undefined && { snapshotEveryFacts: this.#snapshotEveryFacts }),
+    });
     const face = new SessionServer({ replica, clock: process, version: 'simulated', apiKey: null });
     replica.on({
       failed: () => this.#auditor.standing.server(false),

@@ -5,6 +5,7 @@ export {
   type JournalErrorCode,
   type JournalHost,
   type Led,
+  type Retained,
   type Snapshot,
   type StoredFact,
 } from './journal.ts';

@@ -38,6 +38,13 @@ export interface Led {
   readonly nowMs: number;
 }
 
+/** What of history retention keeps. Facts that no snapshot covers are kept, whatever their age and size. */
+export interface Retained {
+  readonly sinceMs: number;
+  /** As the journal stores them: rows of a file, or the text of facts in memory. */
+  readonly bytesMax: number;
+}
+
 /** What a journal that is kept in this host needs of it. */
 export interface JournalHost {
   wallMs(): number;
@@ -79,8 +86,17 @@ export interface Journal {
   /** At most `limit` facts after `after`, in order: for events. Fewer at the end. Rejects with `HISTORY_GONE` if some of them were removed. */
   read(after: number, limit: number): Promise<readonly StoredFact[]>;
 
-  /** Removes facts that are older than `beforeMs` (their `at`) and that the newest snapshot covers. */
-  retain(beforeMs: number): Promise<void>;
+  /**
+   * Removes the oldest facts that the newest snapshot covers: those from before `sinceMs` (their `at`), and more until
+   * what is left of history takes `bytesMax` bytes at the most. Removes some of them in a call, so that grants go on
+   * between two calls. Resolves to whether there is more to remove.
+   */
+  retain(kept: Retained): Promise<boolean>;
+
+  /**
+   * How many bytes of facts this one has appended. A journal in memory, where no fact has a size, gives an estimate.
+   */
+  readonly appendedBytes: number;
 
   /** Lets another process open it. Idempotent. Whatever is called afterwards rejects with `NOT_CURRENT`. */
   close(): Promise<void>;

@@ -1,5 +1,6 @@
 /** A journal that lasts as long as its process: for the embedded client, tests and simulation. */
 import type { Fact } from '@slotkeeper/engine';
+import { encodeFacts } from './codec.ts';
 import {
   type Followed,
   type Journal,
@@ -9,8 +10,12 @@ import {
   notCurrent,
   notLed,
   notOpen,
+  type Retained,
   type StoredFact,
 } from './journal.ts';
+
+/** About what a fact takes as text. To measure each would cost more than to keep it. */
+const FACT_BYTES = 160;
 
 /** What a disk is to other journals: it outlives its writers. */
 export class MemoryStore {
@@ -42,6 +47,7 @@ export class MemoryJournal implements Journal {
   #state: 'new' | 'following' | 'leading' | 'closed' = 'new';
   /** Of this leader; 0 before it leads. */
   #epoch = 0;
+  #appended = 0;
 
   constructor(store: MemoryStore, host: JournalHost) {
     this.#store = store;
@@ -69,6 +75,7 @@ export class MemoryJournal implements Journal {
     if (facts.length === 0) throw new RangeError('an append of no facts');
     if (epoch !== store.epoch || after !== store.position) throw notCurrent(this.description, store, { epoch, after });
     for (const fact of facts) store.facts.push(fact);
+    this.#appended += facts.length;
   }
 
   confirm({ epoch }: { epoch: number }): Promise<void> | undefined {
@@ -101,15 +108,25 @@ export class MemoryJournal implements Journal {
     return [...store.after(after, Math.min(store.position, after + limit))];
   }
 
-  async retain(beforeMs: number): Promise<void> {
+  get appendedBytes(): number {
+    return this.#appended * FACT_BYTES;
+  }
+
+  async retain({ sinceMs, bytesMax }: Retained): Promise<boolean> {
     const store = this.#current();
-    const covered = (store.snapshot?.position ?? 0) - store.removed;
-    const last = store.facts[covered - 1];
-    if (!last) return;
-    // Facts are in the order of their times.
-    const gone = last.at < beforeMs ? covered : store.facts.findIndex((fact) => fact.at >= beforeMs);
+    // From the newest to the first that is too old or too much: all before that one go with it.
+    let keep = 0;
+    let bytes = 0;
+    for (let fact = store.facts.at(-1); fact && fact.at >= sinceMs; fact = store.facts.at(-1 - keep)) {
+      bytes += encodeFacts([fact]).length;
+      if (bytes > bytesMax) break;
+      keep += 1;
+    }
+    const covered = Math.max(0, (store.snapshot?.position ?? 0) - store.removed);
+    const gone = Math.min(covered, store.facts.length - keep);
     store.facts.splice(0, gone);
     store.removed += gone;
+    return false;
   }
 
   async close(): Promise<void> {

@@ -19,7 +19,7 @@ import { FORMAT, isKnown } from './formats.ts';
 import { JournalError } from './journal.ts';
 import { damaged } from './sqlite-failure.ts';
 import { checkLog } from './sqlite-log.ts';
-import { SCHEMA } from './sqlite-tables.ts';
+import { PAGE_BYTES, pragma, SCHEMA } from './sqlite-tables.ts';
 
 /** `SLOT` in ASCII: tells our files from other programs' databases. */
 const APPLICATION_ID = 0x534c4f54;
@@ -84,7 +84,8 @@ function makeFile(path: string): void {
     writeFileSync(draft, '', { flag: 'wx', mode: 0o600 });
     const db = new DatabaseSync(draft);
     try {
-      db.exec('PRAGMA page_size = 4096');
+      // Before its first page is written. So the file can shrink without being written anew.
+      db.exec(`PRAGMA page_size = ${PAGE_BYTES}; PRAGMA auto_vacuum = INCREMENTAL`);
       db.exec(`PRAGMA application_id = ${APPLICATION_ID}; PRAGMA user_version = ${FORMAT}`);
       db.exec(`BEGIN; ${SCHEMA} COMMIT`);
     } finally {
@@ -128,10 +129,6 @@ function checkFormat(db: DatabaseSync, file: string): void {
       `'${file}' was written by a Slotkeeper that was never released (format ${format}, this one knows ${FORMAT}): start with an empty folder.`,
     );
   if (!isKnown(format)) throw damaged(file, `it says that it is of format ${format}, which never was`);
-}
-
-function pragma(db: DatabaseSync, name: string): number {
-  return Number(db.prepare(`PRAGMA ${name}`).get()?.[name]);
 }
 
 function sizeOf(path: string): number | undefined {

@@ -9,6 +9,7 @@ import type { Fact } from '@slotkeeper/engine';
 import { Malformed } from '@slotkeeper/shape';
 import { count, ms, text } from './fields.ts';
 import { decodeFacts } from './formats.ts';
+import type { Retained } from './journal.ts';
 
 /** What the journal must hold: rows that a damaged page has swallowed are missed by it. */
 export interface Head {
@@ -56,6 +57,8 @@ export interface Part {
   readonly rows: string;
 }
 
+export const PAGE_BYTES = 4096;
+
 const EMPTY: Head = { epoch: 0, position: 0, removed: 0, snapshot: 0, parts: 0 };
 
 export const HEAD_AND_SNAPSHOT = `
@@ -79,6 +82,9 @@ export const SCHEMA = `
   ) STRICT;
 `;
 
+/** Of a batch, besides its facts: its other columns. */
+const BATCH_BYTES = 50;
+
 /** How many parts of earlier snapshots go with each part that comes. */
 const PARTS_REMOVED = 4;
 
@@ -88,13 +94,18 @@ const SQL = {
   insertBatch: 'INSERT INTO batch (first, last, epoch, at, checksum, facts, format) VALUES (?, ?, ?, ?, ?, ?, ?)',
   batchAtOrBefore:
     'SELECT first, last, epoch, at, checksum, facts, format FROM batch WHERE first <= ? ORDER BY first DESC LIMIT 1',
-  oldestBatches: 'SELECT first, last, at FROM batch ORDER BY first LIMIT ?',
+  oldestBatches: 'SELECT first, last, at, octet_length(facts) AS bytes FROM batch ORDER BY first LIMIT ?',
   deleteBatches: 'DELETE FROM batch WHERE first <= ?',
   part: 'SELECT checksum, rows FROM snapshot WHERE position = ? AND part = ?',
+  snapshotBytes: 'SELECT coalesce(sum(octet_length(rows)), 0) AS bytes FROM snapshot',
   insertPart: 'INSERT OR REPLACE INTO snapshot (position, part, checksum, rows) VALUES (?, ?, ?, ?)',
   deleteParts: `DELETE FROM snapshot WHERE rowid IN (
     SELECT rowid FROM snapshot WHERE position NOT IN (?, ?) LIMIT ${PARTS_REMOVED})`,
 } as const;
+
+export function pragma(db: DatabaseSync, name: string): number {
+  return Number(db.prepare(`PRAGMA ${name}`).get()?.[name]);
+}
 
 /** All that `body` writes is durable as this returns; nothing of it is kept if it throws. */
 export function transaction<T>(db: DatabaseSync, body: () => T): T {
@@ -112,9 +123,11 @@ export function transaction<T>(db: DatabaseSync, body: () => T): T {
 
 /** Reads and writes rows. A row that is not as it was written throws `Malformed`. */
 export class Tables implements Contents {
+  readonly #db: DatabaseSync;
   readonly #sql: Readonly<Record<keyof typeof SQL, StatementSync>>;
 
   constructor(db: DatabaseSync) {
+    this.#db = db;
     const prepared = Object.entries(SQL).map(([name, text]) => [name, db.prepare(text)]);
     this.#sql = Object.fromEntries(prepared);
   }
@@ -148,23 +161,43 @@ export class Tables implements Contents {
   }
 
   /**
-   * Removes the oldest batches, `batchesMax` at most, whose facts are all older than `beforeMs` and in the snapshot.
-   * Returns how many there were.
+   * Removes the oldest batches, `batchesMax` at most, whose facts are all in the snapshot, as long as they are too old or
+   * history is too large. Returns how many there were.
    */
-  removeBatches(beforeMs: number, batchesMax: number): number {
+  removeBatches({ sinceMs, bytesMax }: Retained, batchesMax: number): number {
     const head = this.head();
     let { removed } = head;
     let batches = 0;
+    let excessBytes = this.#historyBytes() - bytesMax;
     for (const row of this.#sql.oldestBatches.all(batchesMax)) {
       if (row.first !== removed + 1) throw new Malformed('', `fact ${removed + 1} is missing`);
       const last = count(row.last);
-      if (last > head.snapshot || ms(row.at) >= beforeMs) break;
+      if (last > head.snapshot || (ms(row.at) >= sinceMs && excessBytes <= 0)) break;
       removed = last;
       batches += 1;
+      excessBytes -= count(row.bytes) + BATCH_BYTES;
     }
+    if (batches === 0) return 0;
     this.#sql.deleteBatches.run(removed);
     this.setHead({ ...head, removed });
     return batches;
+  }
+
+  /**
+   * Gives free pages at the end of the file back, `pagesMax` at most, but for `spare` of them. Returns how many there were.
+   * None in a file that was made without `auto_vacuum`.
+   */
+  giveBack(spare: number, pagesMax: number): number {
+    const free = pragma(this.#db, 'freelist_count');
+    if (free <= spare) return 0;
+    this.#db.exec(`PRAGMA incremental_vacuum(${Math.min(pagesMax, free - spare)})`);
+    return free - pragma(this.#db, 'freelist_count');
+  }
+
+  /** All that is in the file but the snapshots: counted in pages, since to add up the batches would read them all. */
+  #historyBytes(): number {
+    const used = pragma(this.#db, 'page_count') - pragma(this.#db, 'freelist_count');
+    return used * PAGE_BYTES - count(this.#sql.snapshotBytes.get()?.bytes);
   }
 
   *parts(): Generator<string> {

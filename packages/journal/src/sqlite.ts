@@ -15,16 +15,21 @@ import {
   notCurrent,
   notLed,
   notOpen,
+  type Retained,
   type StoredFact,
 } from './journal.ts';
 import { leaveNote, removeNote } from './owner.ts';
 import { damaged, failure, isBusy, isDiskFull, nearlyFull } from './sqlite-failure.ts';
 import { formatOf, makeFolder, takeFile } from './sqlite-file.ts';
 import { migrateFromFormat3, TablesOfFormat3 } from './sqlite-format-3.ts';
-import { type Batch, type Contents, Tables, transaction } from './sqlite-tables.ts';
+import { type Batch, type Contents, PAGE_BYTES, Tables, transaction } from './sqlite-tables.ts';
 
 /** Retention goes on in the next turn of the event loop after so many batches, so that grants need not wait for it. */
 const BATCHES_A_TURN = 500;
+/** So many pages are given back in a turn: 1 MiB. Each may be a page that is moved. */
+const PAGES_A_TURN = 256;
+/** Free pages that stay in the file, 16 MiB: what is written until the next snapshot fills them again. */
+const PAGES_SPARE = 4096;
 
 /** With less than this free on the disk no snapshot is written. */
 const SPACE_LEFT = 16 * 2 ** 20;
@@ -46,6 +51,7 @@ export class SqliteJournal implements Journal {
   #tables: Tables | undefined;
   /** Of this leader; 0 before it leads. */
   #epoch = 0;
+  #appendedBytes = 0;
   /** Why nothing more is written. */
   #failed: JournalError | undefined;
 
@@ -108,6 +114,7 @@ export class SqliteJournal implements Journal {
       tables.insertBatch(row);
       tables.setHead({ ...head, position: last });
     });
+    this.#appendedBytes += Buffer.byteLength(row.facts);
   }
 
   /** No other process can have led it: SQLite's lock on the file is this one's. */
@@ -158,9 +165,18 @@ export class SqliteJournal implements Journal {
     }
   }
 
-  async retain(beforeMs: number): Promise<void> {
-    const removeSome = (tables: Tables) => tables.removeBatches(beforeMs, BATCHES_A_TURN);
-    while (this.#write('write to', removeSome) === BATCHES_A_TURN) await this.#turn();
+  get appendedBytes(): number {
+    return this.#appendedBytes;
+  }
+
+  async retain(kept: Retained): Promise<boolean> {
+    const spare = Math.min(PAGES_SPARE, Math.floor(kept.bytesMax / 8 / PAGE_BYTES));
+    const removed = this.#write('write to', (tables) => tables.removeBatches(kept, BATCHES_A_TURN));
+    await this.#turn();
+    if (removed > 0) return true;
+    const givenBack = this.#write('write to', (tables) => tables.giveBack(spare, PAGES_A_TURN));
+    await this.#turn();
+    return givenBack > 0;
   }
 
   async close(): Promise<void> {

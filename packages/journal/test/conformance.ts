@@ -1,5 +1,6 @@
 /** One suite for all journals: what `Journal` promises, whatever the facts are kept in. */
 import { describe, expect, onTestFinished, test } from 'vitest';
+import { encodeFacts } from '../src/codec.ts';
 import { type Followed, type Journal, JournalError, type Led, type StoredFact } from '../src/index.ts';
 import { limitSet } from './facts.ts';
 import { numbered } from './numbered.ts';
@@ -128,7 +129,7 @@ export function conformance({ name, place, nowMs, skips }: Subject): void {
       const later = await open();
       await refused(earlier.journal.append(numbered(1, 2), { epoch: earlier.epoch, after: 1 }), 'NOT_CURRENT');
       await refused(earlier.journal.saveSnapshot(1, ['state']), 'NOT_CURRENT');
-      await refused(earlier.journal.retain(10), 'NOT_CURRENT');
+      await refused(earlier.journal.retain({ sinceMs: 10, bytesMax: 1e9 }), 'NOT_CURRENT');
       await refused(Promise.resolve(earlier.journal.confirm({ epoch: earlier.epoch })), 'NOT_CURRENT');
       await later.journal.append(numbered(1, 2), { epoch: later.epoch, after: 1 });
       expect(await later.journal.read(0, 10)).toHaveLength(2);
@@ -261,13 +262,13 @@ export function conformance({ name, place, nowMs, skips }: Subject): void {
       const { open } = newPlace();
       const { journal, epoch } = await open();
       for (let after = 0; after < 6; after += 1) await journal.append(numbered(1, after + 1), { epoch, after });
-      await journal.retain(100);
+      await trim(journal, { sinceMs: 100 });
       expect(await journal.read(0, 10)).toHaveLength(6);
       await journal.saveSnapshot(4, ['of four']);
-      await journal.retain(3);
+      await trim(journal, { sinceMs: 3 });
       expect((await journal.read(2, 10)).map(({ position }) => position)).toEqual([3, 4, 5, 6]);
       await refused(journal.read(1, 10), 'HISTORY_GONE');
-      await journal.retain(100);
+      await trim(journal, { sinceMs: 100 });
       expect((await journal.read(4, 10)).map(({ position }) => position)).toEqual([5, 6]);
       await refused(journal.read(3, 10), 'HISTORY_GONE');
       await journal.close();
@@ -277,12 +278,43 @@ export function conformance({ name, place, nowMs, skips }: Subject): void {
       await refused(again.journal.read(0, 10), 'HISTORY_GONE');
     });
 
+    test('retention by bytes removes the oldest that a snapshot covers, and keeps as much of the newest as was asked', async () => {
+      const { journal, epoch } = await newPlace().open();
+      const facts = 6_000;
+      for (let after = 0; after < facts; after += 10) await journal.append(numbered(10, after + 1), { epoch, after });
+      const bytes = encodeFacts(numbered(facts)).length;
+      expect(journal.appendedBytes).toBeGreaterThan(bytes / 2);
+      expect(journal.appendedBytes).toBeLessThan(bytes * 2);
+      await journal.saveSnapshot(facts - 100, ['of nearly all']);
+      const oldest = async () => {
+        for (let after = 0; ; after += 1)
+          if (
+            await journal.read(after, 1).then(
+              () => true,
+              () => false,
+            )
+          )
+            return after;
+      };
+      await trim(journal, { bytesMax: 10 * bytes });
+      expect(await oldest()).toBe(0);
+      await trim(journal, { bytesMax: bytes / 2 });
+      const removed = await oldest();
+      expect(removed).toBeGreaterThan(facts * 0.2);
+      expect(removed).toBeLessThan(facts * 0.8);
+      expect(await journal.read(removed, facts)).toHaveLength(facts - removed);
+      await trim(journal, { bytesMax: bytes / 2 });
+      expect(await oldest()).toBe(removed);
+      await trim(journal, { bytesMax: 0 });
+      expect(await oldest()).toBe(facts - 100);
+    });
+
     test('positions go on where they were when retention has removed every fact', async () => {
       const { open } = newPlace();
       const { journal, epoch } = await open();
       for (let after = 0; after < 1_200; after += 1) await journal.append(numbered(1, after + 1), { epoch, after });
       await journal.saveSnapshot(1_200, ['of all']);
-      await journal.retain(10_000);
+      await trim(journal, { sinceMs: 10_000 });
       expect(await journal.read(1_200, 10)).toEqual([]);
       await refused(journal.read(1_199, 10), 'HISTORY_GONE');
       await journal.close();
@@ -300,7 +332,7 @@ export function conformance({ name, place, nowMs, skips }: Subject): void {
       await refused(journal.append(numbered(1), { epoch, after: 0 }), 'NOT_CURRENT');
       await refused(journal.saveSnapshot(0, ['state']), 'NOT_CURRENT');
       await refused(journal.read(0, 1), 'NOT_CURRENT');
-      await refused(journal.retain(0), 'NOT_CURRENT');
+      await refused(journal.retain({ sinceMs: 0, bytesMax: 1e9 }), 'NOT_CURRENT');
       await refused(journal.lead(), 'NOT_CURRENT');
       await refused(Promise.resolve(journal.confirm({ epoch })), 'NOT_CURRENT');
     });
@@ -318,7 +350,7 @@ export function conformance({ name, place, nowMs, skips }: Subject): void {
       await refused(journal.append(numbered(1, 4), { epoch: 1, after: 3 }), 'NOT_CURRENT');
       await refused(Promise.resolve(journal.confirm({ epoch: 1 })), 'NOT_CURRENT');
       await refused(journal.saveSnapshot(3, ['of three']), 'NOT_CURRENT');
-      await refused(journal.retain(1_000), 'NOT_CURRENT');
+      await refused(journal.retain({ sinceMs: 1_000, bytesMax: 1e9 }), 'NOT_CURRENT');
       await journal.close();
       const again = await open();
       expect([again.epoch, again.position]).toEqual([2, 3]);
@@ -371,6 +403,11 @@ export function conformance({ name, place, nowMs, skips }: Subject): void {
       await journal.append(numbered(1, 6), { epoch, after: 5 });
     });
   });
+}
+
+/** As compaction does: until nothing is left to remove. */
+export async function trim(journal: Journal, { sinceMs = 0, bytesMax = 1e9 }): Promise<void> {
+  while (await journal.retain({ sinceMs, bytesMax }));
 }
 
 export async function contents({

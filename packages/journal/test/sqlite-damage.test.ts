@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { expect, test } from 'vitest';
 import { type JournalErrorCode, SqliteJournal } from '../src/index.ts';
-import { contents, refused } from './conformance.ts';
+import { contents, refused, trim } from './conformance.ts';
 import { host } from './host.ts';
 import { numbered } from './numbered.ts';
 import { newFolder, opened, readNumbered, seeded } from './sqlite-places.ts';
@@ -148,7 +148,7 @@ test.each([
 test('a snapshot that is missing where retention relied on it is damage', async () => {
   const { folder, file } = await written(4, ['the state']);
   const first = await opened(folder);
-  await first.journal.retain(1_000);
+  await trim(first.journal, { sinceMs: 1_000 });
   await first.journal.close();
   alter(file, 'DELETE FROM snapshot');
   const { snapshot } = await opened(folder);

@@ -24,17 +24,21 @@ export interface Embedded {
   close(): Promise<void>;
 }
 
+/** Nobody reads history in memory: it is there for a replica that starts again, which needs none before its snapshot. */
+export const IN_MEMORY = { snapshotEveryFacts: 10_000, retention: { ageMs: 0, bytes: 0 } };
+
 /**
- * Opens an engine in this process: in memory, or over `file` (created if it is not there; one process at a time). What an
+ * Opens an engine in this process: in memory (in `store`, or one of its own), or over `file` (created if it is not there; one process at a time). What an
  * earlier process held in the file is free: its leases ended with it. Rejects with the `JournalError` if the file cannot
  * be opened.
  */
-export async function openEmbedded(options: { readonly file?: string } = {}): Promise<Embedded> {
-  const { file } = options;
-  const memory = new MemoryStore();
+export async function openEmbedded(
+  options: { readonly file?: string; readonly store?: MemoryStore } = {},
+): Promise<Embedded> {
+  const { file, store = new MemoryStore() } = options;
   const openJournal = () =>
-    file === undefined ? new MemoryJournal(memory, realClock) : new SqliteJournal({ file }, realClock);
-  const replica = await Replica.start(openJournal, realClock);
+    file === undefined ? new MemoryJournal(store, realClock) : new SqliteJournal({ file }, realClock);
+  const replica = await Replica.start(openJournal, realClock, file === undefined ? IN_MEMORY : {});
   const sessions = new SessionServer({ replica, clock: realClock, version: VERSION, apiKey: null });
   return {
     dial: (events) => inMemory(events, (server) => sessions.accept(server, true)),

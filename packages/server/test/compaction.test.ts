@@ -11,14 +11,15 @@ const EVERY_FACTS = 10;
 /** A fact a millisecond, without a pause: there is always a batch that is open, and one that is written. */
 async function traffic(script: Script, replica: Replica, facts: number): Promise<void> {
   for (let i = 0; i < facts; i += 1) {
-    replica.submit(ensure(`l${replica.engine.state.limits.size}`));
+    const slots = 1 + (replica.engine.state.position % 1_000);
+    replica.submit({ type: 'limit.set', name: 'l', id: 'l', patch: { slots } });
     await script.time.pass(1);
   }
 }
 
 async function start(script = new Script(new VirtualTime())): Promise<{ script: Script; replica: Replica }> {
   script.appendMs = 3;
-  const replica = await Replica.start(script.journal, script.time, EVERY_FACTS);
+  const replica = await Replica.start(script.journal, script.time, { snapshotEveryFacts: EVERY_FACTS });
   return { script, replica };
 }
 
@@ -71,10 +72,22 @@ it('a start replays nothing after a stop, and a state that is not durable is no 
   expect(script.store.position).toBe(5);
   expect(script.stored).toEqual([]);
 
-  const again = await Replica.start(script.journal, script.time, EVERY_FACTS);
+  const again = await Replica.start(script.journal, script.time, { snapshotEveryFacts: EVERY_FACTS });
   expect(again.engine.state.position).toBe(5);
   const stoppedAgain = again.stop();
   await script.time.pass(20);
   await stoppedAgain;
   expect(script.stored).toEqual([5]);
+});
+
+it('a state that grows is stored each time that it has doubled, so that a fact costs two rows of snapshots at the most', async () => {
+  const { script, replica } = await start();
+  for (let i = 0; i < 1_000; i += 1) {
+    replica.submit(ensure(`l${i}`));
+    await script.time.pass(1);
+  }
+  await script.time.pass(10);
+  expect(script.stored.length).toBeGreaterThanOrEqual(5);
+  expect(script.stored.length).toBeLessThanOrEqual(8);
+  expect(script.stored.reduce((rows, position) => rows + position, 0)).toBeLessThan(2 * 1_000);
 });

@@ -1,17 +1,45 @@
 /**
- * Compaction: after so many facts the state is stored as a snapshot, so that a start need not replay what went before it,
- * and facts that are older than the retention time go.
+ * Compaction: after so many facts the state is stored as a snapshot, so that a start need not replay what went before it.
+ * Then the oldest facts that it covers go: those older than the retention time, and more until history is within its bytes.
  *
  * Only a durable state is worth storing. As a batch is closed the engine's state has its facts and none of the next batch:
  * then the snapshot is begun. It is stored once that batch is durable, part by part beside later batches, however slow the
  * journal is and whatever changes meanwhile.
  * Nothing depends on it: a failure is reported, and the next snapshot is due after as many facts.
+ *
+ * A snapshot writes a row for each limit and lease. It is due after half as many facts at the earliest, so that what
+ * snapshots cost grows with the facts and not with the state.
  */
 import type { State } from '@slotkeeper/engine';
 import { type Journal, SnapshotWriter } from '@slotkeeper/journal';
 
-/** How long history is kept for those who read events. */
-const RETENTION_MS = 7 * 24 * 3_600_000;
+/** What of history is kept for those who read events. */
+export interface Retention {
+  readonly ageMs: number;
+  readonly bytes: number;
+}
+
+export interface CompactionBounds {
+  /** Facts between two snapshots: what a start has to replay at the most, unless there are more limits and leases. */
+  readonly snapshotEveryFacts: number;
+  readonly retention: Retention;
+}
+
+/** A start replays them in about a tenth of a second. */
+const SNAPSHOT_EVERY_FACTS = 50_000;
+
+export const RETENTION: Retention = { ageMs: 7 * 24 * 3_600_000, bytes: 2 ** 30 };
+
+/** Fewer, and a state that grows with each fact would never be due again. */
+const ROWS_A_FACT = 2;
+
+/** A snapshot is due after so many bytes of facts, too, or an eighth of what retention keeps: it can remove no more than a snapshot covers. */
+const SNAPSHOT_EVERY_BYTES_MIN = 4 * 2 ** 20;
+const SNAPSHOTS_IN_RETENTION = 8;
+
+export function compactionBounds(given: Partial<CompactionBounds>): CompactionBounds {
+  return { snapshotEveryFacts: SNAPSHOT_EVERY_FACTS, retention: RETENTION, ...given };
+}
 
 interface Begun {
   readonly snapshot: SnapshotWriter;
@@ -23,14 +51,22 @@ export interface CompactionOptions {
   readonly journal: Journal;
   /** Of the newest snapshot; 0 without one. */
   readonly snapshotPosition: number;
-  readonly snapshotEveryFacts: number;
-  readonly failed: (reason: string) => void;
+  readonly bounds: CompactionBounds;
+  /** The engine's time. */
+  readonly startedAtMs: number;
+  readonly failed: (message: string) => void;
 }
 
 export class Compaction {
   readonly #options: CompactionOptions;
   /** Of the last snapshot that was begun. */
   #position: number;
+  /** What the journal had appended as it was begun. */
+  #appendedBytes = 0;
+  /** Of the last snapshot that was stored; 0 before the first. */
+  #snapshotBytes = 0;
+  #hasTrimmed = false;
+  #isEnding = false;
   /** Invariant: its batch is being written. */
   #begun: Begun | null = null;
   #storing: Promise<void> | null = null;
@@ -42,44 +78,79 @@ export class Compaction {
 
   /** Call as a batch is closed. */
   batchClosed(state: State): void {
-    if (state.position - this.#position < this.#options.snapshotEveryFacts || this.#begun || this.#storing) return;
+    if (this.#begun || this.#storing || !this.#isDue(state)) return;
     this.#begun = this.#begin(state);
   }
 
   /** Call when the batch that was closed last is durable. */
   batchDurable(): void {
-    if (!this.#begun) return;
-    this.#storing = this.#store(this.#begun).finally(() => {
+    if (this.#storing) return;
+    // The bounds may be narrower than those of the process before this one, and its snapshot covers what is too much.
+    const isFirst = !this.#hasTrimmed;
+    if (!this.#begun && !isFirst) return;
+    this.#storing = (this.#begun ? this.#store(this.#begun) : this.#trim(this.#options.startedAtMs)).finally(() => {
       this.#storing = null;
     });
     this.#begun = null;
   }
 
-  /** Resolves when no snapshot is being stored. */
+  /** Resolves when no snapshot is being stored. History is not trimmed any more: the next start goes on with that. */
   async idle(): Promise<void> {
+    this.#isEnding = true;
     await this.#storing;
   }
 
   /** Call when nothing more is decided and `state` is durable: the next start replays nothing. */
   async finish(state: State): Promise<void> {
-    await this.#storing;
+    await this.idle();
     if (state.position > this.#position) await this.#store(this.#begin(state));
+  }
+
+  #isDue(state: State): boolean {
+    const { bounds, journal } = this.#options;
+    const facts = state.position - this.#position;
+    const rows = state.limits.size + state.leases.size;
+    if (facts >= Math.max(bounds.snapshotEveryFacts, rows / ROWS_A_FACT)) return true;
+    const everyBytes = Math.max(bounds.retention.bytes / SNAPSHOTS_IN_RETENTION, SNAPSHOT_EVERY_BYTES_MIN);
+    return journal.appendedBytes - this.#appendedBytes >= Math.max(everyBytes, this.#snapshotBytes);
   }
 
   #begin(state: State): Begun {
     this.#position = state.position;
+    this.#appendedBytes = this.#options.journal.appendedBytes;
     return { snapshot: new SnapshotWriter(state), atMs: state.atMs };
   }
 
   async #store({ snapshot, atMs }: Begun): Promise<void> {
     const { journal, failed } = this.#options;
+    let bytes = 0;
+    function* measured(parts: Iterable<string>): Generator<string> {
+      for (const part of parts) {
+        bytes += Buffer.byteLength(part);
+        yield part;
+      }
+    }
     try {
-      await journal.saveSnapshot(snapshot.position, snapshot.parts());
-      await journal.retain(atMs - RETENTION_MS);
+      await journal.saveSnapshot(snapshot.position, measured(snapshot.parts()));
+      this.#snapshotBytes = bytes;
     } catch (error) {
-      failed((error as Error).message);
+      failed(`No snapshot was kept: ${(error as Error).message}`);
     } finally {
       snapshot.end();
+    }
+    await this.#trim(atMs);
+  }
+
+  async #trim(nowMs: number): Promise<void> {
+    const { journal, failed } = this.#options;
+    const { ageMs, bytes } = this.#options.bounds.retention;
+    this.#hasTrimmed = true;
+    const kept = { sinceMs: nowMs - ageMs, bytesMax: bytes };
+    try {
+      let isMore = !this.#isEnding;
+      while (isMore) isMore = (await journal.retain(kept)) && !this.#isEnding;
+    } catch (error) {
+      failed(`History was not trimmed: ${(error as Error).message}`);
     }
   }
 }

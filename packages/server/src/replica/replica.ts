@@ -30,14 +30,12 @@ import { type Command, Engine, type Refusal, type Step } from '@slotkeeper/engin
 import { catchUp, type Journal, replay, type StoredFact } from '@slotkeeper/journal';
 import type { Clock } from '@slotkeeper/protocol';
 import { Batch, type Sink } from './batch.ts';
-import { Compaction } from './compaction.ts';
+import { Compaction, type CompactionBounds, compactionBounds } from './compaction.ts';
 import { Drains } from './drains.ts';
 import { GroupCommit } from './group-commit.ts';
 import { type Outcome, refusedIfDurable, type Settled } from './outcome.ts';
 import { Pulse } from './pulse.ts';
 
-/** Facts between two snapshots: what a start has to replay at the most, about a tenth of a second. */
-const SNAPSHOT_EVERY_FACTS = 50_000;
 const RECOVERY_PAUSE_MS = 1_000;
 
 const STOPPED = 'The server has stopped.';
@@ -72,7 +70,7 @@ interface Run {
 export class Replica {
   readonly #openJournal: () => Journal;
   readonly #clock: Clock;
-  readonly #snapshotEveryFacts: number;
+  readonly #bounds: CompactionBounds;
   readonly #listeners: Partial<ReplicaEvents>[] = [];
   readonly #sinks = new Map<string, Sink>();
   #mode: Mode = 'opening';
@@ -93,22 +91,22 @@ export class Replica {
   /** When it last ran again, of the monotonic clock. */
   #ranAgainAtMs = Number.NEGATIVE_INFINITY;
 
-  private constructor(openJournal: () => Journal, clock: Clock, snapshotEveryFacts: number) {
+  private constructor(openJournal: () => Journal, clock: Clock, bounds: CompactionBounds) {
     this.#openJournal = openJournal;
     this.#clock = clock;
-    this.#snapshotEveryFacts = snapshotEveryFacts;
+    this.#bounds = bounds;
   }
 
   /**
    * Opens the journal, replays it, and is ready to decide. `openJournal` makes a new journal over the same store each time
-   * that the replica starts again; after each `snapshotEveryFacts` facts its state is kept in the journal. Rejects with the `JournalError` if it cannot be opened.
+   * that the replica starts again; `bounds` are those of what it keeps in the journal. Rejects with the `JournalError` if it cannot be opened.
    */
   static async start(
     openJournal: () => Journal,
     clock: Clock,
-    snapshotEveryFacts = SNAPSHOT_EVERY_FACTS,
+    bounds: Partial<CompactionBounds> = {},
   ): Promise<Replica> {
-    const replica = new Replica(openJournal, clock, snapshotEveryFacts);
+    const replica = new Replica(openJournal, clock, compactionBounds(bounds));
     try {
       replica.#begin(await replica.#open());
     } catch (error) {
@@ -278,9 +276,10 @@ export class Replica {
     const compaction = new Compaction({
       journal,
       snapshotPosition: followed.snapshot?.position ?? 0,
-      snapshotEveryFacts: this.#snapshotEveryFacts,
-      failed: (reason) => {
-        if (run === this.#run) this.#log('warn', `No snapshot was kept: ${reason}`);
+      bounds: this.#bounds,
+      startedAtMs: nowMs,
+      failed: (message) => {
+        if (run === this.#run) this.#log('warn', message);
       },
     });
     const commit: GroupCommit = new GroupCommit(journal, led, first, this.#clock, {
