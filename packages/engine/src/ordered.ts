@@ -67,7 +67,7 @@ export class Ordered<K, T extends object> {
 
   /** Throws if it is not there. */
   remove(item: T): void {
-    const at = this.#seek(this.#order.key(item));
+    const at = this.#positionOf(item);
     const block = this.#blocks[blockOf(at)];
     const index = indexOf(at);
     if (block?.[index] !== item) throw new BrokenInvariant('the item is not in this collection');
@@ -75,6 +75,15 @@ export class Ordered<K, T extends object> {
     else block.splice(index, 1);
     this.#size -= 1;
     if (block.length <= BLOCK_SHORT) this.#shrink(blockOf(at));
+  }
+
+  /** Where it is, if it is there. The first and the last, which are the usual ones to leave, are not searched for. */
+  #positionOf(item: T): number {
+    const blocks = this.#blocks;
+    if (blocks[0]?.[0] === item) return 0;
+    const last = blocks.at(-1);
+    if (last?.at(-1) === item) return (blocks.length - 1) * STRIDE + last.length - 1;
+    return this.#seek(this.#order.key(item));
   }
 
   /** How many have a key before this one. */
