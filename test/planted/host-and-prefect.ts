@@ -28,14 +28,14 @@ export const HOST_AND_PREFECT: readonly PlantedBug[] = [
   },
   {
     name: 'the relay of events reads on while the other end does not',
-    file: 'prefect/src/upstream/event-relay.ts',
+    file: 'prefect/src/upstream/message-relay.ts',
     find: 'if (to.bufferedAmount > UNSENT_BYTES_MAX) from.pause();',
     replace: '',
     test: 'packages/prefect/test/upstream/websockets.test.ts',
   },
   {
     name: 'the relay of events answers pings itself',
-    file: 'prefect/src/upstream/event-relay.ts',
+    file: 'prefect/src/upstream/message-relay.ts',
     find: 'autoPong: false }',
     replace: 'autoPong: true }',
     test: 'packages/prefect/test/upstream/websockets.test.ts',

@@ -1,6 +1,7 @@
 export { prefectApi } from './api/prefect-api.ts';
 export { isToldByServer } from './events/event.ts';
 export { openEvents } from './events/open-events.ts';
+export { UpstreamAccess } from './upstream/access.ts';
 export { type UpstreamAddress, upstreamAddress } from './upstream/address.ts';
 export { standInFront } from './upstream/front.ts';
 export { Upstream } from './upstream/upstream.ts';

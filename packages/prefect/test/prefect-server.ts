@@ -143,7 +143,15 @@ export class ApiServer {
     const server = new ApiServer(replica, time);
     const app = Fastify({ routerOptions: { maxParamLength: 1024 }, forceCloseConnections: true });
     const events = options.events
-      ? await openEvents({ folder: null, host: replica, apiKey, authString, upstream: null, warn: () => {} })
+      ? await openEvents({
+          folder: null,
+          host: replica,
+          apiKey,
+          authString,
+          upstream: null,
+          upstreamCredentials: {},
+          warn: () => {},
+        })
       : undefined;
     // As behind a whole Prefect server: what it is for is never seen by the face.
     app.addHook('onRequest', async ({ url }, reply) => {

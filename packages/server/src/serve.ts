@@ -7,6 +7,7 @@ import {
   prefectApi,
   standInFront,
   Upstream,
+  UpstreamAccess,
   type UpstreamAddress,
 } from '@slotkeeper/prefect';
 import Fastify, { type FastifyInstance } from 'fastify';
@@ -18,7 +19,7 @@ import { isOfAnotherSite } from './other-site.ts';
 import { Replica } from './replica/replica.ts';
 import { SessionServer } from './session.ts';
 import { refuseUnreadable } from './unreadable.ts';
-import { serveUpgrades, WEBSOCKETS_ONLY } from './upgrades.ts';
+import { ofThisSite, serveUpgrades, WEBSOCKETS_ONLY } from './upgrades.ts';
 import { VERSION } from './version.ts';
 import { sessionUpgrade } from './websocket.ts';
 
@@ -36,6 +37,10 @@ export interface ServeOptions {
   readonly allowedHosts?: readonly string[];
   /** The Prefect server that answers all but concurrency limits; null: there is none. */
   readonly upstream: UpstreamAddress | null;
+  /** What the upstream asks for. This server's own key and auth string never go there. */
+  readonly upstreamCredentials?: { readonly apiKey?: string | undefined; readonly authString?: string | undefined };
+  /** All may ask the upstream, without what is asked for this server. */
+  readonly upstreamOpen?: boolean;
   /** After so long the lease of a v1 holder ends, which nobody renews; null: it lasts until it is released. */
   readonly v1LeaseSeconds: number | null;
   /** The Prefect version that clients are told; null: the one whose contract this is. */
@@ -56,6 +61,7 @@ export interface RunningServer {
 /** Resolves when it can serve. Rejects with a `JournalError`, or with the error of `listen` (`EADDRINUSE`, `EACCES`, …). */
 export async function serve(options: ServeOptions): Promise<RunningServer> {
   const { host, port, data, apiKey, authString, v1LeaseSeconds, prefectVersion, log } = options;
+  const { upstreamCredentials = {}, upstreamOpen = false } = options;
   const tell = (level: 'info' | 'warn' | 'error', message: string): void => log[level](message);
   const replica = await Replica.start(() => new SqliteJournal({ folder: data }, realClock), realClock);
   replica.on({ log: tell });
@@ -66,6 +72,7 @@ export async function serve(options: ServeOptions): Promise<RunningServer> {
     apiKey,
     authString,
     upstream: options.upstream,
+    upstreamCredentials,
     warn,
   });
   // Whatever the path, the face that it asks for is to answer it: longer than this no request's head can be.
@@ -87,15 +94,24 @@ export async function serve(options: ServeOptions): Promise<RunningServer> {
     const detail = refusalOf(headers.host);
     if (detail !== undefined) await reply.code(421).send({ detail });
   });
-  const upstream = options.upstream && new Upstream({ address: options.upstream, isOurs: isToldByServer, log: tell });
-  if (upstream) standInFront(app, upstream);
+  const access = new UpstreamAccess({
+    ours: { apiKey, authString },
+    theirs: upstreamCredentials,
+    isOpen: upstreamOpen,
+  });
+  const upstream =
+    options.upstream && new Upstream({ address: options.upstream, access, isOurs: isToldByServer, log: tell });
+  // A browser shows an auth string that it was given once to whatever page asks. Else it is for the upstream to judge.
+  if (upstream && !access.isGuarded) standInFront(app, upstream);
   app.addHook('onRequest', async ({ headers }, reply) => {
     if (!isOfAnotherSite(headers)) return;
     await reply.code(403).send({ detail: 'Requests of web pages elsewhere are refused.' });
   });
+  if (upstream && access.isGuarded) standInFront(app, upstream);
   const sessions = new SessionServer({ replica, clock: realClock, version: VERSION, apiKey: apiKey ?? authString });
   const session = { '/session': sessionUpgrade(sessions) };
-  if (upstream) serveUpgrades(app.server, session, upstream.upgrade, refusalOf);
+  if (upstream)
+    serveUpgrades(app.server, session, access.isGuarded ? ofThisSite(upstream.upgrade) : upstream.upgrade, refusalOf);
   else serveUpgrades(app.server, { ...session, ...events.upgrades }, undefined, refusalOf);
   serveProbes(app, replica);
   await app.register(prefectApi, {

@@ -29,9 +29,16 @@ export function serveUpgrades(
     const upgrade = Object.hasOwn(upgrades, path) ? upgrades[path] : undefined;
     if (refusalOf(request.headers.host)) refuse(socket, '421 Misdirected Request');
     else if (!upgrade) elsewhere ? elsewhere(request, socket, head) : refuse(socket, '404 Not Found');
-    else if (isOfAnotherSite(request.headers)) refuse(socket, '403 Forbidden');
-    else upgrade(request, socket, head);
+    else ofThisSite(upgrade)(request, socket, head);
   });
+}
+
+/** Refuses the pages of other sites. */
+export function ofThisSite(upgrade: Upgrade): Upgrade {
+  return (request, socket, head) => {
+    if (isOfAnotherSite(request.headers)) refuse(socket, '403 Forbidden');
+    else upgrade(request, socket, head);
+  };
 }
 
 export function refuse(socket: Duplex, status: '403 Forbidden' | '404 Not Found' | '421 Misdirected Request'): void {

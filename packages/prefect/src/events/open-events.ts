@@ -1,5 +1,6 @@
 /** All that there is of events, as the server uses it. */
 import { join } from 'node:path';
+import type { Credentials } from '@slotkeeper/protocol/prefect';
 import type { Route } from '../api/routes.ts';
 import type { Host, Upgrade } from '../host.ts';
 import type { UpstreamAddress } from '../upstream/address.ts';
@@ -18,11 +19,10 @@ export interface EventsOptions {
   /** Clients show the one or the other in the handshake of their WebSockets; with neither, anyone may. */
   readonly apiKey: string | null;
   readonly authString: string | null;
-  /**
-   * Where what happens to slots and limits is told, too. It must take the same auth string or key: clients show it theirs
-   * through this server.
-   */
+  /** Where what happens to slots and limits is told, too. */
   readonly upstream: UpstreamAddress | null;
+  /** What the upstream asks for. */
+  readonly upstreamCredentials: Credentials;
   readonly warn: (message: string) => void;
 }
 
@@ -42,12 +42,12 @@ export interface Events {
  * tried again: slots matter more than telling of them.
  */
 export async function openEvents(options: EventsOptions): Promise<Events> {
-  const { folder, host, apiKey, authString, upstream, warn } = options;
+  const { folder, host, apiKey, authString, upstream, upstreamCredentials, warn } = options;
   const tokens = [apiKey, authString].filter((token) => token !== null);
   const log = new EventLog(folder === null ? null : join(folder, 'events.db'));
   const clientEvents = new ClientEvents(log);
   const feed = new JournalFeed({ host, events: log, warn });
-  const sender = upstream && new UpstreamSender({ upstream, apiKey, authString, events: log, warn });
+  const sender = upstream && new UpstreamSender({ upstream, credentials: upstreamCredentials, events: log, warn });
   await feed.started;
   const incoming = eventsIn(tokens, clientEvents);
   const outgoing = eventsOut(tokens, log);

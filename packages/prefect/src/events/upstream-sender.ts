@@ -3,7 +3,7 @@
  * order, each until it has arrived. An event that arrives twice is one event there: its id is the same.
  */
 import { setTimeout as delay } from 'node:timers/promises';
-import { NoAnswerError, PrefectApi, statusLine } from '@slotkeeper/protocol/prefect';
+import { type Credentials, NoAnswerError, PrefectApi, statusLine } from '@slotkeeper/protocol/prefect';
 import type { UpstreamAddress } from '../upstream/address.ts';
 import type { EventLog } from './store/event-log.ts';
 
@@ -19,8 +19,7 @@ const REFUSALS_MAX = 5;
 export interface UpstreamSenderOptions {
   readonly upstream: UpstreamAddress;
   /** Its credentials, if it asks for any. */
-  readonly apiKey: string | null;
-  readonly authString: string | null;
+  readonly credentials: Credentials;
   readonly events: EventLog;
   readonly warn: (message: string) => void;
 }
@@ -39,8 +38,8 @@ export class UpstreamSender {
   /** How often the next event was refused by itself. */
   #refusals = 0;
 
-  constructor({ upstream, apiKey, authString, events, warn }: UpstreamSenderOptions) {
-    this.#api = new PrefectApi(`${upstream.origin}${upstream.prefix}/api`, { apiKey, authString });
+  constructor({ upstream, credentials, events, warn }: UpstreamSenderOptions) {
+    this.#api = new PrefectApi(`${upstream.origin}${upstream.prefix}/api`, credentials);
     this.#events = events;
     this.#warn = warn;
     this.#running = this.#run();

@@ -1,12 +1,13 @@
 /** How the app in front and the server behind it share what is asked. */
-import type { FastifyInstance } from 'fastify';
+import type { FastifyInstance, FastifyReply } from 'fastify';
 import { isOwnPath, isRenewalPath, pathOf, targetOf } from './own-paths.ts';
-import type { Upstream } from './upstream.ts';
+import { UNAUTHORIZED, type Upstream } from './upstream.ts';
 
 /** What the app does not answer itself is passed on, before any other hook sees it: to be called before all others. */
 export function standInFront(app: FastifyInstance, upstream: Upstream): void {
   app.addHook('onRequest', async ({ raw, originalUrl }, reply) => {
     if (isOwn(originalUrl)) return;
+    if (!upstream.admits(raw, originalUrl)) return refuse(reply, originalUrl);
     reply.hijack();
     upstream.forward(raw, reply.raw, originalUrl);
   });
@@ -22,6 +23,12 @@ export function standInFront(app: FastifyInstance, upstream: Upstream): void {
     app.server.emit('request', request, response);
   });
   app.addHook('preClose', () => upstream.close());
+}
+
+/** Outside the API a browser asks its user for the auth string. In the API that would get in the way of clients. */
+function refuse(reply: FastifyReply, url: string): FastifyReply {
+  if (!pathOf(targetOf(url)).startsWith('/api/')) reply.header('www-authenticate', 'Basic realm="Slotkeeper"');
+  return reply.code(401).send(UNAUTHORIZED);
 }
 
 function isOwn(url: string | undefined): boolean {

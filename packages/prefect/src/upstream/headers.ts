@@ -38,21 +38,25 @@ export function endToEnd({ rawHeaders, headers }: IncomingMessage, without: read
  * (redirects, next pages) lead back here. With TLS there may be many servers behind one address, told apart by their own name.
  *
  * @param by how this server is named
+ * @param authorization what the upstream is shown in place of the client's
  */
 export function headersThere(
   request: IncomingMessage,
   { origin }: UpstreamAddress,
   by: string,
+  authorization: string | undefined,
   without: readonly string[] = [],
 ): RawHeaders {
   const { headers, httpVersion, socket } = request;
   const { protocol, host } = new URL(origin);
   const asked = headers.host ?? host;
   const told = (name: string): string | undefined => headers[name]?.toString();
+  const isReplaced = authorization !== headers.authorization;
   const listed = (...items: (string | undefined)[]): string => items.filter(Boolean).join(', ');
   return [
     ...['Host', protocol === 'https:' ? host : asked],
-    ...endToEnd(request, [...FORWARDED, 'content-length', ...without]),
+    ...endToEnd(request, [...FORWARDED, 'content-length', ...(isReplaced ? ['authorization'] : []), ...without]),
+    ...(isReplaced && authorization !== undefined ? ['Authorization', authorization] : []),
     ...['X-Forwarded-For', listed(told('x-forwarded-for'), socket.remoteAddress)],
     ...['X-Forwarded-Host', told('x-forwarded-host') ?? asked],
     ...['X-Forwarded-Proto', told('x-forwarded-proto') ?? 'http'],

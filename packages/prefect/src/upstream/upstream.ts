@@ -10,11 +10,13 @@ import http, { type ClientRequest, type IncomingMessage, type ServerResponse, ST
 import https from 'node:https';
 import type { Duplex, Transform } from 'node:stream';
 import { setTimeout as delay } from 'node:timers/promises';
+import type { WebSocket } from 'ws';
 import type { Upgrade } from '../host.ts';
+import { isProbe, type UpstreamAccess } from './access.ts';
 import type { UpstreamAddress } from './address.ts';
-import { dialUpstream, EventRelay } from './event-relay.ts';
 import { type IsOurs, isOurMessage, withoutOurEvents } from './foreign-events.ts';
 import { byName, framingOf, headersHere, headersThere, type RawHeaders } from './headers.ts';
+import { dialUpstream, MessageRelay, offersSubprotocol } from './message-relay.ts';
 import { pathOf, targetOf } from './own-paths.ts';
 import { responseOn, Tunnels } from './tunnels.ts';
 import { asksForSettings, SettingsHere } from './ui-settings.ts';
@@ -30,11 +32,14 @@ const BODY_BYTES_AT_ONCE = 65_536;
 const CONTINUE_MS = 1_000;
 /** So long may answers that are under way take at the end. */
 const CLOSE_MS = 2_000;
+/** As Prefect's server says it. */
+export const UNAUTHORIZED = { exception_message: 'Unauthorized' };
 const EVENTS_IN = /^\/api\/events\/in\/?$/;
 const EVENTS = /^\/api\/events\/?$/;
 
 export interface UpstreamOptions {
   readonly address: UpstreamAddress;
+  readonly access: UpstreamAccess;
   /** What clients tell of these is kept back. */
   readonly isOurs: IsOurs;
   readonly log: (level: 'info' | 'warn', message: string) => void;
@@ -67,7 +72,7 @@ export class Upstream {
   readonly #transport: typeof http | typeof https;
   readonly #agent: http.Agent;
   readonly #tunnels = new Tunnels();
-  readonly #events: EventRelay;
+  readonly #messages: MessageRelay;
   readonly #answering = new Set<ServerResponse>();
   /** How it is named to servers on the way, and detects itself. */
   readonly #name = `slotkeeper-${randomUUID()}`;
@@ -80,7 +85,12 @@ export class Upstream {
     this.#url = origin + prefix;
     this.#transport = origin.startsWith('https:') ? https : http;
     this.#agent = new this.#transport.Agent({ keepAlive: false });
-    this.#events = new EventRelay((text) => isOurMessage(text, options.isOurs));
+    this.#messages = new MessageRelay(options.access);
+  }
+
+  /** @param url as it was asked for */
+  admits(request: IncomingMessage, url: string | undefined): boolean {
+    return isProbe(request, targetOf(url)) || this.#options.access.admits(request);
   }
 
   /**
@@ -107,10 +117,39 @@ export class Upstream {
     if (this.#isClosed) return void socket.destroy();
     if (this.#isCircle(request)) return this.#refuseCircle(responseOn(request, socket));
     const target = targetOf(request.url);
+    const { access } = this.#options;
+    const isAdmitted = access.admits(request);
+    const showsToken = offersSubprotocol(request);
+    if (!isAdmitted && !showsToken) return answerWith(responseOn(request, socket), 401, UNAUTHORIZED);
     this.#tunnels.begin(socket, head);
-    if (EVENTS_IN.test(pathOf(target))) this.#relayEvents(request, socket, target);
+    if (!isAdmitted) this.#relayOnceAdmitted(request, socket, target);
+    else if (EVENTS_IN.test(pathOf(target)) || (showsToken && access.replaces))
+      this.#relayMessages(request, socket, target);
     else this.#tunnel(request, socket, target);
   };
+
+  /** Nothing reaches the upstream before the client's first message has shown a token of this server. */
+  #relayOnceAdmitted(request: IncomingMessage, socket: Duplex, target: string): void {
+    this.#tunnels.handOver(socket);
+    this.#messages.admit({ request, socket }, (near) => {
+      const far = this.#dial(request, target);
+      this.#messages.connect(near, far, this.#dropsOn(target));
+      far.once('open', () => this.#told(true));
+      far.once('error', (error) => this.#told(false, this.#noAnswer(error)));
+    });
+  }
+
+  #dial(request: IncomingMessage, target: string): WebSocket {
+    const { address, access } = this.#options;
+    const authorization = access.authorizationFor(request.headers.authorization);
+    const headers = byName(headersThere(request, address, this.#name, authorization, OF_WEBSOCKETS));
+    return dialUpstream(this.#url + target, request, headers, CONNECT_MS);
+  }
+
+  #dropsOn(target: string): (text: string) => boolean {
+    const { isOurs } = this.#options;
+    return EVENTS_IN.test(pathOf(target)) ? (text) => isOurMessage(text, isOurs) : () => false;
+  }
 
   #tunnel(request: IncomingMessage, socket: Duplex, target: string): void {
     const upgrade = ['Connection', 'Upgrade', 'Upgrade', request.headers.upgrade ?? 'websocket'];
@@ -129,9 +168,8 @@ export class Upstream {
     asked.end();
   }
 
-  #relayEvents(request: IncomingMessage, socket: Duplex, target: string): void {
-    const headers = byName(headersThere(request, this.#options.address, this.#name, OF_WEBSOCKETS));
-    const far = dialUpstream(this.#url + target, request, headers, CONNECT_MS);
+  #relayMessages(request: IncomingMessage, socket: Duplex, target: string): void {
+    const far = this.#dial(request, target);
     const gone = (): void => far.terminate();
     socket.once('close', gone);
     const refused = (error: Error): void => {
@@ -142,7 +180,7 @@ export class Upstream {
       far.off('error', refused);
       this.#told(true);
       this.#tunnels.handOver(socket);
-      this.#events.join({ request, socket }, far, () => socket.off('close', gone));
+      this.#messages.join({ request, socket }, far, this.#dropsOn(target), () => socket.off('close', gone));
     });
     far.once('unexpected-response', (_asked, answer) => this.#relay(request, responseOn(request, socket), answer));
   }
@@ -190,12 +228,13 @@ export class Upstream {
   }
 
   #ask(request: IncomingMessage, target: string, more: RawHeaders, without: readonly string[] = []): ClientRequest {
-    const { address } = this.#options;
+    const { address, access } = this.#options;
+    const authorization = access.authorizationFor(request.headers.authorization);
     const asked = this.#transport.request(address.origin, {
       agent: this.#agent,
       method: request.method ?? 'GET',
       path: address.prefix + target,
-      headers: [...headersThere(request, address, this.#name, without), ...more],
+      headers: [...headersThere(request, address, this.#name, authorization, without), ...more],
     });
     const late = setTimeout(() => asked.destroy(new Error(`no connection within ${CONNECT_MS / 1000} s`)), CONNECT_MS);
     const inTime = (): void => clearTimeout(late);
@@ -226,13 +265,15 @@ export class Upstream {
 
   #fail(response: ServerResponse, error: NodeJS.ErrnoException): void {
     if (response.headersSent || response.destroyed) return;
-    const what = `The Prefect server at ${this.#url} did not answer (${error.code ?? error.message}).`;
+    const what = this.#noAnswer(error);
     this.#told(false, what);
-    answerWith(
-      response,
-      502,
-      `${what} Concurrency limits go on working; for all else start it, or correct --upstream.`,
-    );
+    answerWith(response, 502, {
+      detail: `${what} Concurrency limits go on working; for all else start it, or correct --upstream.`,
+    });
+  }
+
+  #noAnswer(error: NodeJS.ErrnoException): string {
+    return `The Prefect server at ${this.#url} did not answer (${error.code ?? error.message}).`;
   }
 
   #isCircle({ headers }: IncomingMessage): boolean {
@@ -240,7 +281,7 @@ export class Upstream {
   }
 
   #refuseCircle(response: ServerResponse): void {
-    answerWith(response, 508, `${this.#url} leads back to this server: correct --upstream.`);
+    answerWith(response, 508, { detail: `${this.#url} leads back to this server: correct --upstream.` });
   }
 
   /** Says so when it goes away, and when it is back. */
@@ -283,8 +324,8 @@ function lengthOf(body: Buffer): RawHeaders {
   return ['Content-Length', String(body.length)];
 }
 
-function answerWith(response: ServerResponse, status: number, detail: string): void {
-  const body = JSON.stringify({ detail });
+function answerWith(response: ServerResponse, status: number, content: object): void {
+  const body = JSON.stringify(content);
   const headers = { 'Content-Type': 'application/json', 'Content-Length': Buffer.byteLength(body) };
   response.writeHead(status, STATUS_CODES[status], headers);
   response.end(body);

@@ -87,7 +87,15 @@ export class EventsServer {
     const warnings: string[] = [];
     const warn = (message: string): void => void warnings.push(message);
     const eventsFolder = options.eventsFolder ?? folder ?? null;
-    const events = await openEvents({ folder: eventsFolder, host: replica, apiKey, authString, upstream, warn });
+    const events = await openEvents({
+      folder: eventsFolder,
+      host: replica,
+      apiKey,
+      authString,
+      upstream,
+      upstreamCredentials: { apiKey, authString },
+      warn,
+    });
     const server = new EventsServer(replica, events, warnings);
     await server.#listen();
     let closing: Promise<void> | undefined;

@@ -10,7 +10,7 @@ test('a server behind TLS is asked by its own name, and told which one was asked
   request.rawHeaders = ['Host', 'slots.example', 'X', '1'];
   request.headers = { host: 'slots.example', x: '1' };
   request.httpVersion = '1.0';
-  expect(headersThere(request, TLS, 'me')).toEqual([
+  expect(headersThere(request, TLS, 'me', undefined)).toEqual([
     ...['Host', 'prefect.example'],
     ...['X', '1'],
     ...['X-Forwarded-For', ''],

@@ -6,6 +6,7 @@ import { buffer } from 'node:stream/consumers';
 import Fastify from 'fastify';
 import { onTestFinished } from 'vitest';
 import { serveUpgrades, WEBSOCKETS_ONLY } from '../../../server/src/upgrades.ts';
+import { UpstreamAccess } from '../../src/upstream/access.ts';
 import { upstreamAddress } from '../../src/upstream/address.ts';
 import { standInFront } from '../../src/upstream/front.ts';
 import { Upstream } from '../../src/upstream/upstream.ts';
@@ -30,6 +31,7 @@ export async function startFront(upstreamUrl: string): Promise<Front> {
   const log: string[] = [];
   const upstream = new Upstream({
     address: upstreamAddress(upstreamUrl)!,
+    access: new UpstreamAccess({ ours: {}, theirs: {}, isOpen: false }),
     isOurs: ({ event }) => event.startsWith('ours.'),
     log: (level, message) => void log.push(`${level} ${message}`),
   });

@@ -12,13 +12,22 @@ const told = (request: IncomingMessage, response: ServerResponse): void =>
 
 test('limits and sessions are its own, all else is asked of the upstream, each with its own credentials', async () => {
   const { url: upstream } = await startBehind(told);
-  const { url } = await startServer(['--upstream', `${upstream}/api`, '--api-key', 'sesame']);
+  const { url } = await startServer([
+    '--upstream',
+    `${upstream}/api`,
+    '--api-key',
+    'sesame',
+    '--upstream-api-key',
+    'theirs',
+  ]);
   const text = async (path: string, headers = {}): Promise<string> => (await fetch(url + path, { headers })).text();
-  expect(await text('/')).toBe('/ nobody');
+  const authorization = 'Bearer sesame';
+  expect(await text('/')).toContain('Unauthorized');
+  expect(await text('/', { authorization })).toBe('/ Bearer theirs');
   expect(await text('/api/health')).toBe('/api/health nobody');
-  expect(await text('/api/flows/?x=%zz', { authorization: 'Bearer other' })).toBe('/api/flows/?x=%zz Bearer other');
+  expect(await text('/api/flows/?x=%zz', { authorization })).toBe('/api/flows/?x=%zz Bearer theirs');
   expect(await text('/api/v2/concurrency_limits/db')).toContain('Unauthorized');
-  expect(await text('/api/v2/concurrency_limits/db', { authorization: 'Bearer sesame' })).toContain('Limit not found');
+  expect(await text('/api/v2/concurrency_limits/db', { authorization })).toContain('Limit not found');
   expect(JSON.parse(await text('/healthz'))).toMatchObject({ server: 'slotkeeper' });
   const keeper = await connect(url, { apiKey: 'sesame' });
   onTestFinished(() => keeper.close());

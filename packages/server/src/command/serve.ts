@@ -14,6 +14,9 @@ interface ServeOptions {
   readonly authString?: string;
   readonly allowHost?: readonly string[];
   readonly upstream?: UpstreamAddress;
+  readonly upstreamApiKey?: string;
+  readonly upstreamAuthString?: string;
+  readonly upstreamOpen?: boolean;
   readonly v1LeaseSeconds?: number;
   readonly prefectVersion?: string;
 }
@@ -64,6 +67,17 @@ export function serveCommand(): Command {
         .argParser(prefectServer),
     )
     .addOption(
+      new Option('--upstream-api-key <key>', 'the key that the Prefect server behind asks for')
+        .env('SLOTKEEPER_UPSTREAM_API_KEY')
+        .argParser(notEmpty),
+    )
+    .addOption(
+      new Option('--upstream-auth-string <user:pass>', 'the auth string that the Prefect server behind asks for')
+        .env('SLOTKEEPER_UPSTREAM_AUTH_STRING')
+        .argParser(notEmpty),
+    )
+    .option('--upstream-open', 'let all ask the Prefect server behind, without the key or the auth string of this one')
+    .addOption(
       new Option(
         '--v1-lease-seconds <n>',
         "how long a holder of Prefect's v1 may hold its slots; without it, until it releases them",
@@ -105,6 +119,9 @@ async function serveUntilStopped(options: ServeOptions): Promise<void> {
   for (const stream of [process.stdout, process.stderr]) stream.on('error', () => {});
   const isOpen = options.apiKey === undefined && options.authString === undefined;
   if (isOpen && !isLoopback(options.host)) process.stderr.write(openWarning(options.host));
+  if (options.upstreamOpen && options.upstream && !isOpen && !isLoopback(options.host)) {
+    process.stderr.write(upstreamOpenWarning(options.host));
+  }
   process.stdout.write(`slotkeeper ${server.version} ready on ${server.url} (${server.description})\n`);
   await stopAsked;
   const deadline = setTimeout(() => {
@@ -133,7 +150,7 @@ async function start(options: ServeOptions): Promise<RunningServer> {
   const [{ serve }, { pino }] = await Promise.all([import('../serve.ts'), import('pino')]);
   try {
     const { allowHost = [], apiKey = null, authString = null, upstream = null } = options;
-    const { v1LeaseSeconds = null, prefectVersion = null } = options;
+    const { v1LeaseSeconds = null, prefectVersion = null, upstreamApiKey, upstreamAuthString } = options;
     const log = pino(pino.destination(process.stderr.fd));
     return await serve({
       ...options,
@@ -141,6 +158,7 @@ async function start(options: ServeOptions): Promise<RunningServer> {
       apiKey,
       authString,
       upstream,
+      upstreamCredentials: { apiKey: upstreamApiKey, authString: upstreamAuthString },
       v1LeaseSeconds,
       prefectVersion,
       log,
@@ -176,5 +194,13 @@ function openWarning(host: string): string {
     '!! WARNING: this server is open to everyone who can reach it.',
     `!! It listens on ${host}, beyond this machine, and asks for no key: anyone there can take, free and delete slots.`,
     '!! Give it a key with --api-key (SLOTKEEPER_API_KEY), or keep it to this machine with --host 127.0.0.1.',
+  ].join('\n')}\n`;
+}
+
+function upstreamOpenWarning(host: string): string {
+  return `${[
+    '!! WARNING: --upstream-open: the Prefect server behind this one is open to everyone who can reach this one.',
+    `!! It listens on ${host}, beyond this machine: anyone there can run flows, and delete all that the Prefect server has,`,
+    '!! unless it asks for credentials itself. Leave --upstream-open out to ask for the same key as for the limits.',
   ].join('\n')}\n`;
 }

@@ -1,0 +1,314 @@
+/** A key of this server also closes the way to the Prefect server behind it, and never goes there. Over real sockets. */
+import { once } from 'node:events';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { createServer, type IncomingMessage, request } from 'node:http';
+import { type AddressInfo, connect } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { buffer } from 'node:stream/consumers';
+import { pino } from 'pino';
+import { describe, expect, onTestFinished, test } from 'vitest';
+import { WebSocket, WebSocketServer } from 'ws';
+import { type ServeOptions, serve } from '../src/serve.ts';
+
+const KEY = 'our-key';
+const AUTH = 'our:auth';
+const bearer = (key: string): string => `Bearer ${key}`;
+const basic = (text: string): string => `Basic ${btoa(text)}`;
+
+/** All that has reached the server behind: request lines, headers, bodies, messages of WebSockets. */
+class Behind {
+  readonly seen: string[] = [];
+  readonly requests: IncomingMessage[] = [];
+  readonly #server = createServer(async (request, response) => {
+    this.#record(request);
+    this.seen.push((await buffer(request)).toString());
+    response.end('from behind');
+  });
+  readonly #sockets = new WebSocketServer({ server: this.#server });
+
+  async start(): Promise<{ origin: string; prefix: string }> {
+    this.#sockets.on('connection', (socket, request) => {
+      this.#record(request);
+      socket.on('message', (data) => {
+        this.seen.push(data.toString());
+        socket.send(`from behind: ${data}`);
+      });
+    });
+    this.#server.listen(0, '127.0.0.1');
+    await once(this.#server, 'listening');
+    onTestFinished(() => {
+      for (const socket of this.#sockets.clients) socket.terminate();
+      this.#server.closeAllConnections();
+      this.#server.close();
+    });
+    return { origin: `http://127.0.0.1:${(this.#server.address() as AddressInfo).port}`, prefix: '' };
+  }
+
+  /** What came over a path of the tests', not from the server's own events. */
+  get paths(): (string | undefined)[] {
+    return this.requests.map(({ url }) => url);
+  }
+
+  #record(request: IncomingMessage): void {
+    this.requests.push(request);
+    this.seen.push(`${request.method} ${request.url}`, ...request.rawHeaders);
+  }
+}
+
+async function start(more: Partial<ServeOptions> = {}): Promise<{ behind: Behind; url: URL }> {
+  const behind = new Behind();
+  const folder = await mkdtemp(join(tmpdir(), 'slotkeeper-test-'));
+  const server = await serve({
+    host: '127.0.0.1',
+    port: 0,
+    data: join(folder, 'data'),
+    apiKey: KEY,
+    authString: AUTH,
+    upstream: await behind.start(),
+    v1LeaseSeconds: null,
+    prefectVersion: null,
+    log: pino({ level: 'silent' }),
+    ...more,
+  });
+  onTestFinished(async () => {
+    await server.close();
+    await rm(folder, { recursive: true, force: true });
+  });
+  return { behind, url: new URL(server.url) };
+}
+
+interface Asked {
+  readonly method?: string;
+  readonly headers?: Readonly<Record<string, string>>;
+  readonly body?: string;
+}
+
+async function ask({ hostname, port }: URL, path: string, { method = 'GET', headers = {}, body }: Asked = {}) {
+  const asked = request({ hostname, port, path, method, headers, agent: false }).end(body);
+  const [answer] = (await once(asked, 'response')) as [IncomingMessage];
+  return { status: answer.statusCode, headers: answer.headers, text: (await buffer(answer)).toString() };
+}
+
+/** How a WebSocket goes that says these messages: what came, and how it ended if it did. */
+async function converse(url: URL, path: string, protocols: string[], headers: object, messages: readonly unknown[]) {
+  const socket = new WebSocket(`ws://${url.host}${path}`, protocols, { headers: { ...headers } });
+  onTestFinished(() => socket.terminate());
+  const heard: string[] = [];
+  const isOver = Promise.withResolvers<string>();
+  socket.on('error', (error) => isOver.resolve(error.message));
+  socket.on('close', (code, reason) => isOver.resolve(`${code} ${reason}`));
+  socket.on('open', () => {
+    for (const message of messages) socket.send(JSON.stringify(message));
+  });
+  socket.on('message', (data) => {
+    heard.push(data.toString());
+    if (heard.length === messages.length) isOver.resolve('answered');
+  });
+  return { over: await isOver.promise, heard };
+}
+
+const ATTACKS: readonly (readonly [string, Asked])[] = [
+  ['/api/deployments/x/create_flow_run', { method: 'POST', body: '{}' }],
+  ['/api/admin/database/clear', { method: 'POST', body: '{"confirm":true}' }],
+  ['/api/flows/filter', { method: 'POST', body: '{}' }],
+  ['/api/events', { method: 'POST', body: '[]' }],
+  ['/', {}],
+  ['/ui-settings', {}],
+  ['/api/health', { method: 'POST' }],
+  ['/api/health', { method: 'DELETE' }],
+  ['/api/health/', {}],
+  ['/api/%68ealth', {}],
+  ['/api/health/../admin/database/clear', {}],
+  ['/api/health%2f..%2fflows', {}],
+  ['/api/health%3fx', {}],
+  ['/api/health#/api/flows', {}],
+  ['//api/health', {}],
+  ['http://elsewhere.example/api/flows', {}],
+  ['/api/concurrency_limitsx', {}],
+  ['/api/unknown', { method: 'OPTIONS' }],
+  ['/api/flows', { method: 'POST', headers: { expect: '100-continue' }, body: '{}' }],
+];
+const WRONG = ['', bearer('other'), bearer(''), `bearer ${KEY}`, basic(KEY), bearer(AUTH), basic('our:other'), KEY];
+
+describe('without the key', () => {
+  test('nothing of what is asked reaches the server behind, however it is asked', async () => {
+    const { behind, url } = await start();
+    for (const [path, asked] of ATTACKS) {
+      for (const authorization of WRONG) {
+        const headers = { ...asked.headers, ...(authorization && { authorization }) };
+        const { status, text } = await ask(url, path, { ...asked, headers });
+        expect([path, authorization, status, text]).toEqual([
+          path,
+          authorization,
+          401,
+          '{"exception_message":"Unauthorized"}',
+        ]);
+      }
+    }
+    expect(behind.seen).toEqual([]);
+  });
+
+  test('no WebSocket reaches it, and no message', async () => {
+    const { behind, url } = await start();
+    for (const path of ['/api/events/in', '/api/events/out', '/api/logs/out', '/api/health']) {
+      for (const authorization of WRONG) {
+        const headers = authorization ? { authorization } : {};
+        const plain = await converse(url, path, [], headers, [{ event: 'x' }]);
+        expect([path, plain]).toEqual([path, { over: 'Unexpected server response: 401', heard: [] }]);
+      }
+      for (const first of [{ type: 'auth', token: 'other' }, { type: 'auth' }, { event: 'x' }, 'x']) {
+        const { over, heard } = await converse(url, path, ['prefect'], {}, [first, { event: 'x' }]);
+        expect([path, heard, over]).toEqual([path, [], expect.stringMatching(/^1008 /)]);
+      }
+    }
+    expect(behind.seen).toEqual([]);
+  });
+
+  test('one that sends without end before its token is cut off', async () => {
+    const { behind, url } = await start();
+    const socket = new WebSocket(`ws://${url.host}/api/events/in`, ['prefect']);
+    await once(socket, 'open');
+    for (let i = 0; i < 1_000; i++) socket.ping('x'.repeat(100));
+    const [code] = await once(
+      socket.on('error', () => {}),
+      'close',
+    );
+    expect([code, behind.seen]).toEqual([1006, []]);
+  });
+
+  test('the probes answer', async () => {
+    const { behind, url } = await start({ upstreamCredentials: { apiKey: 'theirs' } });
+    for (const path of ['/api/health', '/api/ready?x=1']) {
+      expect(await ask(url, path)).toMatchObject({ status: 200, text: 'from behind' });
+    }
+    expect((await ask(url, '/healthz')).status).toBe(200);
+    expect(behind.requests.filter(({ headers }) => headers.authorization !== undefined)).toEqual([]);
+  });
+
+  test('a browser is asked for the auth string outside the API', async () => {
+    const { url } = await start();
+    expect((await ask(url, '/runs')).headers['www-authenticate']).toBe('Basic realm="Slotkeeper"');
+    expect((await ask(url, '/api/runs')).headers['www-authenticate']).toBeUndefined();
+  });
+});
+
+test('a page of another site gets nothing by the auth string that a browser remembers', async () => {
+  const { behind, url } = await start();
+  const headers = { origin: 'http://elsewhere.example', authorization: basic(AUTH) };
+  expect((await ask(url, '/api/flows', { method: 'POST', headers })).status).toBe(403);
+  const { over } = await converse(url, '/api/logs/out', [], headers, []);
+  expect([over, behind.seen]).toEqual(['Unexpected server response: 403', []]);
+});
+
+describe.each([
+  ['nothing', {}, undefined, null],
+  ['a key', { apiKey: 'theirs' }, 'Bearer theirs', 'theirs'],
+  ['an auth string', { authString: 'th:eirs' }, basic('th:eirs'), 'th:eirs'],
+])('to a server behind that asks for %s', (_what, upstreamCredentials, authorization, token) => {
+  test('what is asked with our key arrives, with what that server asks for in its place', async () => {
+    const { behind, url } = await start({ upstreamCredentials });
+    for (const shown of [bearer(KEY), basic(AUTH)]) {
+      const headers = { authorization: shown, 'x-other': 'kept' };
+      expect((await ask(url, '/api/flows', { method: 'POST', headers, body: 'whole' })).text).toBe('from behind');
+      // Not found here, so the server behind is asked for the renewal.
+      const renewal = '/api/v2/concurrency_limits/leases/0f8fad5b-d9cb-469f-a165-70867728950e/renew';
+      await ask(url, renewal, { method: 'POST', headers, body: '{"lease_duration":60}' });
+    }
+    expect(behind.paths).toHaveLength(4);
+    expect(behind.requests.map(({ headers }) => headers.authorization)).toEqual(Array(4).fill(authorization));
+    expect(behind.requests.map(({ headers }) => headers['x-other'])).toEqual(Array(4).fill('kept'));
+    expect(behind.seen).toContain('whole');
+    expectNothingOfOurs(behind);
+  });
+
+  test('WebSockets arrive, by the header or by the first message, whose token is replaced', async () => {
+    const { behind, url } = await start({ upstreamCredentials });
+    for (const path of ['/api/events/in', '/api/logs/out']) {
+      for (const shown of [KEY, AUTH]) {
+        const messages = [{ type: 'auth', token: shown }, { event: 'one' }, { event: 'two' }];
+        const heard = [{ type: 'auth', token }, { event: 'one' }, { event: 'two' }].map(
+          (message) => `from behind: ${JSON.stringify(message)}`,
+        );
+        expect(await converse(url, path, ['prefect'], {}, messages)).toEqual({ over: 'answered', heard });
+        const headers = { authorization: shown === KEY ? bearer(KEY) : basic(AUTH) };
+        expect(await converse(url, path, ['prefect'], headers, messages)).toEqual({ over: 'answered', heard });
+        const plain = await converse(url, path, [], headers, [{ event: 'one' }]);
+        expect(plain).toEqual({ over: 'answered', heard: ['from behind: {"event":"one"}'] });
+      }
+    }
+    expect(new Set(behind.requests.map(({ headers }) => headers.authorization))).toContain(authorization);
+    expectNothingOfOurs(behind);
+  });
+});
+
+test('what this server reports itself goes there with what that server asks for', async () => {
+  const { behind, url } = await start({ upstreamCredentials: { apiKey: 'theirs' } });
+  const headers = { authorization: bearer(KEY) };
+  await ask(url, '/api/v2/concurrency_limits/', { method: 'POST', headers, body: '{"name":"db","limit":1}' });
+  while (!behind.paths.includes('/api/events')) await ask(url, '/api/health');
+  const events = behind.requests.find(({ url }) => url === '/api/events');
+  expect(events?.headers.authorization).toBe('Bearer theirs');
+  expectNothingOfOurs(behind);
+});
+
+describe('with --upstream-open', () => {
+  test('all reach the server behind, each with its own; what shows our key is shown as what that server asks for', async () => {
+    const { behind, url } = await start({ upstreamOpen: true, upstreamCredentials: { apiKey: 'theirs' } });
+    for (const authorization of [undefined, bearer('own'), bearer(KEY)]) {
+      const headers: Record<string, string> = authorization === undefined ? {} : { authorization };
+      expect((await ask(url, '/api/flows', { headers })).text).toBe('from behind');
+    }
+    const seen = behind.requests.map(({ headers }) => headers.authorization);
+    expect(seen).toEqual([undefined, 'Bearer own', 'Bearer theirs']);
+    for (const [given, token] of [
+      ['own', 'own'],
+      [KEY, 'theirs'],
+    ]) {
+      const { heard } = await converse(url, '/api/events/in', ['prefect'], {}, [{ type: 'auth', token: given }]);
+      expect(heard).toEqual([`from behind: ${JSON.stringify({ type: 'auth', token })}`]);
+    }
+    expectNothingOfOurs(behind);
+  });
+
+  test('limits still ask for the key', async () => {
+    const { url } = await start({ upstreamOpen: true });
+    expect((await ask(url, '/api/v2/concurrency_limits/filter', { method: 'POST' })).status).toBe(401);
+  });
+});
+
+test('without a key of ours all reach it as they are, or with what it asks for', async () => {
+  const open = { apiKey: null, authString: null };
+  const plain = await start(open);
+  const headers = { authorization: bearer('own') };
+  await ask(plain.url, '/api/flows', { headers });
+  const given = await start({ ...open, upstreamCredentials: { apiKey: 'theirs' } });
+  await ask(given.url, '/api/flows', { headers });
+  const seen = [plain, given].flatMap(({ behind }) => behind.requests.map(({ headers }) => headers.authorization));
+  expect(seen).toEqual(['Bearer own', 'Bearer theirs']);
+});
+
+test('a client whose server behind is away is told so, once it has shown its token', async () => {
+  const { url } = await start({ upstream: { origin: await freeOrigin(), prefix: '' } });
+  const { over } = await converse(url, '/api/events/in', ['prefect'], {}, [
+    { type: 'auth', token: KEY },
+    { event: 'x' },
+  ]);
+  expect(over).toBe('1013 The Prefect server does not answer');
+});
+
+async function freeOrigin(): Promise<string> {
+  const server = createServer().listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const { port } = server.address() as AddressInfo;
+  server.close();
+  await once(server, 'close');
+  // Nobody listens there.
+  await once(connect(port, '127.0.0.1'), 'error');
+  return `http://127.0.0.1:${port}`;
+}
+
+function expectNothingOfOurs({ seen }: Behind): void {
+  const secrets = [KEY, AUTH, btoa(AUTH), btoa(KEY)];
+  expect(seen.filter((text) => secrets.some((secret) => text.includes(secret)))).toEqual([]);
+}
