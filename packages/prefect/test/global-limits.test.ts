@@ -145,10 +145,43 @@ describe('a change', () => {
     await set(1);
     expect((await waiting).status).toBe(200);
     expect(await server.activeSlots('x')).toBe(2);
-    await set(0);
-    expect(await server.activeSlots('x')).toBe(1);
     await set(2);
     expect(await server.activeSlots('x')).toBe(2);
+  });
+
+  it.each([[{}], [{ name: 'y', limit: 3 }]])(
+    'of what is taken to 0, and of %j, ends the leases, and those who wait go on',
+    async (more) => {
+      const server = await ApiServer.start();
+      await server.globalLimit('x', 3, { active_slots: 1 });
+      const connection = server.connect();
+      const stuck = await connection.take('increment-with-lease', ['x'], 1);
+      await connection.take('increment', ['x'], 1);
+      const { lease_id: id } = stuck.body as { lease_id: string };
+      const waiting = server.connect().take('increment-with-lease', ['x'], 2);
+      await server.until(() => server.held > 0);
+      const answer = await connection.ask('PATCH', `${PATH}/x`, { body: { ...more, active_slots: 0 } });
+      expect(answer.status).toBe(204);
+      if ('name' in more) {
+        expect(await server.activeSlots('y')).toBe(0);
+      } else {
+        expect((await waiting).status).toBe(200);
+        expect(await server.activeSlots('x')).toBe(2);
+      }
+      const renewed = await connection.post(`${PATH}/leases/${id}/renew`, { lease_duration: 60 });
+      expect(renewed.status).toBe(410);
+      await waiting;
+    },
+  );
+
+  it('of what is taken to 0 frees a rate', async () => {
+    const server = await ApiServer.start();
+    await server.globalLimit('x', 3, { slot_decay_per_second: 0.001 });
+    const connection = server.connect();
+    await connection.take('increment', ['x'], 3, { mode: 'rate_limit' });
+    expect(await server.activeSlots('x')).toBe(3);
+    await connection.ask('PATCH', `${PATH}/x`, { body: { active_slots: 0 } });
+    expect(await server.activeSlots('x')).toBe(0);
   });
 
   it('of what is taken counts what has just been taken without a lease', async () => {

@@ -90,10 +90,15 @@ async function change({ answers, increments }: V2, { body, reply }: Call, limit:
   commands.push({ type: 'limit.set', name, id: limit.id, patch: patchOf(given) });
   if (given.active_slots !== undefined) {
     increments.arrivedOn(limit, Number.POSITIVE_INFINITY);
-    commands.push({ type: 'untracked.set', name, slots: given.active_slots });
+    commands.push(occupied(name, given.active_slots));
   }
   await Promise.all(commands.map((command) => answers.carryOut(command)));
   return sendNothing(reply);
+}
+
+/** 0 is what "Reset" of the web interface and `gcl update --active-slots 0` send: nobody is to hold a slot any more. */
+function occupied(name: string, slots: number): Command {
+  return slots === 0 ? { type: 'limit.reset', name, grants: [] } : { type: 'untracked.set', name, slots };
 }
 
 interface Settings {
