@@ -6,6 +6,13 @@ const test = 'packages/server/test/session.test.ts';
 
 export const SESSION_AND_PLACE: readonly PlantedBug[] = [
   {
+    name: 'a hello whose connection number is 0 reaches the engine, which breaks an invariant',
+    file: 'protocol/src/rows.ts',
+    find: 'connection: integer(1, Number.MAX_SAFE_INTEGER),',
+    replace: 'connection: integer(0, Number.MAX_SAFE_INTEGER),',
+    test,
+  },
+  {
     name: 'a grant that arrives as the keeper is closed begins its body',
     file: 'client/src/keeper.ts',
     find: '    this.#throwIfClosed();\n    return this.#run(held, body);',

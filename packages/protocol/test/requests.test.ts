@@ -164,6 +164,7 @@ test('a hello is checked', () => {
   } as const;
   expect(checkHello(hello)).toBeUndefined();
   expect(checkHello({ ...hello, ttlMs: 1_999 })?.field).toBe('ttlMs');
+  for (const connection of [0, -1, 1.5]) expect(checkHello({ ...hello, connection })?.field).toBe('connection');
   expect(checkHello({ ...hello, sessionId: 'me' })?.field).toBe('sessionId');
 });
 

@@ -295,6 +295,7 @@ describe('a breach of the protocol ends its connection, and no other', () => {
     'an acquire before hello': (wire) => wire.acquire([['db', 1]]),
     'a frame of 2 MiB': (wire) => wire.sayText(JSON.stringify([1, 'x'.repeat(2 * MAX_FRAME_BYTES)])),
     'a frame number out of order': (wire) => wire.sayText('[5]'),
+    'a connection number of 0': (wire) => wire.greet({ connection: 0 }),
     'a time to live of a millisecond': (wire) =>
       wire.say({
         type: 'hello',
