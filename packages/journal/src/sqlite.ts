@@ -175,6 +175,7 @@ export class SqliteJournal implements Journal {
     await this.#turn();
     if (removed > 0) return true;
     const givenBack = this.#write('write to', (tables) => tables.giveBack(spare, PAGES_A_TURN));
+    if (givenBack > 0) this.#cutFile();
     await this.#turn();
     return givenBack > 0;
   }
@@ -244,6 +245,15 @@ export class SqliteJournal implements Journal {
     if (this.#failed) throw this.#failed;
     try {
       return transaction(this.#db as DatabaseSync, () => body(tables));
+    } catch (error) {
+      throw failure('write to', this.#file, error);
+    }
+  }
+
+  /** The file is cut as its log is moved into it, which SQLite does by itself only after many more writes. */
+  #cutFile(): void {
+    try {
+      this.#db?.exec('PRAGMA wal_checkpoint');
     } catch (error) {
       throw failure('write to', this.#file, error);
     }

@@ -16,6 +16,7 @@ import { realClock } from './clock.ts';
 import { decodable } from './decodable-url.ts';
 import { hostCheck } from './known-host.ts';
 import { isOfAnotherSite } from './other-site.ts';
+import type { Retention } from './replica/compaction.ts';
 import { Replica } from './replica/replica.ts';
 import { SessionServer } from './session.ts';
 import { refuseUnreadable } from './unreadable.ts';
@@ -45,6 +46,8 @@ export interface ServeOptions {
   readonly v1LeaseSeconds: number | null;
   /** The Prefect version that clients are told; null: the one whose contract this is. */
   readonly prefectVersion: string | null;
+  /** What of history is kept; a week and 1 GiB unless given. */
+  readonly retention?: Retention;
   readonly log: Logger;
 }
 
@@ -63,7 +66,9 @@ export async function serve(options: ServeOptions): Promise<RunningServer> {
   const { host, port, data, apiKey, authString, v1LeaseSeconds, prefectVersion, log } = options;
   const { upstreamCredentials = {}, upstreamOpen = false } = options;
   const tell = (level: 'info' | 'warn' | 'error', message: string): void => log[level](message);
-  const replica = await Replica.start(() => new SqliteJournal({ folder: data }, realClock), realClock);
+  const replica = await Replica.start(() => new SqliteJournal({ folder: data }, realClock), realClock, {
+    ...(options.retention && { retention: options.retention }),
+  });
   replica.on({ log: tell });
   const warn = (message: string): void => tell('warn', message);
   const events = await openEvents({

@@ -13,6 +13,26 @@ export function wholeNumber(min: number, max: number): (text: string) => number 
   };
 }
 
+const UNITS: Readonly<Record<string, number>> = { '': 1, KiB: 2 ** 10, MiB: 2 ** 20, GiB: 2 ** 30 };
+
+/** A parser of sizes of `min` bytes or more, such as 1048576, 512MiB or 1GiB. */
+export function byteCount(min: number): (text: string) => number {
+  return (text) => {
+    const [, digits, unit = ''] = /^(\d+)(KiB|MiB|GiB)?$/.exec(text) ?? [];
+    const value = Number(digits) * (UNITS[unit] as number);
+    if (!Number.isSafeInteger(value) || value < min) {
+      throw new InvalidArgumentError(`It must be a size of ${sizeText(min)} or more, such as 512MiB or 1GiB.`);
+    }
+    return value;
+  };
+}
+
+/** In the largest unit of which it is a whole number: `512MiB`. */
+export function sizeText(bytes: number): string {
+  const [unit, size] = Object.entries(UNITS).findLast(([, size]) => bytes % size === 0) as [string, number];
+  return `${bytes / size}${unit}`;
+}
+
 /** Slots a second; 0: none. */
 export function decay(text: string): number {
   const value = Number(text);

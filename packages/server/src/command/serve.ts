@@ -4,7 +4,7 @@ import { CommandFailure, EXIT, systemCode } from '@slotkeeper/terminal';
 import { Command, InvalidArgumentError, Option } from 'commander';
 import { isLoopback } from '../known-host.ts';
 import type { RunningServer } from '../serve.ts';
-import { notEmpty, wholeNumber } from './arguments.ts';
+import { byteCount, notEmpty, sizeText, wholeNumber } from './arguments.ts';
 
 interface ServeOptions {
   readonly host: string;
@@ -18,8 +18,15 @@ interface ServeOptions {
   readonly upstreamAuthString?: string;
   readonly upstreamOpen?: boolean;
   readonly v1LeaseSeconds?: number;
+  readonly retentionDays: number;
+  readonly retentionBytes: number;
   readonly prefectVersion?: string;
 }
+
+/** Below what is written between two snapshots a smaller bound changes nothing. */
+const RETENTION_BYTES_MIN = 2 ** 20;
+
+const DAY_MS = 86_400_000;
 
 /** A server that is asked to stop does so within 5 s, whatever is still under way then. */
 const CLOSE_WITHIN_MS = 4500;
@@ -90,6 +97,18 @@ export function serveCommand(): Command {
         .env('SLOTKEEPER_PREFECT_VERSION')
         .argParser(prefectVersion),
     )
+    .addOption(
+      new Option('--retention-days <n>', 'how many days of history it keeps for those who read events')
+        .env('SLOTKEEPER_RETENTION_DAYS')
+        .default(7)
+        .argParser(wholeNumber(0, 36_500)),
+    )
+    .addOption(
+      new Option('--retention-bytes <size>', 'how much of history it keeps at the most: the oldest goes first')
+        .env('SLOTKEEPER_RETENTION_BYTES')
+        .default(2 ** 30, '1GiB')
+        .argParser(byteCount(RETENTION_BYTES_MIN)),
+    )
     .action(serveUntilStopped);
 }
 
@@ -151,8 +170,9 @@ async function start(options: ServeOptions): Promise<RunningServer> {
   try {
     const { allowHost = [], apiKey = null, authString = null, upstream = null } = options;
     const { v1LeaseSeconds = null, prefectVersion = null, upstreamApiKey, upstreamAuthString } = options;
+    const { retentionDays, retentionBytes } = options;
     const log = pino(pino.destination(process.stderr.fd));
-    return await serve({
+    const server = await serve({
       ...options,
       allowedHosts: allowHost,
       apiKey,
@@ -161,8 +181,13 @@ async function start(options: ServeOptions): Promise<RunningServer> {
       upstreamCredentials: { apiKey: upstreamApiKey, authString: upstreamAuthString },
       v1LeaseSeconds,
       prefectVersion,
+      retention: { ageMs: retentionDays * DAY_MS, bytes: retentionBytes },
       log,
     });
+    log.info(
+      `History is kept for ${retentionDays} days and up to ${sizeText(retentionBytes)} (--retention-days, --retention-bytes).`,
+    );
+    return server;
   } catch (error) {
     throw listenFailure(error, options) ?? error;
   }

@@ -126,3 +126,20 @@ test("Prefect's clients are told the version that was set, and a v1 holder is le
   const [holder] = await keeper.holders('tag:etl');
   expect(holder!.expiresAt!.getTime() - holder!.since.getTime()).toBeCloseTo(3_600_000, -3);
 });
+
+test('says how much history it keeps, and takes both bounds by option or by variable', async () => {
+  const { run } = await startServer(['--retention-bytes', '64MiB']);
+  await run.printed(/ready on/);
+  run.child.kill('SIGTERM');
+  expect((await run.ended).stderr).toContain('History is kept for 7 days and up to 64MiB');
+  const data = join(await temporaryFolder(), 'data');
+  const other = start(['serve'], {
+    SLOTKEEPER_LISTEN_PORT: '0',
+    SLOTKEEPER_DATA: data,
+    SLOTKEEPER_RETENTION_DAYS: '30',
+    SLOTKEEPER_RETENTION_BYTES: '2GiB',
+  });
+  await other.printed(/ready on/);
+  other.child.kill('SIGTERM');
+  expect((await other.ended).stderr).toContain('History is kept for 30 days and up to 2GiB');
+});

@@ -34,6 +34,9 @@ test.each([
   ['more slots than can be', ['limit', 'set', 'db', '--slots', '9007199254740992']],
   ['on and off at once', ['limit', 'set', 'db', '--active', '--inactive']],
   ['a port that cannot be', ['serve', '--port', '65536']],
+  ['a size without a unit that is one', ['serve', '--retention-bytes', '1GB']],
+  ['a size below the least', ['serve', '--retention-bytes', '1023KiB']],
+  ['half a day', ['serve', '--retention-days', '0.5']],
   ['an empty folder name', ['serve', '--data', '']],
   ['an address that is none', ['limit', 'ls', '--url', 'nowhere']],
 ])('%s is wrong usage: exit code 2, told on stderr', async (_what, args) => {
