@@ -47,12 +47,16 @@ describeWithPython('examples in Python', () => {
     ];
     for (const limit of limits) await create(`${here.url}/api`, '/v2/concurrency_limits/', limit);
     await create(`${there.url}/api`, '/v2/concurrency_limits/', { name: 'rate', limit: 30 });
+    const ofDeployment = { name: 'deployment:0f8fad5b-d9cb-469f-a165-70867728950e', limit: 7 };
+    await create(`${there.url}/api`, '/v2/concurrency_limits/', ofDeployment);
+    await create(`${here.url}/api`, '/v2/concurrency_limits/', { ...ofDeployment, limit: 3 });
     for (let times = 0; times < 2; times++) {
       const ended = await runProgram(python, ['examples/move_back.py', `${here.url}/api`, `${there.url}/api`], {});
       expect(ended).toEqual({ code: 0, output: 'db of two\nrate\ntag:etl\n' });
     }
     const moved = await fetch(`${there.url}/api/v2/concurrency_limits/filter`, { method: 'POST' });
-    expect(await moved.json()).toMatchObject(limits);
+    const [first, ...others] = limits;
+    expect(await moved.json()).toMatchObject([first, ofDeployment, ...others]);
   }, 300_000);
 });
 

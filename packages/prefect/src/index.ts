@@ -5,3 +5,4 @@ export { UpstreamAccess } from './upstream/access.ts';
 export { type UpstreamAddress, upstreamAddress } from './upstream/address.ts';
 export { standInFront } from './upstream/front.ts';
 export { Upstream } from './upstream/upstream.ts';
+export { upstreamVersion } from './upstream/version.ts';

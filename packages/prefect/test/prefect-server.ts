@@ -108,6 +108,7 @@ export interface StartOptions {
   readonly apiKey?: string;
   readonly authString?: string;
   readonly v1LeaseSeconds?: number;
+  readonly prefectVersion?: string;
   /** With its events, kept in memory. */
   readonly events?: boolean;
 }

@@ -9,6 +9,7 @@ import {
   Upstream,
   UpstreamAccess,
   type UpstreamAddress,
+  upstreamVersion,
 } from '@slotkeeper/prefect';
 import Fastify, { type FastifyInstance } from 'fastify';
 import type { Logger } from 'pino';
@@ -66,6 +67,7 @@ export async function serve(options: ServeOptions): Promise<RunningServer> {
   const { host, port, data, apiKey, authString, v1LeaseSeconds, prefectVersion, log } = options;
   const { upstreamCredentials = {}, upstreamOpen = false } = options;
   const tell = (level: 'info' | 'warn' | 'error', message: string): void => log[level](message);
+  const answered = options.upstream && (await fitUpstream(options.upstream, upstreamCredentials, tell));
   const replica = await Replica.start(() => new SqliteJournal({ folder: data }, realClock), realClock, {
     ...(options.retention && { retention: options.retention }),
   });
@@ -105,7 +107,14 @@ export async function serve(options: ServeOptions): Promise<RunningServer> {
     isOpen: upstreamOpen,
   });
   const upstream =
-    options.upstream && new Upstream({ address: options.upstream, access, isOurs: isToldByServer, log: tell });
+    options.upstream &&
+    new Upstream({
+      address: options.upstream,
+      access,
+      isOurs: isToldByServer,
+      log: tell,
+      ...(answered && { answered }),
+    });
   // A browser shows an auth string that it was given once to whatever page asks. Else it is for the upstream to judge.
   if (upstream && !access.isGuarded) standInFront(app, upstream);
   app.addHook('onRequest', async ({ headers }, reply) => {
@@ -149,6 +158,27 @@ export async function serve(options: ServeOptions): Promise<RunningServer> {
     description: replica.description,
     version: VERSION,
     close,
+  };
+}
+
+/**
+ * Rejects if this server cannot stand in front of it. One that does not answer may be started later: what is returned is to
+ * be called when it does.
+ */
+async function fitUpstream(
+  address: UpstreamAddress,
+  credentials: NonNullable<ServeOptions['upstreamCredentials']>,
+  tell: (level: 'warn', message: string) => void,
+): Promise<(() => void) | undefined> {
+  const found = await upstreamVersion(address, credentials);
+  if (found.is === 'known' && found.problem !== undefined) throw new Error(found.problem);
+  if (found.is === 'known') return undefined;
+  tell('warn', found.reason);
+  if (found.is === 'unclear') return undefined;
+  return async () => {
+    const now = await upstreamVersion(address, credentials);
+    const reason = now.is === 'known' ? now.problem : now.reason;
+    if (reason !== undefined) tell('warn', reason);
   };
 }
 

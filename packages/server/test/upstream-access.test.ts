@@ -20,7 +20,13 @@ const basic = (text: string): string => `Basic ${btoa(text)}`;
 class Behind {
   readonly seen: string[] = [];
   readonly requests: IncomingMessage[] = [];
+  /** Of the look at its version. */
+  readonly seenOfVersion: string[] = [];
   readonly #server = createServer(async (request, response) => {
+    if (request.url === '/api/admin/version') {
+      this.seenOfVersion.push(...request.rawHeaders);
+      return void response.end('"3.8.8"');
+    }
     this.#record(request);
     this.seen.push((await buffer(request)).toString());
     response.end('from behind');
@@ -297,6 +303,30 @@ test('a client whose server behind is away is told so, once it has shown its tok
   expect(over).toBe('1013 The Prefect server does not answer');
 });
 
+test('the release of a lease that is not known here goes on, one of ours does not', async () => {
+  const { behind, url } = await start();
+  const headers = { authorization: bearer(KEY) };
+  const path = '/api/v2/concurrency_limits';
+  const post = (call: string, body: object) =>
+    ask(url, `${path}/${call}`, { method: 'POST', headers, body: JSON.stringify(body) });
+  const taken = await post('increment-with-lease', { names: [], slots: 1 });
+  const { lease_id } = JSON.parse(taken.text);
+  expect(await post('decrement-with-lease', { lease_id })).toMatchObject({ status: 204 });
+  expect(behind.seen).toEqual([]);
+  const unknown = { lease_id: '0f8fad5b-d9cb-469f-a165-70867728950e' };
+  expect(await post('decrement-with-lease', unknown)).toMatchObject({ status: 200, text: 'from behind' });
+  expect([behind.paths, behind.seen.at(-1)]).toEqual([[`${path}/decrement-with-lease`], JSON.stringify(unknown)]);
+  expectNothingOfOurs(behind);
+});
+
+test('while the server behind is away, the release of a lease that has ended is no failure', async () => {
+  const { url } = await start({ upstream: { origin: await freeOrigin(), prefix: '' } });
+  const body = JSON.stringify({ lease_id: '0f8fad5b-d9cb-469f-a165-70867728950e' });
+  const headers = { authorization: bearer(KEY) };
+  const path = '/api/v2/concurrency_limits/decrement-with-lease';
+  expect(await ask(url, path, { method: 'POST', headers, body })).toMatchObject({ status: 204, text: '' });
+});
+
 async function freeOrigin(): Promise<string> {
   const server = createServer().listen(0, '127.0.0.1');
   await once(server, 'listening');
@@ -308,7 +338,7 @@ async function freeOrigin(): Promise<string> {
   return `http://127.0.0.1:${port}`;
 }
 
-function expectNothingOfOurs({ seen }: Behind): void {
+function expectNothingOfOurs({ seen, seenOfVersion }: Behind): void {
   const secrets = [KEY, AUTH, btoa(AUTH), btoa(KEY)];
-  expect(seen.filter((text) => secrets.some((secret) => text.includes(secret)))).toEqual([]);
+  expect([...seen, ...seenOfVersion].filter((text) => secrets.some((secret) => text.includes(secret)))).toEqual([]);
 }

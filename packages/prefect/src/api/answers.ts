@@ -55,6 +55,18 @@ export function sendNothing(reply: FastifyReply): FastifyReply {
   return reply.code(204).send();
 }
 
+const ofUnknownLeases = new WeakSet<FastifyReply>();
+
+/** 204 for a lease that is not known here. A server behind this one may know it. */
+export function sendNothingOfUnknownLease(reply: FastifyReply): FastifyReply {
+  ofUnknownLeases.add(reply);
+  return sendNothing(reply);
+}
+
+export function isOfUnknownLease(reply: FastifyReply): boolean {
+  return ofUnknownLeases.has(reply);
+}
+
 export function sendError(reply: FastifyReply, { status, body, headers }: PrefectError): FastifyReply {
   return sendJson(reply, status, body, headers);
 }

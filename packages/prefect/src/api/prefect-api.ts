@@ -12,7 +12,6 @@ import { authenticated } from './authentication.ts';
 import { DurableAnswers } from './durable-answers.ts';
 import { mount, type Route } from './routes.ts';
 import { serverRoutes } from './server-routes.ts';
-import { PREFECT_VERSION } from './versions.ts';
 
 export interface PrefectApiOptions {
   readonly host: Host;
@@ -25,7 +24,7 @@ export interface PrefectApiOptions {
   readonly holdSeconds?: number;
   /** The time to live of v1 leases, which nobody renews; null, the default: they last until they are released. */
   readonly v1LeaseSeconds?: number | null;
-  /** The Prefect version told to clients, which refuse one whose major version is not theirs. */
+  /** The Prefect version told to clients, which refuse one whose major version is not theirs; theirs, where it is known to work, unless told. */
   readonly prefectVersion?: string;
   /** Further routes below the prefix. */
   readonly routes?: readonly Route[];
@@ -62,7 +61,7 @@ export async function prefectApi(app: FastifyInstance, options: PrefectApiOption
     // Connections may be closed next: what has been answered is with the operating system by then.
     await setImmediate();
   });
-  mount(app, serverRoutes(host, options.prefectVersion ?? PREFECT_VERSION));
+  mount(app, serverRoutes(host, options.prefectVersion));
   mount(app, [
     ...v1Routes({ answers, increments, leaseMs }),
     ...v2Routes({ answers, increments }),

@@ -4,8 +4,9 @@ import type { Host } from '../host.ts';
 import { invalidRequest, missing } from '../input/faults.ts';
 import { PrefectError, sendJson } from './answers.ts';
 import type { Route } from './routes.ts';
+import { versionFor } from './versions.ts';
 
-export function serverRoutes(host: Host, prefectVersion: string): readonly Route[] {
+export function serverRoutes(host: Host, prefectVersion: string | undefined): readonly Route[] {
   return [
     { method: 'GET', path: '/health', anyVersion: true, handle: ({ reply }) => sendJson(reply, 200, true) },
     {
@@ -15,7 +16,11 @@ export function serverRoutes(host: Host, prefectVersion: string): readonly Route
       handle: ({ reply }) => sendJson(reply, 200, PREFECT_API_VERSION),
     },
     { method: 'GET', path: '/hello', handle: ({ reply }) => sendJson(reply, 200, '👋') },
-    { method: 'GET', path: '/admin/version', handle: ({ reply }) => sendJson(reply, 200, prefectVersion) },
+    {
+      method: 'GET',
+      path: '/admin/version',
+      handle: ({ reply }) => sendJson(reply, 200, prefectVersion ?? versionFor(reply.request.headers['user-agent'])),
+    },
     {
       method: 'GET',
       path: '/ready',

@@ -3,6 +3,22 @@ import { PrefectError } from './answers.ts';
 
 /** Told to clients, which compare its major version with their own. */
 export const PREFECT_VERSION = '3.8.8';
+/** Clients up to this one have been run against this server. */
+const NEWEST_CLIENT = [3, 9, 1] as const;
+const CLIENT = /^prefect\/(3\.(\d{1,3})\.(\d{1,3})[\w.+-]{0,40})(?: |$)/;
+
+/**
+ * The version that a client is told: its own, if it is known to work with this server, since it warns of a server that is older
+ * than itself. Others are told which Prefect this server speaks like.
+ */
+export function versionFor(userAgent: string | undefined): string {
+  const [, version, minor, patch] = CLIENT.exec(userAgent ?? '') ?? [];
+  if (version === undefined) return PREFECT_VERSION;
+  const [, newestMinor, newestPatch] = NEWEST_CLIENT;
+  const isKnown = Number(minor) < newestMinor || (Number(minor) === newestMinor && Number(patch) <= newestPatch);
+  return isKnown ? version : PREFECT_VERSION;
+}
+
 const OLDEST_API_VERSION = [0, 8, 0] as const;
 
 // A component is what Python's int() takes: the check of a stock server, to the letter.

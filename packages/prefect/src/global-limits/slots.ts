@@ -1,7 +1,15 @@
 /** Slots of global limits: taken and given back, with a lease or without. */
 import { type Lease, type Limit, type Refusal, slotsIn } from '@slotkeeper/engine';
 import { SLOTS_MAX } from '@slotkeeper/protocol';
-import { leaseGone, locked, PrefectError, sendError, sendJson, sendNothing } from '../api/answers.ts';
+import {
+  leaseGone,
+  locked,
+  PrefectError,
+  sendError,
+  sendJson,
+  sendNothing,
+  sendNothingOfUnknownLease,
+} from '../api/answers.ts';
 import type { DurableAnswers } from '../api/durable-answers.ts';
 import { activeOf, byName, limitsNamed } from '../api/limit-lookup.ts';
 import type { Call } from '../api/routes.ts';
@@ -105,8 +113,11 @@ export async function releaseLease(v2: V2, { body, reply }: Call) {
   const { lease_id: id } = orInvalid(readLeaseDecrement(body), body);
   const { answers } = v2;
   const lease = leased(v2, id);
-  if (lease) await answers.submit({ type: 'release', leaseId: id, token: lease.token });
-  else await answers.once(null);
+  if (!lease) {
+    await answers.once(null);
+    return sendNothingOfUnknownLease(reply);
+  }
+  await answers.submit({ type: 'release', leaseId: id, token: lease.token });
   return sendNothing(reply);
 }
 

@@ -1,5 +1,6 @@
 /** How the app in front and the server behind it share what is asked. */
 import type { FastifyInstance, FastifyReply } from 'fastify';
+import { isOfUnknownLease } from '../api/answers.ts';
 import { isOwnPath, isRenewalPath, pathOf, targetOf } from './own-paths.ts';
 import { UNAUTHORIZED, type Upstream } from './upstream.ts';
 
@@ -13,9 +14,13 @@ export function standInFront(app: FastifyInstance, upstream: Upstream): void {
   });
   app.addHook('onSend', (request, reply, payload, done) => {
     const { raw, originalUrl, body } = request;
-    if (reply.statusCode !== 410 || !isRenewalPath(pathOf(targetOf(originalUrl)))) return done(null, payload);
+    const isRenewal = reply.statusCode === 410 && isRenewalPath(pathOf(targetOf(originalUrl)));
+    const isRelease = isOfUnknownLease(reply);
+    if (!isRenewal && !isRelease) return done(null, payload);
     // The upstream's answer takes the place of this one, which is never done.
-    upstream.forward(raw, reply.raw, originalUrl, Buffer.isBuffer(body) ? body : Buffer.alloc(0));
+    const bytes = Buffer.isBuffer(body) ? body : Buffer.alloc(0);
+    // A lease that has ended here is released in vain: that is no failure, whether the upstream answers or not.
+    upstream.forward(raw, reply.raw, originalUrl, { body: bytes, ...(isRelease && { statusWhenAway: 204 }) });
   });
   app.server.on('checkContinue', (request, response) => {
     // Else it is for the upstream to say.

@@ -43,6 +43,15 @@ export interface UpstreamOptions {
   /** What clients tell of these is kept back. */
   readonly isOurs: IsOurs;
   readonly log: (level: 'info' | 'warn', message: string) => void;
+  /** Is called when it has answered for the first time. */
+  readonly answered?: () => void;
+}
+
+/** A request whose body has been read already. */
+export interface ReadRequest {
+  readonly body: Buffer;
+  /** What is answered, without a body, if the upstream does not answer; 502 with the reason unless told. */
+  readonly statusWhenAway?: number;
 }
 
 /** How a request or its answer differ from what came. */
@@ -53,6 +62,8 @@ interface Changes {
   readonly without?: readonly string[];
   /** What the answer's body goes through. */
   readonly through?: Transform;
+  /** What is answered, without a body, if the upstream does not answer; 502 with the reason unless told. */
+  readonly statusWhenAway?: number;
 }
 
 /** An answer that is compressed, or that there is no need for, cannot be changed. */
@@ -77,6 +88,7 @@ export class Upstream {
   /** How it is named to servers on the way, and detects itself. */
   readonly #name = `slotkeeper-${randomUUID()}`;
   #isAway = false;
+  #hasAnswered = false;
   #isClosed = false;
 
   constructor(options: UpstreamOptions) {
@@ -97,15 +109,15 @@ export class Upstream {
    * Passes a request on, and its answer back.
    *
    * @param url as it was asked for
-   * @param body all of it, if it has been read already
+   * @param read all of its body, if it has been read already, and what is answered while the upstream is away
    */
-  forward(request: IncomingMessage, response: ServerResponse, url: string | undefined, body?: Buffer): void {
+  forward(request: IncomingMessage, response: ServerResponse, url: string | undefined, read?: ReadRequest): void {
     this.#answering.add(response);
     response.once('close', () => this.#answering.delete(response));
     const target = targetOf(url);
     const path = pathOf(target);
     if (this.#isCircle(request)) this.#refuseCircle(response);
-    else if (body !== undefined) this.#send(request, response, target, { framing: lengthOf(body) }).end(body);
+    else if (read) this.#send(request, response, target, { framing: lengthOf(read.body), ...read }).end(read.body);
     else if (request.method === 'POST' && EVENTS.test(path)) void this.#forwardEvents(request, response, target);
     else if (asksForSettings(request.method, path)) {
       this.#send(request, response, target, { framing: [], without: UNCHANGEABLE, through: new SettingsHere() }).end();
@@ -223,7 +235,7 @@ export class Upstream {
       socket.destroy();
       this.#fail(response, new Error('it changed the protocol unasked'));
     });
-    asked.on('error', (error) => this.#fail(response, error));
+    asked.on('error', (error) => this.#fail(response, error, changes.statusWhenAway));
     return asked;
   }
 
@@ -263,10 +275,14 @@ export class Upstream {
     (through ? answer.pipe(through) : answer).pipe(response);
   }
 
-  #fail(response: ServerResponse, error: NodeJS.ErrnoException): void {
+  #fail(response: ServerResponse, error: NodeJS.ErrnoException, statusWhenAway?: number): void {
     if (response.headersSent || response.destroyed) return;
     const what = this.#noAnswer(error);
     this.#told(false, what);
+    if (statusWhenAway !== undefined) {
+      response.writeHead(statusWhenAway).end();
+      return;
+    }
     answerWith(response, 502, {
       detail: `${what} Concurrency limits go on working; for all else start it, or correct --upstream.`,
     });
@@ -286,6 +302,10 @@ export class Upstream {
 
   /** Says so when it goes away, and when it is back. */
   #told(isThere: boolean, what = `The Prefect server at ${this.#url} answers again.`): void {
+    if (isThere && !this.#hasAnswered) {
+      this.#hasAnswered = true;
+      this.#options.answered?.();
+    }
     if (isThere !== this.#isAway) return;
     this.#isAway = !isThere;
     this.#options.log(isThere ? 'info' : 'warn', what);

@@ -14,14 +14,18 @@ type Settings = Pick<Limit, 'slots' | 'slotDecayPerSecond' | 'active'>;
 /** What became of one of their limits. */
 interface Imported extends Settings {
   readonly name: string;
-  readonly outcome: 'created' | 'updated' | 'unchanged' | 'refused';
+  readonly outcome: 'created' | 'updated' | 'unchanged' | 'refused' | 'left-out';
   /** Our limit's settings before; null unless updated. */
   readonly before: Settings | null;
-  /** Why our limit cannot have these settings; null unless refused. */
+  /** Why it is not taken over; null unless refused or left out. */
   readonly reason: string | null;
   /** Slots in use there. They are not taken over. */
   readonly inUse: number;
 }
+
+/** A Prefect server makes them for its deployments, and takes their slots by itself: nobody would ask for them here. */
+const OF_A_DEPLOYMENT = /^deployment:[\da-f]{8}(?:-[\da-f]{4}){3}-[\da-f]{12}$/i;
+const THEIR_SERVERS_OWN = 'it is of a deployment, whose runs the Prefect server limits by itself';
 
 interface ImportOptions extends ClientOptions {
   readonly authString?: string;
@@ -74,6 +78,7 @@ async function takeOverOne(keeper: Keeper, limit: GlobalLimit, ours: Limit | und
   const { name, active_slots: inUse } = limit;
   const settings = settingsOf(limit);
   const theirs = { name, ...settings, inUse, before: null, reason: null };
+  if (OF_A_DEPLOYMENT.test(name)) return { ...theirs, outcome: 'left-out', reason: THEIR_SERVERS_OWN };
   if (ours !== undefined && isAs(ours, settings)) return { ...theirs, outcome: 'unchanged' };
   const reason = await refusal(keeper.limits.set(name, settings));
   if (reason !== undefined) return { ...theirs, outcome: 'refused', reason };
@@ -117,7 +122,7 @@ function importTable(imported: readonly Imported[]): string[] {
 
 function outcomeText({ outcome, before, reason, ...now }: Imported): string {
   if (outcome === 'unchanged') return 'is the same already';
-  if (outcome === 'refused') return `left out: ${reason}`;
+  if (outcome === 'refused' || outcome === 'left-out') return `left out: ${reason}`;
   return before === null ? outcome : `updated, was ${differences(before, now).join(', ')}`;
 }
 
@@ -144,9 +149,11 @@ function summary(imported: readonly Imported[]): string[] {
     `${count('created')} created`,
     `${count('updated')} updated`,
     `${count('unchanged')} unchanged`,
-    `${count('refused')} left out`,
+    `${count('refused') + count('left-out')} left out`,
   ];
-  const inUse = imported.filter((each) => each.inUse > 0).map(({ name }) => `'${printable(name)}'`);
+  const inUse = imported
+    .filter((each) => each.inUse > 0 && each.outcome !== 'left-out')
+    .map(({ name }) => `'${printable(name)}'`);
   return [
     '',
     `${counted(imported.length, 'limit')} there: ${counts.join(', ')}.`,

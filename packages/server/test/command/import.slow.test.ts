@@ -45,6 +45,25 @@ async function prefectWith(limits: readonly TheirLimit[], first: Answer = () => 
   return `http://127.0.0.1:${(server.address() as AddressInfo).port}/api`;
 }
 
+test('limits that the server has for its deployments are left out, with the reason, and that is no failure', async () => {
+  const { keeper } = ours;
+  const name = 'deployment:0f8fad5b-d9cb-469f-a165-70867728950e';
+  const source = await prefectWith([
+    { name, limit: 7 },
+    { name: 'deployment:mine', limit: 2 },
+  ]);
+  const { code, stdout } = await take(source, '--json');
+  expect([code, JSON.parse(stdout)]).toMatchObject([
+    0,
+    [
+      { name, outcome: 'left-out', reason: expect.stringContaining('deployment') },
+      { name: 'deployment:mine', outcome: 'created' },
+    ],
+  ]);
+  await expect(keeper.limits.get(name)).rejects.toMatchObject({ code: 'LIMIT_NOT_FOUND' });
+  expect((await take(source)).stdout).toMatch(/left out: it is of a deployment[\s\S]*1 left out/);
+});
+
 function take(source: string, ...more: string[]): Promise<Ending> {
   return slotkeeper('import', 'prefect', source, '--url', ours.url, ...more);
 }
