@@ -5,6 +5,7 @@ export * from './frames.ts';
 export { jsonCodec } from './json-codec.ts';
 export * from './key.ts';
 export * from './messages.ts';
+export { Pongs } from './pongs.ts';
 export * from './problem.ts';
 export * from './requests.ts';
 export * from './settings.ts';

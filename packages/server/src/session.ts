@@ -35,6 +35,12 @@ import { acquireRequest } from './requests.ts';
 
 /** A connection on which hello and ready have not arrived by then is closed. */
 const GREETING_MS = 10_000;
+/**
+ * So many connections may be greeting or listing: each may cost a frame of 4 MiB before it has shown a key. A client needs
+ * one round trip for its greeting, so the one that has taken longest makes room: whoever opens connections and says
+ * nothing cannot keep others out.
+ */
+const GREETING_MAX = 256;
 /** What a client may list as it comes back: twice what the engine lets one hold or wait for. */
 const LISTED_MAX = 200_000;
 /** A client that does not read is closed when so much waits for it. */
@@ -56,6 +62,8 @@ export interface SessionServerOptions {
 export class SessionServer {
   readonly options: SessionServerOptions;
   readonly #connections = new Set<Connection>();
+  /** Of other processes, not open yet; the oldest first. At most `GREETING_MAX`. */
+  readonly #greeting = new Set<Connection>();
   /** With something to send. */
   #dirty: Connection[] = [];
   #isClosing = false;
@@ -75,6 +83,7 @@ export class SessionServer {
   accept(open: (events: ChannelEvents<ClientFrame>) => Channel<ServerFrame>, local = false): void {
     const connection = new Connection(this, open, local);
     this.#connections.add(connection);
+    if (!local) this.#makeRoomFor(connection);
     // It was on its way as the others were closed.
     if (this.#isClosing) this.#farewell(CLOSING);
   }
@@ -91,8 +100,19 @@ export class SessionServer {
     this.#dirty.push(connection);
   }
 
+  opened(connection: Connection): void {
+    this.#greeting.delete(connection);
+  }
+
   forget(connection: Connection): void {
     this.#connections.delete(connection);
+    this.#greeting.delete(connection);
+  }
+
+  #makeRoomFor(connection: Connection): void {
+    const [oldest] = this.#greeting;
+    if (oldest && this.#greeting.size >= GREETING_MAX) oldest.end(CROWDED, true);
+    this.#greeting.add(connection);
   }
 
   #flush(): void {
@@ -307,6 +327,7 @@ class Connection implements ChannelEvents<ClientFrame> {
     );
     if (refusal || this.#mode === 'closed') return;
     this.#mode = 'open';
+    this.#server.opened(this);
   }
 
   #serve(message: ClientMessage, hello: Hello): void {
@@ -377,6 +398,7 @@ class Connection implements ChannelEvents<ClientFrame> {
 const unreachable = (message: string): WireError => ({ code: 'SERVER_UNREACHABLE', message, details: {} });
 
 const CLOSING = unreachable('The server is closing.');
+const CROWDED = unreachable('Too many connections to the server have not said hello yet. Try again.');
 const STARTING = unreachable('The server is starting. Try again.');
 const LOST = unreachable('The server has to start again from its journal. Nothing that was acknowledged is lost.');
 

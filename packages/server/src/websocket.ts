@@ -6,6 +6,7 @@ import {
   codecNamed,
   codecOf,
   MAX_FRAME_BYTES,
+  Pongs,
   receive,
   type ServerFrame,
 } from '@slotkeeper/protocol';
@@ -19,6 +20,7 @@ const MAX_PAYLOAD_BYTES = 4 * MAX_FRAME_BYTES;
 const OPTIONS = {
   noServer: true,
   perMessageDeflate: false,
+  autoPong: false,
   maxPayload: MAX_PAYLOAD_BYTES,
   closeTimeout: 1_000,
   handleProtocols: (offered: ReadonlySet<string>) => codecOf(offered)?.name ?? (false as const),
@@ -37,6 +39,8 @@ function channelOf(socket: WebSocket, events: ChannelEvents<ClientFrame>): Chann
   socket.on('message', (data, isBinary) =>
     receive(isBinary ? (data as Buffer) : data.toString(), codec.decodeClientFrame, events),
   );
+  const pongs = new Pongs(socket);
+  socket.on('ping', (data) => pongs.answer(data));
   socket.on('close', (code) => events.closed(`the WebSocket was closed with ${code}`));
   // A broken frame or a reset: `close` follows.
   socket.on('error', () => {});

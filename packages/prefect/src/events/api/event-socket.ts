@@ -3,7 +3,7 @@
  * without it (older clients) there is no handshake, and so nobody to ask for one.
  */
 import type { IncomingMessage } from 'node:http';
-import { isKey } from '@slotkeeper/protocol';
+import { isKey, Pongs } from '@slotkeeper/protocol';
 import { type RawData, type WebSocket, WebSocketServer } from 'ws';
 import type { Upgrade } from '../../host.ts';
 
@@ -65,7 +65,8 @@ function accept(socket: WebSocket, tokens: readonly string[], open: (socket: Web
 }
 
 function expectToken(socket: WebSocket, tokens: readonly string[], open: (socket: WebSocket) => void): void {
-  const answerPing = (data: Buffer): void => socket.pong(data);
+  const pongs = new Pongs(socket);
+  const answerPing = (data: Buffer): void => pongs.answer(data);
   socket.on('ping', answerPing);
   const late = setTimeout(() => socket.close(POLICY_VIOLATION, "Expected 'auth' message"), AUTH_MS).unref();
   socket.once('close', () => clearTimeout(late));

@@ -1,4 +1,5 @@
 /** `/api/events/in`, where Prefect's clients send their events. A client that cannot send them complains for as long as it runs. */
+import { Pongs } from '@slotkeeper/protocol';
 import type { WebSocket } from 'ws';
 import { readBody } from '../../input/body.ts';
 import { Faults } from '../../input/faults.ts';
@@ -33,9 +34,8 @@ function receive(socket: WebSocket, events: ClientEvents): void {
       () => socket.terminate(),
     );
   });
-  socket.on('ping', (data) => {
-    void kept.then(() => socket.readyState === socket.OPEN && socket.pong(data));
-  });
+  const pongs = new Pongs(socket, () => kept);
+  socket.on('ping', (data) => pongs.answer(data));
 }
 
 function parse(text: string): PrefectEvent | undefined {

@@ -1,4 +1,5 @@
 /** `/api/events/out`, where Prefect's clients follow what happens: first what has happened lately, then what does. */
+import { Pongs } from '@slotkeeper/protocol';
 import type { WebSocket } from 'ws';
 import { instant } from '../../api/timestamps.ts';
 import { Faults } from '../../input/faults.ts';
@@ -20,7 +21,8 @@ export function eventsOut(tokens: readonly string[], events: EventLog): EventSoc
 }
 
 function expectFilter(socket: WebSocket, events: EventLog): void {
-  socket.on('ping', (data) => socket.pong(data));
+  const pongs = new Pongs(socket);
+  socket.on('ping', (data) => pongs.answer(data));
   socket.once('message', (data) => {
     const message = parseMessage(data);
     if (message === undefined) return socket.terminate();

@@ -1,0 +1,78 @@
+/** What a client may cost before it has greeted, and by pings alone, on a real server: bounded attacks. */
+import { once } from 'node:events';
+import { expect, it } from 'vitest';
+import { WebSocket } from 'ws';
+import { ServerProcess } from '../server-process.ts';
+import { TEST_TIMEOUT_MS } from './budget.ts';
+import { HonestPair } from './honest.ts';
+
+/** As in session.ts. */
+const GREETING_MAX = 256;
+const MORE = 44;
+
+async function connection(url: string, path: string): Promise<WebSocket> {
+  const socket = new WebSocket(`${url.replace('http', 'ws')}${path}`);
+  socket.on('error', () => {});
+  await once(socket, 'open');
+  return socket;
+}
+
+it(
+  'connections that say no hello make room for others, and are asked to come back',
+  async () => {
+    await using server = await ServerProcess.start();
+    await using honest = await HonestPair.start(server.url);
+    const goodbyes: string[] = [];
+    const sockets: WebSocket[] = [];
+    const closed: Promise<unknown>[] = [];
+    for (let i = 0; i < GREETING_MAX + MORE; i += 1) {
+      const socket = await connection(server.url, '/session');
+      socket.on('message', (data) => goodbyes.push(String(data)));
+      sockets.push(socket);
+      if (i < MORE) closed.push(once(socket, 'close'));
+    }
+    await Promise.all(closed);
+    expect(goodbyes).toHaveLength(MORE);
+    expect(goodbyes.every((text) => text.includes('have not said hello yet'))).toBe(true);
+    expect(sockets.filter(({ readyState }) => readyState === WebSocket.OPEN)).toHaveLength(GREETING_MAX);
+    await using later = await HonestPair.start(server.url);
+    await later.more(3);
+    await honest.more(3);
+    for (const socket of sockets) socket.terminate();
+    await later.stop();
+    await honest.stop();
+  },
+  TEST_TIMEOUT_MS,
+);
+
+it.each(['/session', '/api/events/in', '/api/events/out'])(
+  'a client of %s that sends pings and does not read has one pong under way',
+  async (path) => {
+    await using server = await ServerProcess.start();
+    const socket = await connection(server.url, path);
+    let pongs = 0;
+    socket.on('pong', () => {
+      pongs += 1;
+    });
+    socket.pause();
+    const pings = 200_000;
+    const data = Buffer.alloc(125);
+    for (let sent = 1; sent <= pings; sent += 1) {
+      if (sent % 1_000 === 0) await new Promise((written) => socket.ping(data, true, written));
+      else socket.ping(data, true);
+    }
+    socket.resume();
+    // What came last is answered, and there is nothing before it but what the sockets of the system have held.
+    const last = Buffer.from('last');
+    socket.ping(last, true);
+    await new Promise<void>((resolve) => {
+      socket.on('pong', (answer) => {
+        if (answer.equals(last)) resolve();
+      });
+    });
+    expect(pongs).toBeGreaterThan(0);
+    expect(pongs).toBeLessThan(pings / 2);
+    socket.terminate();
+  },
+  TEST_TIMEOUT_MS,
+);
