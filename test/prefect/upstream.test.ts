@@ -89,7 +89,14 @@ describeWithPython('a whole Prefect server behind ours', () => {
       PREFECT_SERVER_API_AUTH_STRING: AUTH,
       PREFECT_SERVER_CSRF_PROTECTION_ENABLED: 'true',
     });
-    slotkeeper = await ServerProcess.start('--auth-string', AUTH, '--upstream', server.url);
+    slotkeeper = await ServerProcess.start(
+      '--auth-string',
+      AUTH,
+      '--upstream',
+      server.url,
+      '--upstream-auth-string',
+      AUTH,
+    );
     prefect = new Api(server.url);
     ours = new Api(`${slotkeeper.url}/api`);
   }, 300_000);
@@ -139,10 +146,11 @@ describeWithPython('a whole Prefect server behind ours', () => {
   }
 
   test('what is not ours is its own answer, page and script alike', async () => {
-    const page = await (await fetch(slotkeeper.url)).text();
+    const headers = { authorization: `Basic ${btoa(AUTH)}` };
+    expect((await fetch(slotkeeper.url)).status).toBe(401);
+    const page = await (await fetch(slotkeeper.url, { headers })).text();
     const script = /src="(\/assets\/[^"]+\.js)"/.exec(page)?.[1] as string;
     for (const path of ['/', script, '/v2/', '/api/health', '/api/ready', '/api/admin/version', '/api/nowhere']) {
-      const headers = { authorization: `Basic ${btoa(AUTH)}` };
       const [here, there] = await Promise.all(
         [slotkeeper.url, new URL(server.url).origin].map(async (origin) => {
           const answer = await fetch(origin + path, { headers });
@@ -155,7 +163,8 @@ describeWithPython('a whole Prefect server behind ours', () => {
   });
 
   test('its web interface is told to ask here', async () => {
-    const settings = await (await fetch(`${slotkeeper.url}/ui-settings`)).json();
+    const headers = { authorization: `Basic ${btoa(AUTH)}` };
+    const settings = await (await fetch(`${slotkeeper.url}/ui-settings`, { headers })).json();
     expect(settings).toMatchObject({ api_url: '/api', csrf_enabled: true, auth: 'BASIC' });
   });
 
