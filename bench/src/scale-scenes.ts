@@ -217,6 +217,45 @@ const waiters: Scene = {
   },
 };
 
+/** Each has a holder and a waiter, so there are as many lanes. */
+const contended: Scene = {
+  items: 'contended limits',
+  fill(world, count) {
+    let sessionId = '';
+    for (let i = 0; i < count; i += 1) {
+      if (i % PER_SESSION === 0) sessionId = world.session();
+      world.limit(`limit-${i}`, { slots: 1 });
+      world.acquire(sessionId, [[`limit-${i}`, 1]]);
+      world.acquire(sessionId, [[`limit-${i}`, 1]]);
+    }
+    const [holder, waiter] = [world.session(), world.session()];
+    world.limit('handed on', { slots: 1 });
+    world.limit('full', { slots: 1 });
+    let held = grantIn(world.acquire(holder, [['handed on', 1]]));
+    world.acquire(waiter, [['handed on', 1]]);
+    world.acquire(holder, [['full', 1]]);
+    return [
+      { name: 'a page of waiters, of all', run: () => expectPage(world.engine.waiters(null, null, PAGE)) },
+      {
+        name: 'the only waiter of another limit: acquire + cancel',
+        run: () => {
+          world.acquire(waiter, [['full', 1]], { leaseId: 'given up' });
+          world.step({ type: 'cancel', sessionId: waiter, leaseId: 'given up' });
+        },
+      },
+      {
+        name: 'hand-over of another limit to its only waiter, and an acquire',
+        run: () => {
+          const { leaseId, token, sessionId } = held;
+          held = grantIn(world.step({ type: 'release', leaseId, token }));
+          world.acquire(sessionId, [['handed on', 1]]);
+        },
+      },
+      ...workOnAnother(world),
+    ];
+  },
+};
+
 interface Grant {
   readonly sessionId: string;
   readonly leaseId: string;
@@ -249,4 +288,4 @@ function expectPage(items: readonly unknown[]): void {
   if (items.length !== PAGE) throw new Error(`a page has ${items.length} items`);
 }
 
-export const scenes: readonly Scene[] = [limits, leases, waiters];
+export const scenes: readonly Scene[] = [limits, leases, waiters, contended];

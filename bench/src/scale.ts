@@ -5,7 +5,7 @@ import type { ScaleOrder, ScaleResult } from './scale-process.ts';
 import { figure, row } from './table.ts';
 
 /** What there are many of, as `scale-scenes.ts` names it. */
-export const SCALE_ITEMS = ['limits', 'leases', 'waiters'] as const;
+export const SCALE_ITEMS = ['limits', 'leases', 'waiters', 'contended limits'] as const;
 
 export interface Scale {
   readonly items: string;
@@ -55,13 +55,13 @@ export function scaleTable({ items, counts, results }: Scale): string[] {
   const [fewest, most] = [results[0]!, results.at(-1)!];
   const names = most.works.map(({ name }) => name);
   return [
-    `## With many ${items}: median µs of a page of five, or of a step`,
+    `## With many ${items}: mean CPU µs of a page of five, or of a step`,
     '',
     row('', ...counts.map((count) => count.toLocaleString('en')), 'most ÷ fewest'),
     row('---', ...Array.from({ length: counts.length + 1 }, () => '---:')),
     ...names.map((name, i) => {
-      const ratio = most.works[i]!.medianUs / fewest.works[i]!.medianUs;
-      return row(name, ...results.map(({ works }) => figure(works[i]!.medianUs)), figure(ratio, 2));
+      const ratio = most.works[i]!.meanUs / fewest.works[i]!.meanUs;
+      return row(name, ...results.map(({ works }) => figure(works[i]!.meanUs)), figure(ratio, 2));
     }),
     row(
       'bytes an item',

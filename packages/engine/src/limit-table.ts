@@ -3,6 +3,7 @@ import type { EngineMs, LimitSettings } from './facts.ts';
 import { BrokenInvariant } from './invariant.ts';
 import type { LeasesInOrder } from './lease-table.ts';
 import { compareTexts, type Order, Ordered } from './ordered.ts';
+import { RecurringMap } from './recurring-map.ts';
 import type { Usage } from './usage.ts';
 
 export interface Limit {
@@ -33,7 +34,7 @@ const BY_ID: Order<Names, Limit> = {
 };
 
 export class LimitTable {
-  readonly #byName = new Map<string, Limit>();
+  readonly #byName = new RecurringMap<string, Limit>();
   /** The same limits. */
   readonly #inOrder = new Ordered(BY_NAME);
   readonly #byId = new Ordered(BY_ID);

@@ -6,6 +6,7 @@ import { BrokenInvariant } from './invariant.ts';
 import { newWaiter, type Waiter } from './limit-queue.ts';
 import { type Order, Ordered } from './ordered.ts';
 import { comparePositions, type Place, type Position } from './place.ts';
+import { RecurringMap } from './recurring-map.ts';
 import type { Session } from './sessions.ts';
 import type { WaitQueue } from './wait-queue.ts';
 
@@ -43,9 +44,9 @@ export class Tickets {
   readonly #queue: WaitQueue;
   readonly #deadlines: Deadlines;
   readonly #byLease = new Map<string, Ticket>();
-  readonly #bySession = new Map<string, Set<Ticket>>();
+  readonly #bySession = new RecurringMap<string, Set<Ticket>>();
   readonly #inOrder = new Ordered(BY_POSITION);
-  readonly #byLimit = new Map<string, TicketsInOrder>();
+  readonly #byLimit = new RecurringMap<string, TicketsInOrder>();
 
   constructor(queue: WaitQueue, deadlines: Deadlines) {
     this.#queue = queue;
@@ -131,13 +132,13 @@ export class Tickets {
   }
 }
 
-function put(index: Map<string, Set<Ticket>>, key: string, ticket: Ticket): void {
+function put(index: RecurringMap<string, Set<Ticket>>, key: string, ticket: Ticket): void {
   const there = index.get(key);
   if (there) there.add(ticket);
   else index.set(key, new Set([ticket]));
 }
 
-function drop(index: Map<string, Set<Ticket>>, key: string, ticket: Ticket): void {
+function drop(index: RecurringMap<string, Set<Ticket>>, key: string, ticket: Ticket): void {
   const there = index.get(key);
   if (!there?.delete(ticket)) throw new BrokenInvariant(`ticket ${ticket.waiter.leaseId} is not where '${key}' has it`);
   if (there.size === 0) index.delete(key);

@@ -18,6 +18,7 @@ import { Heap } from './heap.ts';
 import { Lane, LimitQueue, lanesBefore, type Waiter } from './limit-queue.ts';
 import type { Limit } from './limit-table.ts';
 import { isBefore, type Place } from './place.ts';
+import { RecurringMap } from './recurring-map.ts';
 import { roomAtMs } from './usage.ts';
 
 /** A waiter that has left the queue, and whether there is room for it. Only a try that is to be refused does not fit. */
@@ -28,8 +29,8 @@ export interface Next {
 
 export class WaitQueue {
   readonly #deadlines: Deadlines;
-  readonly #limits = new Map<string, LimitQueue>();
-  readonly #lanes = new Map<string, Lane>();
+  readonly #limits = new RecurringMap<string, LimitQueue>();
+  readonly #lanes = new RecurringMap<string, Lane>();
   readonly #toTry: Heap<'inToTry', Lane> = new Heap('inToTry', lanesBefore);
   /** Waiters that are to be granted or refused at once, at their positions. They are in no lane. */
   readonly #tries: Heap<'inTries', Waiter> = new Heap('inTries', (a, b) => isBefore(a.place, b.place));
