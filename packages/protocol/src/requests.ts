@@ -17,12 +17,12 @@ import {
   uuid,
 } from '@slotkeeper/shape';
 import type { AcquireRequest, ClientMessage, Method, Methods } from './messages.ts';
-import { acquireRequest, clientRows } from './rows.ts';
+import { clientRows } from './rows.ts';
 import { limitSpec } from './settings.ts';
 
 /** A decoded acquire. */
 export function checkAcquire(request: AcquireRequest): Problem | undefined {
-  return acquireRequest.checkRead(request);
+  return clientRows.acquire.checkRead({ type: 'acquire', request });
 }
 
 /** A decoded hello, but its key. */

@@ -51,61 +51,19 @@ export const place = shape<Place>(
 
 const NO_IDS: readonly string[] = [];
 
-export const acquireRequest = shape<AcquireRequest>(
-  {
-    leaseId: uuid,
-    amounts,
-    timeoutMs,
-    priority,
-    holder: row(holder),
-    onMissing: wordOr(['error', 'allow'], object(newLimit), 'a limit’s settings'),
-    place: nullable(row(place)),
-    ratesOnly: boolean,
-    refunds: boolean,
-    skipInactive: local(false),
-    limitIds: local(NO_IDS),
-  },
-  {
-    unrolled: {
-      values: (r) => [
-        r.leaseId,
-        r.amounts,
-        r.timeoutMs,
-        r.priority,
-        r.holder,
-        r.onMissing,
-        r.place,
-        r.ratesOnly,
-        r.refunds,
-      ],
-      object: ([
-        leaseId,
-        amounts,
-        timeoutMs,
-        priority,
-        holder,
-        onMissing,
-        place,
-        ratesOnly,
-        refunds,
-        skipInactive,
-        limitIds,
-      ]) => ({
-        leaseId,
-        amounts,
-        timeoutMs,
-        priority,
-        holder,
-        onMissing,
-        place,
-        ratesOnly,
-        refunds,
-        skipInactive,
-        limitIds,
-      }),
-    },
-  },
-);
+export const acquireRequest = shape<AcquireRequest>({
+  leaseId: uuid,
+  amounts,
+  timeoutMs,
+  priority,
+  holder: row(holder),
+  onMissing: wordOr(['error', 'allow'], object(newLimit), 'a limit’s settings'),
+  place: nullable(row(place)),
+  ratesOnly: boolean,
+  refunds: boolean,
+  skipInactive: local(false),
+  limitIds: local(NO_IDS),
+});
 
 /** One of the codes that this version knows, or one of a later version: its receiver passes that on as it is. */
 function laterCode<C extends string>(): Field<C> {
@@ -124,21 +82,13 @@ const warning: Field<Warning> = {
   schema: codeAndLimit.schema,
 };
 
-export const grant = shape<Grant>(
-  { token: count, grantedAtMs: milliseconds, amounts, waitedMs: milliseconds, warnings: list(warning) },
-  {
-    unrolled: {
-      values: (g) => [g.token, g.grantedAtMs, g.amounts, g.waitedMs, g.warnings],
-      object: ([token, grantedAtMs, amounts, waitedMs, warnings]) => ({
-        token,
-        grantedAtMs,
-        amounts,
-        waitedMs,
-        warnings,
-      }),
-    },
-  },
-);
+export const grant = shape<Grant>({
+  token: count,
+  grantedAtMs: milliseconds,
+  amounts,
+  waitedMs: milliseconds,
+  warnings: list(warning),
+});
 
 const error = inline(shape<WireError>({ code: laterCode(), message: anyText, details: record }));
 
@@ -157,8 +107,12 @@ export const clientRows: Rows<ClientMessage> = {
     { type: tag('a', 'acquire'), request: inline(acquireRequest) },
     {
       unrolled: {
-        values: ({ type, request }) => [type, request],
-        object: ([type, request]) => ({ type, request }),
+        // biome-ignore format: the order of the table
+        values: ({ type, request: r }) =>
+          [type, r.leaseId, r.amounts, r.timeoutMs, r.priority, r.holder, r.onMissing, r.place, r.ratesOnly, r.refunds],
+        // biome-ignore format: as above
+        object: ([type, leaseId, amounts, timeoutMs, priority, holder, onMissing, place, ratesOnly, refunds, skipInactive, limitIds]) =>
+          ({ type, request: { leaseId, amounts, timeoutMs, priority, holder, onMissing, place, ratesOnly, refunds, skipInactive, limitIds } }),
       },
     },
   ),
@@ -188,8 +142,12 @@ export const serverRows: Rows<ServerMessage> = {
     { type: tag('g', 'granted'), leaseId: anyText, grant: inline(grant) },
     {
       unrolled: {
-        values: ({ type, leaseId, grant }) => [type, leaseId, grant],
-        object: ([type, leaseId, grant]) => ({ type, leaseId, grant }),
+        // biome-ignore format: the order of the table
+        values: ({ type, leaseId, grant: g }) =>
+          [type, leaseId, g.token, g.grantedAtMs, g.amounts, g.waitedMs, g.warnings],
+        // biome-ignore format: as above
+        object: ([type, leaseId, token, grantedAtMs, amounts, waitedMs, warnings]) =>
+          ({ type, leaseId, grant: { token, grantedAtMs, amounts, waitedMs, warnings } }),
       },
     },
   ),

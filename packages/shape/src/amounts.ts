@@ -2,7 +2,7 @@
 import { list, pair } from './composites.ts';
 import type { Field } from './field.ts';
 import { shortText, TEXT_MAX } from './holder.ts';
-import { seen } from './problem.ts';
+import { type Problem, seen } from './problem.ts';
 import { integer } from './scalars.ts';
 
 export const SLOTS_MAX = 2 ** 31 - 1;
@@ -33,23 +33,25 @@ const pairs = list(pair(limitName, slotsToTake));
 /** All or nothing, of distinct limits. */
 export const amounts: Field<readonly (readonly [string, number])[]> = {
   ...pairs,
-  check: (value, field) => {
-    if (!isPairs(value)) return pairs.check(value, field);
-    if (value.length < 1 || value.length > LIMITS_MAX)
-      return { field, reason: `must name 1 to ${LIMITS_MAX} limits, but names ${value.length}` };
-    const twice = value.length > 1 ? namedTwice(value) : undefined;
-    if (twice !== undefined) return { field, reason: `must name each limit once, but names ${seen(twice)} twice` };
-    for (const [name, slots] of value) {
-      // No text is made but of what is wrong: each acquire comes by here.
-      const wrongName = limitName.check(name, '');
-      if (wrongName) return { ...wrongName, field: `${field}: a limit's name` };
-      const wrongSlots = slotsToTake.check(slots, '');
-      if (wrongSlots) return { ...wrongSlots, field: `${field}: slots of '${name}'` };
-    }
-    return undefined;
-  },
+  check: (value, field) => (isPairs(value) ? checkPairs(value, field) : pairs.check(value, field)),
+  checkRead: checkPairs,
   schema: { ...pairs.schema, minItems: 1, maxItems: LIMITS_MAX },
 };
+
+function checkPairs(value: readonly (readonly [string, number])[], field: string): Problem | undefined {
+  if (value.length < 1 || value.length > LIMITS_MAX)
+    return { field, reason: `must name 1 to ${LIMITS_MAX} limits, but names ${value.length}` };
+  const twice = value.length > 1 ? namedTwice(value) : undefined;
+  if (twice !== undefined) return { field, reason: `must name each limit once, but names ${seen(twice)} twice` };
+  for (const [name, slots] of value) {
+    // No text is made but of what is wrong: each acquire comes by here.
+    const wrongName = limitName.check(name, '');
+    if (wrongName) return { ...wrongName, field: `${field}: a limit's name` };
+    const wrongSlots = slotsToTake.check(slots, '');
+    if (wrongSlots) return { ...wrongSlots, field: `${field}: slots of '${name}'` };
+  }
+  return undefined;
+}
 
 function isPairs(value: unknown): value is readonly (readonly [string, number])[] {
   return Array.isArray(value) && value.every((pair) => Array.isArray(pair) && pair.length === 2);

@@ -1,8 +1,16 @@
 /** Fields made of fields. */
-import type { Check, Field } from './field.ts';
+import { type Check, type Field, isReadAsItIs } from './field.ts';
 import { Malformed, type Problem, seen } from './problem.ts';
 
-export function nullable<T>({ read, write, check, schema, isPlain = false, readsAll }: Field<T>): Field<T | null> {
+export function nullable<T>({
+  read,
+  write,
+  check,
+  checkRead,
+  schema,
+  isPlain = false,
+  readsAll,
+}: Field<T>): Field<T | null> {
   return {
     isPlain,
     readsAll,
@@ -10,6 +18,7 @@ export function nullable<T>({ read, write, check, schema, isPlain = false, reads
     read: (value) => (value === null ? null : read(value)),
     write: write && ((value) => (value === null ? null : write(value))),
     check: (value, field) => (value === null ? undefined : check(value, field)),
+    checkRead: checkRead && ((value, field) => (value === null ? undefined : checkRead(value, field))),
     schema: { anyOf: [schema, { type: 'null' }] },
   };
 }
@@ -48,6 +57,8 @@ export function pair<A, B>(a: Field<A>, b: Field<B>): Field<readonly [A, B]> {
     isPlain,
     read: (value) => {
       if (!isPair(value)) throw new Malformed('', reason(value));
+      if (isPlain && isReadAsItIs(value[0], a.readsAll) && isReadAsItIs(value[1], b.readsAll))
+        return value as readonly [A, B];
       const first = readA(value[0]);
       const second = readB(value[1]);
       return isPlain ? (value as readonly [A, B]) : [first, second];

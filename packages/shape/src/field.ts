@@ -19,11 +19,13 @@ export interface Field<T> {
   /** The value as a row has it; undefined: as it is. */
   readonly write: ((value: T) => unknown) | undefined;
   readonly check: Check;
+  /** The check of a value that `read` returned, if that is simpler. */
+  readonly checkRead?: ((value: T, field: string) => Problem | undefined) | undefined;
   readonly schema: Schema;
   /** What `read` returns is the very value that the row has. */
   readonly isPlain?: boolean;
-  /** Every value of this type is read as it is, so `read` need not be called. */
-  readonly readsAll?: 'string' | 'boolean' | undefined;
+  /** Every value of this type is read as it is, so `read` need not be called; every finite one of numbers. */
+  readonly readsAll?: 'string' | 'number' | 'boolean' | undefined;
   /** Null is read as it is. */
   readonly isNullable?: true;
   /** In place of the value where a row ends before it; undefined: the row must have it. */
@@ -32,8 +34,8 @@ export interface Field<T> {
   readonly isLocal?: true;
   /** An object may be without it. */
   readonly isOptional?: true;
-  /** A row has its fields in its own row, as the last ones, instead of in a list. */
-  readonly inline?: { readonly required: number; toRow(value: T): unknown[]; fromRow(row: unknown[]): T };
+  /** A shape whose fields a row has as its own, in place of a list of them. */
+  readonly inline?: { readonly fields: object };
 }
 
 /**
@@ -47,7 +49,7 @@ export function leaf<T>(
   is: (value: unknown) => value is T,
   schema: Schema,
   problem?: (value: T) => string | undefined,
-  readsAll?: 'string' | 'boolean',
+  readsAll?: 'string' | 'number' | 'boolean',
 ): Field<T> {
   return {
     read: (value) => {
@@ -64,4 +66,10 @@ export function leaf<T>(
     },
     schema,
   };
+}
+
+/** Whether a field with that `readsAll` reads the value as it is. */
+export function isReadAsItIs(value: unknown, readsAll: Field<unknown>['readsAll']): boolean {
+  const type = typeof value;
+  return type === readsAll && (type !== 'number' || Number.isFinite(value));
 }

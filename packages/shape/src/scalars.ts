@@ -33,8 +33,13 @@ const isNumber = (value: unknown): value is number => Number.isFinite(value);
 /** A whole number. JSON has one kind of number, so a row may have any: that it is whole is for the check. */
 export function integer(min: number, max: number): Field<number> {
   const kind = `a whole number from ${min} to ${max}`;
-  return leaf(kind, isNumber, { type: 'integer', minimum: min, maximum: max }, (value) =>
-    Number.isInteger(value) && value >= min && value <= max ? undefined : `must be ${kind}, but was ${seen(value)}`,
+  return leaf(
+    kind,
+    isNumber,
+    { type: 'integer', minimum: min, maximum: max },
+    (value) =>
+      Number.isInteger(value) && value >= min && value <= max ? undefined : `must be ${kind}, but was ${seen(value)}`,
+    'number',
   );
 }
 
@@ -48,8 +53,12 @@ export const count = leaf(
 /** A number that may have a fraction. */
 export function number(min: number, max: number): Field<number> {
   const kind = `a number from ${min} to ${max}`;
-  return leaf(kind, isNumber, { type: 'number', minimum: min, maximum: max }, (value) =>
-    value >= min && value <= max ? undefined : `must be ${kind}, but was ${seen(value)}`,
+  return leaf(
+    kind,
+    isNumber,
+    { type: 'number', minimum: min, maximum: max },
+    (value) => (value >= min && value <= max ? undefined : `must be ${kind}, but was ${seen(value)}`),
+    'number',
   );
 }
 

@@ -7,7 +7,7 @@
  * an earlier and of a later version can be read alike.
  */
 import { optional } from './composites.ts';
-import type { Check, Field, Schema } from './field.ts';
+import { type Check, type Field, isReadAsItIs, type Schema } from './field.ts';
 import { Malformed, type Problem, seen, within } from './problem.ts';
 
 export type Fields<T> = { readonly [K in keyof T]-?: Field<Exclude<T[K], undefined>> };
@@ -32,7 +32,7 @@ export interface Shape<T> {
  * that are in the source is several times as fast as by names from a table. Tests hold them to their tables.
  */
 export interface Unrolled<T> {
-  /** The values of the fields that are not local, in the order of the table. */
+  /** The values of a row, in its order: of all fields that are not local, those of an inline shape in place of itself. */
   values(value: T): unknown[];
   /** The object that has them. */
   // biome-ignore lint/suspicious/noExplicitAny: the table says the types, and has read the values by then.
@@ -46,21 +46,19 @@ export interface ShapeOptions<T> {
 }
 
 export function shape<T>(fields: Fields<T>, { unrolled, whole = 'params' }: ShapeOptions<T> = {}): Shape<T> {
-  const names = Object.keys(fields) as (keyof T & string)[];
-  const all = names.map((name) => fields[name] as Field<unknown>);
-  const given = names.filter((name) => !fields[name].isLocal);
-  const checked = given.map((name) => fields[name] as Field<unknown>);
+  const columns = columnsOf(fields);
+  const rolled = unrolled ?? byName<T>(columns);
   return {
     fields,
-    ...rows(names, all, unrolled ?? byName(names, given)),
-    check: checkObject(names, all, whole),
-    checkRead: checkRead(given, checked, unrolled ?? byName(names, given)),
-    schema: schemaOf(given, checked),
+    ...rows(columns, rolled),
+    checkRead: checkRead(columns, rolled),
+    check: checkObject(fields, whole),
+    schema: schemaOf(fields),
   };
 }
 
 /** The shape as a row within a row. */
-export function row<T>({ toRow, fromRow, check, schema }: Shape<T>): Field<T> {
+export function row<T>({ toRow, fromRow, check, checkRead, schema }: Shape<T>): Field<T> {
   return {
     read: (value) => {
       if (Array.isArray(value)) return fromRow(value);
@@ -68,6 +66,10 @@ export function row<T>({ toRow, fromRow, check, schema }: Shape<T>): Field<T> {
     },
     write: toRow,
     check,
+    checkRead: (value, field) => {
+      const problem = checkRead(value);
+      return problem && { ...problem, field: within(field, problem.field) };
+    },
     schema,
   };
 }
@@ -101,38 +103,68 @@ export function partial<T>(fields: Fields<T>): Fields<{ [K in keyof T]?: T[K] | 
   }>;
 }
 
+/** One value of a row. */
+interface Column {
+  readonly name: string;
+  readonly field: Field<unknown>;
+  /** The field of the value that it belongs to, if that is an inline shape. */
+  readonly of: string | undefined;
+}
+
+function columnsOf(fields: object): Column[] {
+  return (Object.entries(fields) as [string, Field<unknown>][]).flatMap(([name, field]): Column[] => {
+    if (!field.inline) return [{ name, field, of: undefined }];
+    return columnsOf(field.inline.fields).map((column) => ({ ...column, of: name }));
+  });
+}
+
+function byName<T>(columns: readonly Column[]): Unrolled<T> {
+  const sent = columns.filter(({ field }) => !field.isLocal);
+  return {
+    values: (value) => {
+      const whole = value as Readonly<Record<string, Readonly<Record<string, unknown>>>>;
+      return sent.map(({ name, of }) => (of === undefined ? whole : whole[of]!)[name]);
+    },
+    object: (values) => {
+      const whole: Record<string, Record<string, unknown>> = {};
+      for (const [i, { name, of }] of columns.entries()) {
+        if (of !== undefined) whole[of] ??= {};
+        (of === undefined ? (whole as Record<string, unknown>) : whole[of]!)[name] = values[i];
+      }
+      return whole as T;
+    },
+  };
+}
+
 function rows<T>(
-  names: readonly string[],
-  fields: readonly Field<unknown>[],
+  columns: readonly Column[],
   { values, object: made }: Unrolled<T>,
 ): Pick<Shape<T>, 'required' | 'toRow' | 'fromRow'> {
+  const fields = columns.map(({ field }) => field);
   const reads = fields.map(({ read }) => read);
   const types = fields.map(({ readsAll }) => readsAll);
   const nullables = fields.map(({ isNullable = false }) => isNullable);
-  const last = fields.at(-1)?.inline;
-  /** Fields of this row that are not the inline shape's. */
-  const own = last ? fields.length - 1 : fields.length;
   const sent = fields.filter(({ isLocal }) => !isLocal).length;
-  const defaults = fields.slice(0, own).map(({ missing }) => missing);
-  const required = last ? own + last.required : defaults.lastIndexOf(undefined) + 1;
-  const written = fields.flatMap(({ write }, at) => (write && at < own ? [{ at, write }] : []));
+  const defaults = fields.map(({ missing }) => missing);
+  const required = defaults.lastIndexOf(undefined) + 1;
+  const writes = fields.map(({ write }) => write);
+  const written = writes.flatMap((write, at) => (write ? [at] : []));
 
   const take = (row: unknown[]): unknown[] => {
     if (row.length < required) throw new Malformed('', `must have ${required} fields or more, but has ${row.length}`);
-    const end = Math.min(row.length, own, sent);
+    const end = Math.min(row.length, sent);
     let at = 0;
     try {
       for (; at < end; at += 1) {
         const value = row[at];
-        if (value === null ? nullables[at] : typeof value === types[at]) continue;
+        if (value === null ? nullables[at] : isReadAsItIs(value, types[at])) continue;
         row[at] = reads[at]!(value);
       }
     } catch (error) {
-      throw error instanceof Malformed ? error.within(names[at] as string) : error;
+      // What is wrong in an inline shape is called by its name alone: its fields are this row's own.
+      throw error instanceof Malformed ? error.within(columns[at]!.name) : error;
     }
-    for (; at < own; at += 1) row[at] = defaults[at]!.value;
-    // What is wrong in there is told by its name alone: its fields are this row's own.
-    if (last) row[own] = last.fromRow(row.slice(own));
+    for (; at < fields.length; at += 1) row[at] = defaults[at]!.value;
     return row;
   };
 
@@ -140,48 +172,40 @@ function rows<T>(
     required,
     toRow: (value) => {
       const row = values(value);
-      for (const { at, write } of written) row[at] = write(row[at]);
-      if (last) return [...row.slice(0, own), ...last.toRow(row[own])];
-      while (row.length > required && row.at(-1) === defaults[row.length - 1]!.value) row.pop();
+      for (let i = 0; i < written.length; i += 1) {
+        const at = written[i]!;
+        row[at] = writes[at]!(row[at]);
+      }
+      while (row.length > required && row[row.length - 1] === defaults[row.length - 1]!.value) row.pop();
       return row;
     },
     fromRow: (row) => made(take(row)),
   };
 }
 
-function byName<T>(names: readonly (keyof T & string)[], sent: readonly (keyof T & string)[]): Unrolled<T> {
-  return {
-    values: (value) => sent.map((name) => value[name]),
-    object: (values) => Object.fromEntries(names.map((name, i) => [name, values[i]])) as T,
-  };
-}
-
-function checkRead<T>(
-  names: readonly string[],
-  fields: readonly Field<unknown>[],
-  { values }: Unrolled<T>,
-): Shape<T>['checkRead'] {
-  const checks = fields.map(({ check }) => check);
+function checkRead<T>(columns: readonly Column[], { values }: Unrolled<T>): Shape<T>['checkRead'] {
+  const sent = columns.filter(({ field }) => !field.isLocal);
+  const names = sent.map(({ name }) => name);
+  const checks = sent.map(({ field }) => field.checkRead ?? field.check);
   return (value) => {
     const all = values(value);
     for (let at = 0; at < checks.length; at += 1) {
-      const problem = checks[at]!(all[at], names[at] as string);
+      const problem = checks[at]!(all[at], names[at]!);
       if (problem) return problem;
     }
     return undefined;
   };
 }
 
-function checkObject(names: readonly string[], fields: readonly Field<unknown>[], whole: string): Check {
-  const known = new Set(names);
+function checkObject(fields: object, whole: string): Check {
+  const all = Object.entries(fields) as [string, Field<unknown>][];
   return (value, field) => {
     if (typeof value !== 'object' || value === null || Array.isArray(value))
       return { field: field || whole, reason: `must be an object, but was ${seen(value)}` };
     for (const name of Object.keys(value))
-      if (!known.has(name))
-        return { field: within(field, name), reason: `is unknown here; there are ${names.join(', ')}` };
-    for (const [i, name] of names.entries()) {
-      const { isOptional, check } = fields[i]!;
+      if (!Object.hasOwn(fields, name))
+        return { field: within(field, name), reason: `is unknown here; there are ${Object.keys(fields).join(', ')}` };
+    for (const [name, { isOptional, check }] of all) {
       const part = (value as Readonly<Record<string, unknown>>)[name];
       if (part === undefined && isOptional) continue;
       // No name is joined but of what is wrong: each acquire comes by here.
@@ -192,11 +216,12 @@ function checkObject(names: readonly string[], fields: readonly Field<unknown>[]
   };
 }
 
-function schemaOf(names: readonly string[], fields: readonly Field<unknown>[]): Schema {
+function schemaOf(fields: object): Schema {
+  const given = (Object.entries(fields) as [string, Field<unknown>][]).filter(([, { isLocal }]) => !isLocal);
   return {
     type: 'object',
-    properties: Object.fromEntries(names.map((name, i) => [name, fields[i]!.schema])),
-    required: names.filter((_, i) => !fields[i]!.isOptional),
+    properties: Object.fromEntries(given.map(([name, { schema }]) => [name, schema])),
+    required: given.filter(([, { isOptional }]) => !isOptional).map(([name]) => name),
     additionalProperties: false,
   };
 }
