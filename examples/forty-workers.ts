@@ -5,7 +5,7 @@
 import { connect } from 'slotkeeper';
 
 await using keeper = await connect();
-await keeper.limits.ensure('db', { slots: 10, description: 'connections of the database' });
+await keeper.limits.ensure('postgres', { slots: 10, description: 'connections of the database' });
 
 let atOnce = 0;
 let peak = 0;
@@ -20,7 +20,7 @@ async function query(worker: number, signal: AbortSignal): Promise<number> {
 }
 
 const workers = Array.from({ length: 40 }, (_, worker) =>
-  keeper.concurrency('db', { label: `worker ${worker}` }, (lease) => query(worker, lease.signal)),
+  keeper.concurrency('postgres', { label: `worker ${worker}` }, (lease) => query(worker, lease.signal)),
 );
 const answers = await Promise.all(workers);
 
