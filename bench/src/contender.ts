@@ -1,5 +1,5 @@
 import type { ServerProcess } from './server-process.ts';
-import type { Version } from './slotkeeper.ts';
+import type { Version } from './version.ts';
 
 /** What a caller has been granted. */
 export interface Held {

@@ -1,9 +1,9 @@
 /** A load process: connects to one contender's server, measures one thing, reports it to its parent and ends. */
 import { type Caller, type Contender, type Held, NotDone, type Rival } from './contender.ts';
 import { cpuMs } from './machine.ts';
-import type { Version } from './slotkeeper.ts';
 import { Samples } from './statistics.ts';
 import { contenderNamed, ofVersion } from './suites.ts';
+import type { Version } from './version.ts';
 
 /** What to measure, as the process's argument. */
 export type Order = {

@@ -1,21 +1,13 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
-import { fileURLToPath, pathToFileURL } from 'node:url';
+import { pathToFileURL } from 'node:url';
 import type { Keeper } from 'slotkeeper';
 import type { Contender, ContenderServer, Rival } from './contender.ts';
 import { ServerProcess } from './server-process.ts';
 import { slotkeeperPrefect } from './slotkeeper-prefect.ts';
+import type { Version } from './version.ts';
 
-const THIS_CHECKOUT = fileURLToPath(new URL('../../', import.meta.url));
 const BATON = 'bench-baton';
-
-/** A checkout of ours, as its server and its client were built there. */
-export interface Version {
-  readonly name: string;
-  readonly checkout: string;
-}
-
-export const THIS_VERSION: Version = { name: 'slotkeeper', checkout: THIS_CHECKOUT };
 
 /** One server, asked over the session protocol and over both of Prefect's APIs. */
 export function contendersOf(version: Version): {

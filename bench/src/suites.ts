@@ -2,10 +2,11 @@ import type { Contender } from './contender.ts';
 import { fastifyPost } from './fastify-post.ts';
 import { rateTries } from './rate-tries.ts';
 import { redisEvalsha } from './redis.ts';
-import { contendersOf, THIS_VERSION, type Version } from './slotkeeper.ts';
+import { contendersOf } from './slotkeeper.ts';
 import { stockPrefect } from './stock-prefect.ts';
 import type { Suite } from './suite.ts';
 import { twentyJobs } from './twenty-jobs.ts';
+import { THIS_VERSION, type Version } from './version.ts';
 import { wsEcho } from './ws-echo.ts';
 
 const ours = contendersOf(THIS_VERSION);

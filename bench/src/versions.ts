@@ -10,9 +10,10 @@ import { dataFolder } from './data-folder.ts';
 import type { HandOverResult, PairsResult } from './load.ts';
 import { describeMachine } from './machine.ts';
 import { type Rows, runRounds, type Size } from './rounds.ts';
-import { contendersOf, THIS_VERSION, type Version } from './slotkeeper.ts';
+import { contendersOf } from './slotkeeper.ts';
 import type { Suite } from './suite.ts';
 import { counted, row, spread } from './table.ts';
+import { THIS_VERSION, type Version } from './version.ts';
 
 const { values: options } = parseArgs({
   options: {
