@@ -66,6 +66,11 @@ export class World {
     return this.step({ type: 'acquire', sessionId, request: { ...REQUEST, leaseId, amounts, ...options } });
   }
 
+  queueAndCancel(sessionId: string, amounts: Amounts): void {
+    const { leaseId } = this.acquire(sessionId, amounts).notices.find((notice) => notice.type === 'queued')!;
+    this.step({ type: 'cancel', sessionId, leaseId });
+  }
+
   pair(sessionId: string, amounts: Amounts): void {
     const { leaseId, token } = grantIn(this.acquire(sessionId, amounts));
     this.step({ type: 'release', leaseId, token });
@@ -207,9 +212,7 @@ const waiters: Scene = {
       {
         name: 'acquire to the end of the wait queue + cancel',
         run: () => {
-          const leaseId = 'given up';
-          world.acquire(sessions[0]!, [[name, 1]], { leaseId });
-          world.step({ type: 'cancel', sessionId: sessions[0]!, leaseId });
+          world.queueAndCancel(sessions[0]!, [[name, 1]]);
         },
       },
       ...workOnAnother(world),
@@ -239,8 +242,7 @@ const contended: Scene = {
       {
         name: 'the only waiter of another limit: acquire + cancel',
         run: () => {
-          world.acquire(waiter, [['full', 1]], { leaseId: 'given up' });
-          world.step({ type: 'cancel', sessionId: waiter, leaseId: 'given up' });
+          world.queueAndCancel(waiter, [['full', 1]]);
         },
       },
       {
