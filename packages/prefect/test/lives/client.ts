@@ -137,8 +137,9 @@ export class Client {
       (reply) => {
         tally.count(`renew: ${reply}`);
         connection.close();
-        if (reply === 'done') this.#isSureOf(lease);
+        // One that has died hears nothing more, and its lease may be another's by now: only its holder may be sure of it.
         if (this.#lease !== lease) return;
+        if (reply === 'done') this.#isSureOf(lease);
         if (reply === 'gone' && time.monotonicMs() < this.believesUntilMs)
           violations.push(`${lease} is gone under its holder`);
         if (reply === 'done') this.believesUntilMs = sentMs + TTL_MS;
