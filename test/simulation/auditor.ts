@@ -331,8 +331,9 @@ export class Auditor {
     const limit = this.#state.limits.get(name);
     if (!limit?.settings.active || limit.settings.slots - limit.level + ROUNDING >= slots) return;
     const hasLapsed = [...this.#state.leases.values()].some((lease) => {
-      const client = isIn(lease.amounts, name) ? this.#acquires.get(lease.id)?.client : undefined;
-      return client && !(client.isConnected && this.standing.isCalm(client, client.ttlMs));
+      if (!isIn(lease.amounts, name)) return false;
+      const client = this.#acquires.get(lease.id)?.client;
+      return !client || !this.standing.isCalm(client, client.ttlMs);
     });
     if (!hasLapsed)
       this.#violation('overtaking is bounded', `${id} takes of '${name}' what ${ticket}, the first in line, needs`);

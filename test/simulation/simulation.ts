@@ -248,6 +248,8 @@ export class Simulation {
         return;
       case 'all cut':
         this.#cuts += 1;
+        // One after the other, and the server grants meanwhile: nobody counts as undisturbed from the first cut on.
+        for (const { audit } of this.#all) this.#auditor.standing.disturbed(audit, nowMs);
         for (const { route } of this.#all) route.cut();
         return;
       case 'all silent':

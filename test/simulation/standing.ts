@@ -153,6 +153,7 @@ export class Standing {
     const sinceMs = this.#nowMs() - forMs;
     return (
       this.serverIsCalm(forMs) &&
+      !client.isGone &&
       client.isConnected &&
       !client.isPaused &&
       Math.max(client.statusAtMs, client.disturbedUntilMs, client.resumedAtMs, client.misledUntilMs) < sinceMs
