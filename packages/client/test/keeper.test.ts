@@ -143,12 +143,12 @@ test('a warning that cannot be told costs no lease', async () => {
   expect(await soFar(acquired)).toMatchObject({ value: { token: 7 } });
 });
 
-describe('an error that comes later has the stack of its call', () => {
+describe('an error that comes later has the stack of those who await its call', () => {
   const error = { code: 'CONFLICT', message: "Limit 'db' is draining.", details: {} } as const;
 
   test('of an acquire', async () => {
     const it = await connected();
-    const theImport = (): Promise<unknown> => it.keeper.concurrency('db', () => 'not to be run');
+    const theImport = async (): Promise<unknown> => await it.keeper.concurrency('db', () => 'not to be run');
     const refused = theImport().catch((error: unknown) => error);
     await it.clock.pass(0);
     it.server.last.say({ type: 'refused', leaseId: it.server.last.acquires[0]!.leaseId, error });
@@ -160,7 +160,7 @@ describe('an error that comes later has the stack of its call', () => {
 
   test('of a call', async () => {
     const it = await connected();
-    const theDashboard = (): Promise<unknown> => it.keeper.limits.drain('db');
+    const theDashboard = async (): Promise<unknown> => await it.keeper.limits.drain('db');
     const failed = theDashboard().catch((error: unknown) => error);
     await it.clock.pass(0);
     it.server.last.say({ type: 'failed', id: it.server.last.of('call')[0]!.id, error });
@@ -169,8 +169,8 @@ describe('an error that comes later has the stack of its call', () => {
 
   test('also where one refusal ends them all', async () => {
     const it = await connected();
-    const first = (): Promise<unknown> => it.keeper.acquire('db');
-    const second = (): Promise<unknown> => it.keeper.acquire('db');
+    const first = async (): Promise<unknown> => await it.keeper.acquire('db');
+    const second = async (): Promise<unknown> => await it.keeper.acquire('db');
     const ends = Promise.all([first, second].map((call) => call().catch(({ stack }: Error) => stack)));
     await it.clock.pass(0);
     it.server.last.say({ type: 'goodbye', retry: false, error });

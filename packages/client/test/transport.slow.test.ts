@@ -133,7 +133,7 @@ test('a proxy that says to come back is asked again', async () => {
 
 test('an error of connect has the stack of its call', async () => {
   const url = await nobody();
-  const theProgram = (): Promise<unknown> => connect(url, { connectTimeoutSeconds: 0.1 });
+  const theProgram = async (): Promise<unknown> => await connect(url, { connectTimeoutSeconds: 0.1 });
   const error = await theProgram().catch((error: unknown) => error);
   expect((error as Error).stack).toContain('theProgram');
 });

@@ -1,5 +1,6 @@
 /** All that there is of events, as the server uses it. */
 import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
 import type { Credentials } from '@slotkeeper/protocol/prefect';
 import type { Route } from '../api/routes.ts';
 import type { Host, Upgrade } from '../host.ts';
@@ -37,32 +38,62 @@ export interface Events {
   close(): Promise<void>;
 }
 
+/** The first who ask wait so long for what happened before; what is not told by then follows. */
+const CATCH_UP_MS = 2_000;
+
 /**
- * Resolves when nothing that is decided from now on will be missed. What goes wrong with the file is told to `warn` and
- * tried again: slots matter more than telling of them.
+ * Events are made from the journal's history when somebody asks for them: as long as nobody does, there is no thread, no
+ * file, and nothing to pay. An upstream asks from the start. What goes wrong with the file is told to `warn` and tried
+ * again: slots matter more than telling of them.
  */
 export async function openEvents(options: EventsOptions): Promise<Events> {
   const { folder, host, apiKey, authString, upstream, upstreamCredentials, warn } = options;
   const tokens = [apiKey, authString].filter((token) => token !== null);
   const log = new EventLog(folder === null ? null : join(folder, 'events.db'));
   const clientEvents = new ClientEvents(log);
-  const feed = new JournalFeed({ host, events: log, warn });
-  const sender = upstream && new UpstreamSender({ upstream, credentials: upstreamCredentials, events: log, warn });
-  await feed.started;
+  let feed: JournalFeed | undefined;
+  let sender: UpstreamSender | undefined;
+  const asked = async (): Promise<void> => {
+    feed ??= new JournalFeed({ host, events: log, warn });
+    await Promise.race([feed.caughtUp, delay(CATCH_UP_MS, undefined, { ref: false })]);
+  };
   const incoming = eventsIn(tokens, clientEvents);
   const outgoing = eventsOut(tokens, log);
   const dropConnections = (): void => {
     incoming.close();
     outgoing.close();
   };
+  if (upstream) {
+    await asked();
+    // It is told of nothing that happened before it was set.
+    void feed!.caughtUp.then(() => {
+      if (!log.isClosed) sender = new UpstreamSender({ upstream, credentials: upstreamCredentials, events: log, warn });
+    });
+  }
   return {
-    routes: eventRoutes(log, clientEvents),
-    upgrades: { '/api/events/in': incoming.upgrade, '/api/events/out': outgoing.upgrade },
+    routes: eventRoutes(log, clientEvents).map((route) => ({
+      ...route,
+      handle: async (call) => {
+        await asked();
+        return route.handle(call);
+      },
+    })),
+    upgrades: Object.fromEntries(
+      Object.entries({ '/api/events/in': incoming.upgrade, '/api/events/out': outgoing.upgrade }).map(
+        ([path, upgrade]): [string, Upgrade] => [
+          path,
+          (...connection) => {
+            void asked();
+            upgrade(...connection);
+          },
+        ],
+      ),
+    ),
     dropConnections,
     async close() {
       dropConnections();
       // What these two wait for ends with the log at the latest.
-      await Promise.all([feed.close(), sender?.close(), log.close()]);
+      await Promise.all([feed?.close(), sender?.close(), log.close()]);
     },
   };
 }

@@ -1,5 +1,5 @@
 /** What happens to slots and limits is told as events, once each, whatever becomes of the server meanwhile. */
-import { mkdirSync, rmdirSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, rmdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { MemoryStore } from '@slotkeeper/journal';
@@ -55,6 +55,28 @@ describe('a grant and its end', () => {
       received: acquired?.occurred,
     });
     expect(released).toMatchObject({ resource: acquired?.resource, related: acquired?.related, follows: acquired?.id });
+  });
+});
+
+describe('nobody who asks', () => {
+  it('costs no thread and no file, and the first who does is told what happened before', async () => {
+    const folder = temporaryFolder();
+    const first = await EventsServer.start({ folder });
+    const threads = new Set<unknown>();
+    process.on('worker', (worker) => threads.add(worker));
+    first.limit('db');
+    const token = await first.acquire('l1', [['db', 1]]);
+    await first.close();
+    const second = await EventsServer.start({ folder });
+    second.submit({ type: 'release', leaseId: 'l1', token });
+    expect(existsSync(join(folder, 'events.db'))).toBe(false);
+    expect(threads.size).toBe(0);
+    const { events } = await second.filter({ ...OF_SLOTS, order: 'ASC' });
+    expect(events.map(told)).toEqual([
+      ['acquired', 'db', undefined],
+      ['released', 'db', 'returned'],
+    ]);
+    expect(threads.size).toBe(1);
   });
 });
 
@@ -130,6 +152,7 @@ describe('a server that starts again', () => {
     await first.close();
     store.removed += store.facts.splice(0).length;
     const second = await EventsServer.start({ store });
+    await second.filter();
     second.submit({ type: 'release', leaseId: 'l1', token });
     const [released] = await second.settled(1, OF_SLOTS);
     expect(released).toMatchObject({
@@ -152,6 +175,7 @@ describe('a server that starts again', () => {
     elsewhere.limit('db', 7);
     await elsewhere.close();
     const second = await EventsServer.start({ folder: other, eventsFolder: folder });
+    await second.filter();
     const token = await second.acquire('l1', [['db', 1]]);
     second.submit({ type: 'release', leaseId: 'l1', token });
     const events = await second.settled(2, OF_SLOTS);
@@ -169,6 +193,7 @@ describe('a server that starts again', () => {
     file.close();
     const second = await EventsServer.start({ folder });
     await second.acquire('l1', [['db', 1]]);
+    await second.filter();
     const { promise, resolve } = Promise.withResolvers<void>();
     const look = setInterval(() => second.warnings.length > 0 && resolve());
     await promise.finally(() => clearInterval(look));
@@ -183,6 +208,7 @@ describe('a server that starts again', () => {
     const file = join(folder, 'events.db');
     mkdirSync(file);
     const server = await EventsServer.start({ folder });
+    expect((await server.post('/events/filter', {})).status).toBe(503);
     expect(server.warnings).toEqual([expect.stringMatching(/^Events lag behind until this is over: .*open/)]);
     server.limit('db');
     await server.acquire('l1', [['db', 1]]);

@@ -32,9 +32,9 @@ export class JournalFeed {
   readonly #warn: (message: string) => void;
   readonly #stop = new AbortController();
   readonly #running: Promise<void>;
-  /** When the store is in step with the journal for the first time, or why it is not has been said. */
-  readonly started: Promise<void>;
-  #started = (): void => {};
+  /** When all that happened before has been folded for the first time, or why it is not has been said. */
+  readonly caughtUp: Promise<void>;
+  #caughtUp = (): void => {};
   /** Up to which facts are folded. */
   #position = 0;
   #wake = (): void => {};
@@ -51,8 +51,8 @@ export class JournalFeed {
         if (this.#isBehind()) this.#wake();
       },
     });
-    this.started = new Promise((resolve) => {
-      this.#started = resolve;
+    this.caughtUp = new Promise((resolve) => {
+      this.#caughtUp = resolve;
     });
     this.#running = this.#run();
   }
@@ -68,14 +68,13 @@ export class JournalFeed {
     while (!this.#stop.signal.aborted) {
       try {
         this.#position = await this.#start();
-        this.#started();
         await this.#follow();
       } catch (error) {
-        if (this.#stop.signal.aborted) return;
+        if (this.#stop.signal.aborted) return this.#caughtUp();
         if (error instanceof MisfitError) await this.#startFromPresent().catch(() => {});
         if (!this.#isTold) this.#warn(`Events lag behind until this is over: ${(error as Error).message}`);
         this.#isTold = true;
-        this.#started();
+        this.#caughtUp();
         await this.#pause(RETRY_MS);
       }
     }
@@ -121,7 +120,10 @@ export class JournalFeed {
         this.#position += facts.length;
         await this.#pause(this.#isBusy() ? Math.max(PAUSE_MIN_MS, PAUSE_FACTOR * tookMs) : PAUSE_MIN_MS);
       } else if (this.#isBehind()) await this.#pause(PAUSE_MIN_MS);
-      else await this.#woken();
+      else {
+        this.#caughtUp();
+        await this.#woken();
+      }
     }
   }
 

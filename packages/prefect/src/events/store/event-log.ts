@@ -48,6 +48,10 @@ export class EventLog {
     this.#callMs = callMs;
   }
 
+  get isClosed(): boolean {
+    return this.#isClosed;
+  }
+
   /** Rejects with an `EventsUnavailableError`, if it takes too long with a `TooManyEventsError`; `fold` also with a `MisfitError`. */
   async call<K extends keyof StoreCalls>(name: K, ...args: Parameters<StoreCalls[K]>): Promise<Result<K>> {
     if (this.#isClosed) throw new EventsUnavailableError('The events are closed.');
