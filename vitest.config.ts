@@ -24,6 +24,7 @@ export default defineConfig({
           exclude: [...NO_TEST, ...SLOW],
           pool: 'threads',
           isolate: false,
+          maxWorkers: 3, // of files that mostly wait for sockets and for the disk
           testTimeout: 30_000,
         },
       },
