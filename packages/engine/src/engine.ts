@@ -17,7 +17,7 @@ import { returnUntracked, setUntracked } from './handle-untracked.ts';
 import type { Limit } from './limit-table.ts';
 import { serveQueue } from './outcomes.ts';
 import { newParts, type Parts } from './parts.ts';
-import type { Position } from './place.ts';
+import type { Place, Position } from './place.ts';
 import type { Refusal } from './refusals.ts';
 import type { State } from './state.ts';
 import { takenSlots } from './usage.ts';
@@ -129,6 +129,14 @@ export class Engine {
   /** Whether the lease's slots are surely its own: a lapsed one's may go to others at any moment. */
   isValid(leaseId: string, token: number): boolean {
     return this.state.leases.get(leaseId)?.token === token && this.#parts.leases.stateOf(leaseId) === 'held';
+  }
+
+  /**
+   * How many slots of the limit those who wait before a position reserve, if the waiters in `leftOut` (lease ids) are left
+   * out: with nobody left out, what a grant at that position has to leave.
+   */
+  reserved(name: string, before: Place, leftOut: ReadonlySet<string>): number {
+    return this.#parts.queue.limit(name).reserved(before, leftOut);
   }
 
   // All of them, or pages of at most `max`. A walk from page to page shows each item that is there throughout exactly once.

@@ -7,6 +7,7 @@ import { LapsedLeases } from './lapsed-leases.ts';
 import type { Limit } from './limit-table.ts';
 import { type Order, Ordered } from './ordered.ts';
 import { comparePositions, isBefore, type Place, type Position } from './place.ts';
+import { slotsIn } from './state.ts';
 import { room } from './usage.ts';
 
 /** One who waits, as far as the wait queue is concerned. Its ticket has the rest. */
@@ -69,6 +70,11 @@ export class Lane {
     return this.limits.some(({ isPaused }) => isPaused);
   }
 
+  /** Its waiters, in order. */
+  get waiters(): Iterable<Waiter> {
+    return this.#waiters.skip(0);
+  }
+
   /** How many of its waiters come before that position. */
   countBefore(place: Place): number {
     return this.#waiters.countBefore({ place, leaseId: '' });
@@ -113,6 +119,7 @@ export function lanesBefore(a: Lane, b: Lane): boolean {
 /** What the first waiter parked on one limit keeps for itself on another one, `at`, once that has made so many grants. */
 export interface Reservation {
   readonly at: LimitQueue;
+  readonly leaseId: string;
   readonly place: Place;
   readonly slots: number;
   readonly fromGrants: number;
@@ -181,6 +188,23 @@ export class LimitQueue {
     return slots;
   }
 
+  /**
+   * What waiters before that position reserve here, without those in `leftOut` (lease ids). It looks at each of them: it
+   * answers a question, and no grant waits for it.
+   */
+  reserved(before: Place, leftOut: ReadonlySet<string>): number {
+    const counts = ({ leaseId, place }: { readonly leaseId: string; readonly place: Place }): boolean =>
+      isBefore(place, before) && !leftOut.has(leaseId);
+    let reserved = 0;
+    for (const lane of this.lanes) {
+      if (lane.parkedOn !== this) continue;
+      const slots = slotsIn(lane.amounts, this.limit.name) as number;
+      for (const waiter of lane.waiters) if (counts(waiter)) reserved += slots;
+    }
+    for (const reservation of this.#reserving) if (counts(reservation)) reserved += reservation.slots;
+    return reserved;
+  }
+
   countGrant(): void {
     this.#grants += 1;
     for (let next = this.#expected.peek(); next && next.fromGrants <= this.#grants; next = this.#expected.peek()) {
@@ -201,14 +225,14 @@ export class LimitQueue {
     return freed.length === 0 ? NONE : freed.map(({ at }) => at);
   }
 
-  #elsewhere({ lane, place, grantsAsItJoined }: Waiter): readonly Reservation[] {
+  #elsewhere({ leaseId, lane, place, grantsAsItJoined }: Waiter): readonly Reservation[] {
     if (!lane || lane.limits.length === 1) return NONE;
     const reservations: Reservation[] = [];
     for (const [i, [, slots]] of lane.amounts.entries()) {
       const at = lane.limits[i] as LimitQueue;
       if (at === this) continue;
       const fromGrants = (grantsAsItJoined[i] as number) + at.limit.settings.overtakes;
-      reservations.push({ at, place, slots, fromGrants, inExpected: -1 });
+      reservations.push({ at, leaseId, place, slots, fromGrants, inExpected: -1 });
     }
     return reservations;
   }

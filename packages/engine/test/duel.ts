@@ -42,6 +42,7 @@ export class Duel {
     this.#replay(step.facts);
     this.#sameAnswers(step, outcome, new Set([...connected, ...opened, ...this.#connected()]));
     this.#sameState();
+    this.#sameReservations();
     auditState(this.engine, this.model.heldBackUntilMs !== null);
     return step;
   }
@@ -191,6 +192,21 @@ export class Duel {
 
   #connected(): string[] {
     return this.model.sessions.filter(({ connection }) => connection !== null).map(({ id }) => id);
+  }
+
+  /** What the others reserve against the last in the wait queue: with nobody left out, and with each of them. */
+  #sameReservations(): void {
+    const last = this.engine.waiters(null).at(-1);
+    if (!last) return;
+    const ahead = this.model.line();
+    const asked = [[], ...ahead.map(({ lease }) => [lease]), ahead.slice(0, 2).map(({ lease }) => lease)];
+    for (const { name } of last.limits) {
+      expectSame(
+        `what is reserved of ${name}`,
+        asked.map((leftOut) => this.engine.reserved(name, last.place, new Set(leftOut))),
+        asked.map((leftOut) => this.model.reserved(name, last.ticket, new Set(leftOut))),
+      );
+    }
   }
 
   #sameState(): void {

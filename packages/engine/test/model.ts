@@ -4,7 +4,7 @@
  */
 import type { AcquireRequest, Amounts, Claim, Command, LimitPatch, Place, RefusalCode } from '../src/index.ts';
 import { type Happening, levelOf, without } from './plain-level.ts';
-import { firstToGrant, inOrder, type PlainLimit, type PlainWaiter } from './plain-wait-queue.ts';
+import { firstToGrant, inOrder, type PlainLimit, type PlainWaiter, reservedOf } from './plain-wait-queue.ts';
 
 export interface ModelLimit extends PlainLimit {
   name: string;
@@ -110,6 +110,13 @@ export class Model {
 
   line(): ModelWaiter[] {
     return inOrder(this.waiters);
+  }
+
+  /** What those who wait before the waiter reserve of the limit, those in `leftOut` not counted. */
+  reserved(name: string, before: string, leftOut: ReadonlySet<string>): number {
+    const waiter = this.waiters.find(({ lease }) => lease === before);
+    if (!waiter) throw new Error(`${before} does not wait`);
+    return reservedOf(name, waiter, leftOut, this.waiters, (other) => this.#existing(other));
   }
 
   held(name: string): number {

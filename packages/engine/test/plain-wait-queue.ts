@@ -74,6 +74,30 @@ export function firstToGrant<W extends PlainWaiter>(
   return undefined;
 }
 
+/** What the waiters before `before` reserve of the limit, as they were parked last; those in `leftOut` are not counted. */
+export function reservedOf(
+  name: string,
+  before: PlainWaiter,
+  leftOut: ReadonlySet<string>,
+  waiters: readonly PlainWaiter[],
+  limitOf: (name: string) => PlainLimit,
+): number {
+  let reserved = 0;
+  const hasFirst = new Set<string>();
+  for (const waiter of inOrder(waiters)) {
+    if (waiter === before) break;
+    const { lease, amounts, parkedOn, grantsSeen } = waiter;
+    if (parkedOn === null) continue;
+    const isFirst = !hasFirst.has(parkedOn);
+    hasFirst.add(parkedOn);
+    const { overtakes, grants } = limitOf(name);
+    const isPassed = isFirst && grants - (grantsSeen.get(name) ?? 0) >= overtakes;
+    if (leftOut.has(lease) || (parkedOn !== name && !isPassed)) continue;
+    reserved += amounts.find(([other]) => other === name)?.[1] ?? 0;
+  }
+  return reserved;
+}
+
 function laneOf({ amounts }: PlainWaiter): string {
   return JSON.stringify(amounts);
 }
