@@ -53,9 +53,20 @@ export async function openEvents(options: EventsOptions): Promise<Events> {
   const clientEvents = new ClientEvents(log);
   let feed: JournalFeed | undefined;
   let sender: UpstreamSender | undefined;
-  const asked = async (): Promise<void> => {
+  let isReady: Promise<void> | undefined;
+  /** Resolves when what happened before has been folded, or has taken too long. */
+  const asked = (): Promise<void> => {
+    if (log.isClosed) return Promise.resolve();
     feed ??= new JournalFeed({ host, events: log, warn });
-    await Promise.race([feed.caughtUp, delay(CATCH_UP_MS, undefined, { ref: false })]);
+    isReady ??= Promise.race([feed.caughtUp, delay(CATCH_UP_MS, undefined, { ref: false })]);
+    return isReady;
+  };
+  /** The events of clients and those who follow need not wait for the past. */
+  const asking = (upgrade: Upgrade): Upgrade => {
+    return (...connection) => {
+      void asked();
+      upgrade(...connection);
+    };
   };
   const incoming = eventsIn(tokens, clientEvents);
   const outgoing = eventsOut(tokens, log);
@@ -78,17 +89,7 @@ export async function openEvents(options: EventsOptions): Promise<Events> {
         return route.handle(call);
       },
     })),
-    upgrades: Object.fromEntries(
-      Object.entries({ '/api/events/in': incoming.upgrade, '/api/events/out': outgoing.upgrade }).map(
-        ([path, upgrade]): [string, Upgrade] => [
-          path,
-          (...connection) => {
-            void asked();
-            upgrade(...connection);
-          },
-        ],
-      ),
-    ),
+    upgrades: { '/api/events/in': asking(incoming.upgrade), '/api/events/out': asking(outgoing.upgrade) },
     dropConnections,
     async close() {
       dropConnections();
