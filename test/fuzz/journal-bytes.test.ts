@@ -39,7 +39,7 @@ function history(): Fact[][] {
     maxWaiters: null,
     description: null,
   } as const;
-  const batches: Fact[][] = [[{ type: 'limit.set', at: 1_000, name: 'db', id: 'db', settings }]];
+  const batches: Fact[][] = [[{ type: 'limit.set', at: 1_000, name: 'db', id: 'db', settings, by: null }]];
   for (let i = 1; i < BATCHES; i++) {
     const at = 1_000 + i;
     const granted = Array.from({ length: i % 7 === 0 ? 40 : 2 }, (_, j): Fact => {

@@ -1,5 +1,5 @@
 /** What the engine is asked, and what it answers. All of it is plain data: time and ids come in as arguments. */
-import type { Amounts, EngineMs, Fact, Holder, Lifeline, LimitSettings, Origin, ReleaseHow } from './facts.ts';
+import type { Actor, Amounts, EngineMs, Fact, Holder, Lifeline, LimitSettings, Origin, ReleaseHow } from './facts.ts';
 import type { Place } from './place.ts';
 import type { Refusal } from './refusals.ts';
 
@@ -39,7 +39,12 @@ export interface AcquireRequest {
 /** A lease as its client knows it. */
 export type Claim = readonly [lease: string, token: number];
 
-export type Command =
+export type Command = Asked & {
+  /** Who asks: stands in the facts of what is changed by hand. Left out: nobody from outside. */
+  readonly by?: Actor;
+};
+
+type Asked =
   /**
    * A client connects, or comes back. `leases` and `waits` are the truth of what it knows: a lease that is not listed is
    * released, a waiter that is not listed leaves, what has been decided since is answered again. An earlier connection is

@@ -53,7 +53,7 @@ export class Engine {
 
   step(command: Command, nowMs: EngineMs): Step {
     const { ledger } = this.#parts;
-    ledger.begin(nowMs);
+    ledger.begin(nowMs, command.by ?? null);
     serveGrownRoom(this.#parts);
     const refusal = this.#handle(command);
     serveQueue(this.#parts);

@@ -60,6 +60,15 @@ export type Origin = 'session' | 'prefect-tag' | 'prefect-lease' | 'prefect-bare
  */
 export type ReleaseHow = 'returned' | 'undone' | 'untracked';
 
+/** Who asked for a change, for the journal. */
+export interface Actor {
+  /** The name of the key that was shown; null: the server asks for none. */
+  readonly key: string | null;
+  /** The network address that it came from; null: this process. */
+  readonly address: string | null;
+}
+
+/** Facts of changes by hand end with `by`: null where nobody is known, as in what an earlier version wrote. */
 export type Fact =
   /** A limit was created or changed; `settings` are all it has now. */
   | {
@@ -68,11 +77,24 @@ export type Fact =
       readonly name: string;
       readonly id: string;
       readonly settings: LimitSettings;
+      readonly by: Actor | null;
     }
-  | { readonly type: 'limit.deleted'; readonly at: EngineMs; readonly name: string }
-  | { readonly type: 'limit.renamed'; readonly at: EngineMs; readonly name: string; readonly to: string }
+  | { readonly type: 'limit.deleted'; readonly at: EngineMs; readonly name: string; readonly by: Actor | null }
+  | {
+      readonly type: 'limit.renamed';
+      readonly at: EngineMs;
+      readonly name: string;
+      readonly to: string;
+      readonly by: Actor | null;
+    }
   /** Prefect's `active_slots` was set: so many slots count as taken, or as many as leases hold if these are more. */
-  | { readonly type: 'untracked.set'; readonly at: EngineMs; readonly name: string; readonly slots: number }
+  | {
+      readonly type: 'untracked.set';
+      readonly at: EngineMs;
+      readonly name: string;
+      readonly slots: number;
+      readonly by: Actor | null;
+    }
   /** Untracked slots were returned, as by Prefect's bare decrement: of each limit as many as there were at the most. */
   | { readonly type: 'untracked.returned'; readonly at: EngineMs; readonly amounts: Amounts }
   /** Slots were granted. The fact's position in the journal is the lease's fencing token. */
@@ -102,6 +124,12 @@ export type Fact =
   /** Its holder gave no sign of life in time. */
   | { readonly type: 'lease.expired'; readonly at: EngineMs; readonly leaseId: string }
   /** Taken away by an operator or with its limit; the holder is notified of `reason`. */
-  | { readonly type: 'lease.revoked'; readonly at: EngineMs; readonly leaseId: string; readonly reason: string };
+  | {
+      readonly type: 'lease.revoked';
+      readonly at: EngineMs;
+      readonly leaseId: string;
+      readonly reason: string;
+      readonly by: Actor | null;
+    };
 
 export type FactType = Fact['type'];

@@ -28,7 +28,8 @@ export function ensureLimit(
   if (ledger.state.limits.has(name)) return undefined;
   const { slots } = patch;
   if (slots === undefined) return slotsNeeded(name);
-  ledger.record({ type: 'limit.set', at: ledger.nowMs, name, id, settings: { ...NEW_LIMIT, ...patch, slots } });
+  const settings = { ...NEW_LIMIT, ...patch, slots };
+  ledger.record({ type: 'limit.set', at: ledger.nowMs, name, id, settings, by: ledger.by });
   queue.add(ledger.limit(name));
   return undefined;
 }
@@ -40,7 +41,7 @@ export function setLimit(parts: Parts, name: string, id: string, patch: LimitPat
   const before = limit.settings;
   const settings: LimitSettings = { ...before, ...patch };
   if (JSON.stringify(settings) === JSON.stringify(before)) return undefined;
-  ledger.record({ type: 'limit.set', at: ledger.nowMs, name, id: limit.id, settings });
+  ledger.record({ type: 'limit.set', at: ledger.nowMs, name, id: limit.id, settings, by: ledger.by });
   if (isStricter(before, settings)) refuseHopeless(parts, name);
   queue.changed(name);
   return undefined;
@@ -54,7 +55,7 @@ export function deleteLimit(parts: Parts, name: string, force: boolean): Refusal
   if (limit.leases.size > 0 && !force) return hasHolders(name, limit.leases.size);
   revokeAll(parts, limit, `its limit '${name}' was deleted`);
   const waiting = withdrawWaiters(parts, name);
-  ledger.record({ type: 'limit.deleted', at: ledger.nowMs, name });
+  ledger.record({ type: 'limit.deleted', at: ledger.nowMs, name, by: ledger.by });
   queue.delete(name);
   for (const ticket of waiting) waitOnWithout(parts, name, ticket);
   return undefined;
@@ -67,7 +68,7 @@ export function renameLimit(parts: Parts, name: string, to: string): Refusal | u
   if (name === to) return undefined;
   if (ledger.state.limits.has(to)) return nameInUse(to);
   const waiting = withdrawWaiters(parts, name);
-  ledger.record({ type: 'limit.renamed', at: ledger.nowMs, name, to });
+  ledger.record({ type: 'limit.renamed', at: ledger.nowMs, name, to, by: ledger.by });
   queue.rename(name, to);
   for (const ticket of waiting) waitOnWithout(parts, name, ticket);
   return undefined;

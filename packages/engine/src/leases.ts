@@ -82,7 +82,8 @@ export class Leases {
   /** Its holder is notified. The wait queue is to be served afterwards. */
   revoke(lease: Lease, reason: string): void {
     const { id, sessionId } = lease;
-    this.#end(lease, { type: 'lease.revoked', at: this.#ledger.nowMs, leaseId: id, reason });
+    const { nowMs: at, by } = this.#ledger;
+    this.#end(lease, { type: 'lease.revoked', at, leaseId: id, reason, by });
     this.#ledger.notify({ type: 'ended', sessionId, leaseId: id, refusal: leaseRevoked(id, reason) });
   }
 

@@ -1,6 +1,6 @@
 /** The books of one engine: its durable state, and the facts and notices of the step under way. */
 import type { Notice, Step } from './commands.ts';
-import type { EngineMs, Fact } from './facts.ts';
+import type { Actor, EngineMs, Fact } from './facts.ts';
 import type { Lease } from './lease-table.ts';
 import type { Limit } from './limit-table.ts';
 import type { Refusal } from './refusals.ts';
@@ -11,6 +11,7 @@ const NONE: readonly never[] = [];
 export class Ledger {
   readonly state: State;
   #nowMs: EngineMs;
+  #by: Actor | null = null;
   /** Null while there is none: most steps have no fact, or no notice. */
   #facts: Fact[] | null = null;
   #notices: Notice[] | null = null;
@@ -25,8 +26,14 @@ export class Ledger {
     return this.#nowMs;
   }
 
-  begin(nowMs: EngineMs): void {
+  /** Who asked for the step under way: stands in the facts of what was changed by hand. */
+  get by(): Actor | null {
+    return this.#by;
+  }
+
+  begin(nowMs: EngineMs, by: Actor | null): void {
     this.#nowMs = Math.max(this.#nowMs, nowMs);
+    this.#by = by;
     this.#facts = null;
     this.#notices = null;
   }

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import type { Command, LimitPatch } from '../src/index.ts';
 import { grants, NOBODY, request, Scene, told } from './scene.ts';
 
 describe('a limit', () => {
@@ -305,5 +306,47 @@ describe('a resize while a client is away', () => {
     scene.limit('db', { slots: 2 });
     const step = scene.open('T', { waits: [request('big', { db: 3 }, { place: scene.place('big') })] });
     expect(told(step, 'big')).toBe('REQUEST_TOO_LARGE');
+  });
+});
+
+describe('who asked for a change', () => {
+  const by = { key: 'ci', address: '10.0.0.7' };
+  const askers = (scene: Scene, command: Command) =>
+    scene.do(command).facts.flatMap((fact) => ('by' in fact ? [[fact.type, fact.by]] : []));
+
+  it('stands in the facts of all that is changed by hand, revoked leases included', () => {
+    const scene = new Scene({ db: 2 });
+    scene.acquire('one', { db: 1 });
+    const set = (patch: LimitPatch): Command => ({ type: 'limit.set', name: 'db', id: '', patch, by });
+    expect(askers(scene, { type: 'limit.ensure', name: 'gpu', id: 'g', patch: { slots: 1 }, by })).toEqual([
+      ['limit.set', by],
+    ]);
+    expect(askers(scene, set({ mode: 'paused' }))).toEqual([['limit.set', by]]);
+    expect(askers(scene, { type: 'untracked.set', name: 'db', slots: 2, by })).toEqual([['untracked.set', by]]);
+    expect(askers(scene, { type: 'limit.reset', name: 'db', grants: [], by })).toEqual([
+      ['lease.revoked', by],
+      ['untracked.set', by],
+    ]);
+    expect(askers(scene, { type: 'limit.rename', name: 'gpu', to: 'gpus', by })).toEqual([['limit.renamed', by]]);
+    expect(askers(scene, set({ mode: 'open' }))).toEqual([['limit.set', by]]);
+    scene.acquire('two', { db: 1 });
+    expect(askers(scene, { type: 'limit.delete', name: 'db', force: true, by })).toEqual([
+      ['lease.revoked', by],
+      ['limit.deleted', by],
+    ]);
+  });
+
+  it('is not the one of the step before', () => {
+    const scene = new Scene();
+    scene.do({ type: 'limit.ensure', name: 'db', id: 'd', patch: { slots: 1 }, by });
+    expect(askers(scene, { type: 'limit.set', name: 'db', id: '', patch: { slots: 2 } })).toEqual([
+      ['limit.set', null],
+    ]);
+  });
+
+  it('is the one whose acquire creates a limit', () => {
+    const scene = new Scene();
+    const asked = request('a', { db: 1 }, { onMissing: { slots: 1 }, limitIds: ['d'] });
+    expect(askers(scene, { type: 'acquire', sessionId: 'S', request: asked, by })).toEqual([['limit.set', by]]);
   });
 });

@@ -11,7 +11,7 @@ const settings: LimitSettings = {
   maxWaiters: null,
   description: null,
 };
-const set = (name: string): Fact => ({ type: 'limit.set', at: 1, name, id: name, settings });
+const set = (name: string): Fact => ({ type: 'limit.set', at: 1, name, id: name, settings, by: null });
 const granted = (lease: string): Fact => ({
   type: 'lease.granted',
   at: 2,
@@ -62,7 +62,7 @@ describe('the durable state', () => {
           { type: 'lease.released', at: 3, leaseId: 'one', names: ['db', 'gpu'], how: 'returned' },
         ],
       ],
-      ['with 1 leases', [set('db'), granted('one'), { type: 'limit.deleted', at: 3, name: 'db' }]],
+      ['with 1 leases', [set('db'), granted('one'), { type: 'limit.deleted', at: 3, name: 'db', by: null }]],
     ];
     for (const [message, list] of facts) expect(() => replayed(list)).toThrow(message);
   });

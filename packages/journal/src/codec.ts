@@ -15,7 +15,7 @@ import {
   type Shape,
   shape,
 } from '@slotkeeper/shape';
-import { amounts, count, holder, lifeline, ms, origin, readExact, settings } from './stored.ts';
+import { amounts, by, count, holder, lifeline, ms, origin, readExact, settings } from './stored.ts';
 
 type FactOf<T extends FactType> = Extract<Fact, { readonly type: T }>;
 
@@ -33,11 +33,12 @@ const FACTS: { readonly [T in FactType]: { readonly word: string; readonly shape
       name: anyText,
       id: anyText,
       settings: inline(settings),
+      by,
     }),
   },
   'limit.deleted': {
     word: 'delete',
-    shape: shape<FactOf<'limit.deleted'>>({ type: word('limit.deleted', 'delete'), at: ms, name: anyText }),
+    shape: shape<FactOf<'limit.deleted'>>({ type: word('limit.deleted', 'delete'), at: ms, name: anyText, by }),
   },
   'limit.renamed': {
     word: 'rename',
@@ -46,6 +47,7 @@ const FACTS: { readonly [T in FactType]: { readonly word: string; readonly shape
       at: ms,
       name: anyText,
       to: anyText,
+      by,
     }),
   },
   'untracked.set': {
@@ -55,6 +57,7 @@ const FACTS: { readonly [T in FactType]: { readonly word: string; readonly shape
       at: ms,
       name: anyText,
       slots: count,
+      by,
     }),
   },
   'untracked.returned': {
@@ -126,6 +129,7 @@ const FACTS: { readonly [T in FactType]: { readonly word: string; readonly shape
       at: ms,
       leaseId: anyText,
       reason: anyText,
+      by,
     }),
   },
 };

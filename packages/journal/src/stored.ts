@@ -2,7 +2,7 @@
  * Kinds of fields as they are stored. They say what a value is, not what a user may ask for: those limits change from
  * version to version, and what an earlier one stored must be read.
  */
-import type { Amounts, Holder, LimitSettings } from '@slotkeeper/engine';
+import type { Actor, Amounts, Holder, LimitSettings } from '@slotkeeper/engine';
 import {
   anyText,
   boolean,
@@ -12,6 +12,7 @@ import {
   Malformed,
   nullable,
   oneOf,
+  orDefault,
   pair,
   row,
   type Shape,
@@ -54,8 +55,8 @@ export function exactRow<T>(whole: Shape<T>): Field<T> {
 /** A format is exact: a field too many is damage (formats.ts). Throws `Malformed`. */
 export function readExact<T>(whole: Shape<T>, value: unknown): T {
   if (!Array.isArray(value)) throw new Malformed('', 'must be a list');
-  if (value.length !== whole.required)
-    throw new Malformed('', `must have ${whole.required} fields, but has ${value.length}`);
+  // Too few are refused there.
+  if (value.length > whole.most) throw new Malformed('', `must have ${whole.most} fields, but has ${value.length}`);
   return whole.fromRow(value);
 }
 
@@ -69,6 +70,12 @@ export const holder = exactRow(
       },
     },
   ),
+);
+
+/** Was added to format 4 before it was released: a row without it is of nobody who is known. */
+export const by: Field<Actor | null> = orDefault(
+  nullable(exactRow(shape<Actor>({ key: textOrNull, address: textOrNull }))),
+  null,
 );
 
 export const settings = shape<LimitSettings>({

@@ -34,6 +34,8 @@ test.each([
   ['no list', '{}'],
   ['an unknown kind', '[["resize",1,"a"]]'],
   ['a field too few', '[["revoke",1,"a"]]'],
+  ['who asked, without an address', '[["revoke",1,"a","b",["ci"]]]'],
+  ['a field after who asked', '[["revoke",1,"a","b",["ci",null],1]]'],
   ['a field too many', '[["expire",1,"a","b"]]'],
   ['a time that is text', '[["expire","1","a"]]'],
   ['a lease that is a number', '[["expire",1,2]]'],
@@ -53,6 +55,13 @@ test.each([
   ['an unknown end of a lease', '[["release",1,"a",null,"lost"]]'],
 ])('%s is refused', (_, encoded) => {
   expect(() => decodeFacts(encoded, FORMAT)).toThrow(Malformed);
+});
+
+test('facts of format 4 that do not say who asked for them are read, and are of nobody who is known', () => {
+  expect(decodeFacts('[["revoke",1,"a","so"],["delete",2,"db"]]', FORMAT)).toEqual([
+    { type: 'lease.revoked', at: 1, leaseId: 'a', reason: 'so', by: null },
+    { type: 'limit.deleted', at: 2, name: 'db', by: null },
+  ]);
 });
 
 test('slots that version 0.1.0 called left are untracked', () => {

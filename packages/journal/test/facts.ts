@@ -13,7 +13,7 @@ const settings: LimitSettings = {
 };
 
 export function limitSet(name: string, at = 1_000): Fact {
-  return { type: 'limit.set', at, name, id: `id of ${name}`, settings };
+  return { type: 'limit.set', at, name, id: `id of ${name}`, settings, by: null };
 }
 
 /** Any text: with quotes, control characters, halves of surrogate pairs. */
@@ -40,12 +40,20 @@ const anyHolder: fc.Arbitrary<Holder> = fc.record({
   host: anyTextOrNull,
   pid: fc.option(anyCount),
 });
+const anyBy = fc.option(fc.record({ key: anyTextOrNull, address: anyTextOrNull }));
 const anyEnd = fc.constantFrom('returned', 'undone', 'untracked');
 const anyTtl = fc.option(anyMs);
 
 export const anyFact: fc.Arbitrary<Fact> = fc.oneof(
-  fc.record({ type: fc.constant('limit.set'), at: anyMs, name: anyText, id: anyText, settings: anySettings }),
-  fc.record({ type: fc.constant('limit.deleted'), at: anyMs, name: anyText }),
+  fc.record({
+    type: fc.constant('limit.set'),
+    at: anyMs,
+    name: anyText,
+    id: anyText,
+    settings: anySettings,
+    by: anyBy,
+  }),
+  fc.record({ type: fc.constant('limit.deleted'), at: anyMs, name: anyText, by: anyBy }),
   fc.record({
     type: fc.constant('lease.granted'),
     at: anyMs,
@@ -58,8 +66,8 @@ export const anyFact: fc.Arbitrary<Fact> = fc.oneof(
     refunds: fc.boolean(),
     origin: fc.constantFrom('session', 'prefect-tag', 'prefect-lease', 'prefect-bare'),
   }),
-  fc.record({ type: fc.constant('limit.renamed'), at: anyMs, name: anyText, to: anyText }),
-  fc.record({ type: fc.constant('untracked.set'), at: anyMs, name: anyText, slots: anyCount }),
+  fc.record({ type: fc.constant('limit.renamed'), at: anyMs, name: anyText, to: anyText, by: anyBy }),
+  fc.record({ type: fc.constant('untracked.set'), at: anyMs, name: anyText, slots: anyCount, by: anyBy }),
   fc.record({
     type: fc.constant('untracked.returned'),
     at: anyMs,
@@ -74,7 +82,7 @@ export const anyFact: fc.Arbitrary<Fact> = fc.oneof(
     how: anyEnd,
   }),
   fc.record({ type: fc.constant('lease.expired'), at: anyMs, leaseId: anyText }),
-  fc.record({ type: fc.constant('lease.revoked'), at: anyMs, leaseId: anyText, reason: anyText }),
+  fc.record({ type: fc.constant('lease.revoked'), at: anyMs, leaseId: anyText, reason: anyText, by: anyBy }),
 );
 
 type Step = { readonly kind: number; readonly pick: number; readonly settings: LimitSettings; readonly holder: Holder };
@@ -102,8 +110,9 @@ function nextFact(state: ReturnType<typeof emptyState>, { kind, pick, settings, 
   const lease = [...state.leases.values()][pick % Math.max(1, state.leases.size)];
   const idle = limits.find((limit) => limit.leases.size === 0);
   const [first] = limits;
-  if (kind === 12 && first) return { type: 'limit.renamed', at, name: first.name, to: `renamed ${state.position}` };
-  if (kind === 11 && first) return { type: 'untracked.set', at, name: first.name, slots: pick };
+  const by = pick % 2 === 0 ? null : { key: 'ci', address: '10.0.0.7' };
+  if (kind === 12 && first) return { type: 'limit.renamed', at, name: first.name, to: `renamed ${state.position}`, by };
+  if (kind === 11 && first) return { type: 'untracked.set', at, name: first.name, slots: pick, by };
   if (kind === 10 && first) return { type: 'untracked.returned', at, amounts: [[first.name, 1 + (pick % 5)]] };
   if (kind >= 5 && limits.length > 0) {
     const amounts = limits
@@ -125,14 +134,14 @@ function nextFact(state: ReturnType<typeof emptyState>, { kind, pick, settings, 
       origin: kind === 9 ? 'prefect-lease' : 'session',
     };
   }
-  if (kind === 4 && idle) return { type: 'limit.deleted', at, name: idle.name };
+  if (kind === 4 && idle) return { type: 'limit.deleted', at, name: idle.name, by };
   if (kind === 3 && lease) return { type: 'lease.renewed', at, leaseId: lease.id, ttlMs: pick };
-  if (kind === 2 && lease) return { type: 'lease.revoked', at, leaseId: lease.id, reason: 'so' };
+  if (kind === 2 && lease) return { type: 'lease.revoked', at, leaseId: lease.id, reason: 'so', by };
   if (kind === 1 && lease) {
     const names = lease.amounts.map(([name]) => name).slice(pick % 2);
     const how = (['returned', 'undone', 'untracked'] as const)[pick % 5] ?? 'returned';
     return { type: 'lease.released', at, leaseId: lease.id, names: pick % 3 === 0 ? null : names, how };
   }
   const name = `limit "${pick % 5}"\ud800`;
-  return { type: 'limit.set', at, name, id: `id ${state.position}`, settings };
+  return { type: 'limit.set', at, name, id: `id ${state.position}`, settings, by };
 }

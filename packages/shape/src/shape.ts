@@ -16,6 +16,8 @@ export interface Shape<T> {
   readonly fields: Fields<T>;
   /** So many fields a row has at the least. */
   readonly required: number;
+  /** So many this version knows: a reader that takes no others compares with it. */
+  readonly most: number;
   toRow(value: T): unknown[];
   /** Takes the row over: parts of it become parts of the value. Throws `Malformed`. */
   fromRow(row: unknown[]): T;
@@ -139,7 +141,7 @@ function byName<T>(columns: readonly Column[]): Unrolled<T> {
 function rows<T>(
   columns: readonly Column[],
   { values, object: made }: Unrolled<T>,
-): Pick<Shape<T>, 'required' | 'toRow' | 'fromRow'> {
+): Pick<Shape<T>, 'required' | 'most' | 'toRow' | 'fromRow'> {
   const fields = columns.map(({ field }) => field);
   const reads = fields.map(({ read }) => read);
   const types = fields.map(({ readsAll }) => readsAll);
@@ -170,6 +172,7 @@ function rows<T>(
 
   return {
     required,
+    most: sent,
     toRow: (value) => {
       const row = values(value);
       for (let i = 0; i < written.length; i += 1) {

@@ -23,10 +23,12 @@ class History {
   #position = 0;
   #atMs = START_MS;
 
-  add(fact: { readonly [K in Fact['type']]: Omit<Extract<Fact, { type: K }>, 'at'> }[Fact['type']]): PrefectEvent[] {
+  add(
+    fact: { readonly [K in Fact['type']]: Omit<Extract<Fact, { type: K }>, 'at' | 'by'> }[Fact['type']],
+  ): PrefectEvent[] {
     this.#position += 1;
     this.#atMs += 1_000;
-    return [...this.#projection.apply(this.#position, { ...fact, at: this.#atMs } as Fact)];
+    return [...this.#projection.apply(this.#position, { ...fact, at: this.#atMs, by: null } as Fact)];
   }
 
   pass(ms: number): void {

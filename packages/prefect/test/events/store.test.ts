@@ -101,6 +101,7 @@ const limit: Fact = {
   name: 'db',
   id: 'id-of-db',
   settings: { ...SETTINGS, maxWaiters: null, description: null },
+  by: null,
 };
 const granted: Fact = {
   type: 'lease.granted',
