@@ -48,6 +48,11 @@ export class HolderProcess implements AsyncDisposable {
     return await this.report(answer);
   }
 
+  /** Resolves once it has ended by itself. */
+  async ended(): Promise<void> {
+    if (this.#child.exitCode === null) await once(this.#child, 'exit');
+  }
+
   signal(signal: 'SIGSTOP' | 'SIGCONT' | 'SIGKILL'): void {
     this.#child.kill(signal);
   }

@@ -1,6 +1,6 @@
 /**
  * A process that acquires a slot, reports, and does as its parent says: `hold` (acquire and keep), `state`, `release`,
- * `job` (hold for 50 ms). Its wall clock may be wrong: WALL_OFFSET_MS.
+ * `job` (hold for 50 ms), `last` (hold once more, and end right after). Its wall clock may be wrong: WALL_OFFSET_MS.
  */
 const offsetMs = Number(process.env.WALL_OFFSET_MS ?? 0);
 const rightNow = Date.now;
@@ -8,7 +8,7 @@ Date.now = () => rightNow() + offsetMs;
 
 const { connect } = await import('slotkeeper');
 
-export type Order = { readonly type: 'hold' | 'state' | 'release' | 'job' };
+export type Order = { readonly type: 'hold' | 'state' | 'release' | 'job' | 'last' };
 export type Report =
   | { readonly type: 'ready' }
   | { readonly type: 'held'; readonly token: number }
@@ -43,6 +43,9 @@ async function obey({ type }: Order): Promise<void> {
       await new Promise((resolve) => setTimeout(resolve, 50));
       report({ type: 'job', startedMs, endedMs: nowMs() });
     });
+  } else if (type === 'last') {
+    await keeper.concurrency(limit, () => {});
+    process.exit();
   }
 }
 

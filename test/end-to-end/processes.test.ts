@@ -49,6 +49,35 @@ describe('case 2: no slot idles, nobody polls', () => {
   });
 });
 
+describe('a release that is on its way', () => {
+  it('is not lost by a program that ends right after', async () => {
+    await using server = await serverWith(1);
+    await using a = await HolderProcess.start(server.url, 'db');
+    a.tell('last');
+    await a.ended();
+    await using keeper = await connect(server.url);
+    await keeper.acquire('db');
+    const answer = await fetch(`${server.url}/api/events/filter`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body: JSON.stringify({ filter: { event: { name: ['prefect.concurrency-limit.released'] } } }),
+    });
+    const { events } = (await answer.json()) as { events: readonly { readonly payload: object }[] };
+    // Not expired, as what a killed holder has.
+    expect(events).toEqual([expect.objectContaining({ payload: expect.objectContaining({ cause: 'returned' }) })]);
+  });
+
+  it('comes before all that the same keeper asks for next', async () => {
+    await using server = await serverWith(1);
+    await using keeper = await connect(server.url);
+    for (let i = 0; i < 200; i += 1) {
+      await keeper.concurrency('db', () => {});
+      await using lease = await keeper.tryAcquire('db');
+      expect(lease).toBeDefined();
+    }
+  });
+});
+
 describe('case 13: a stale holder cannot act', () => {
   for (const [aHours, bHours] of [
     [1, -1],

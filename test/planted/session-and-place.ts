@@ -27,6 +27,13 @@ export const SESSION_AND_PLACE: readonly PlantedBug[] = [
     test: 'packages/client/test/keeper.test.ts',
   },
   {
+    name: 'concurrency() resolves before its release has left',
+    file: 'client/src/session.ts',
+    find: '    const released = this.release(held);\n    if (this.#outbox.length > 0) {',
+    replace: '    const released = this.release(held);\n    return;\n    if (this.#outbox.length > 0) {',
+    test: 'packages/client/test/keeper.test.ts',
+  },
+  {
     name: 'a client that comes back waits at the end',
     file: session,
     find: 'acquireRequest(request, isFirst ? null : request.place)',

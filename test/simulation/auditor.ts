@@ -181,7 +181,7 @@ export class Auditor {
   /** The release was acknowledged. */
   released(acquire: Acquire): void {
     if (acquire.state !== 'releasing') return;
-    const { calledAtMs, client, sinceMs, id } = acquire;
+    const { client, sinceMs, id } = acquire;
     const nowMs = this.#nowMs();
     // Otherwise it may have been told that the lease would be over by now in any case.
     const isSure = this.standing.isCalm(client, nowMs - sinceMs + client.ttlMs);
@@ -190,9 +190,17 @@ export class Auditor {
         'an acknowledged release is durable',
         `${client.name} was told that ${id} is released; the journal has it as held`,
       );
+    this.releaseSent(acquire);
+  }
+
+  /** The release is on its way, and its caller has gone on: that it arrives is seen by `nothing is held without a holder`. */
+  releaseSent(acquire: Acquire): void {
+    if (acquire.state !== 'releasing') return;
+    const { calledAtMs, client, id } = acquire;
     this.#over(acquire);
     // It was asked for once, on the connection that there is: nothing more can come of it.
-    if (this.standing.isCalm(client, nowMs - calledAtMs) && !this.#state.leases.has(id)) this.#acquires.delete(id);
+    if (this.standing.isCalm(client, this.#nowMs() - calledAtMs) && !this.#state.leases.has(id))
+      this.#acquires.delete(id);
   }
 
   /** `check()` has said that the lease is good, or not. */

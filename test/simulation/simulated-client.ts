@@ -170,8 +170,8 @@ export class SimulatedClient {
     if (this.#lastId !== idBefore) acquire = this.#called(amounts, options, timeoutMs);
     if (controller && acquire) this.#cancelLater(controller, acquire);
     call.then(
-      () => this.#settled(acquire, undefined),
-      (error: unknown) => this.#settled(acquire, error),
+      () => this.#gaveBack(acquire, isBody),
+      (error: unknown) => this.#failed(acquire, error),
     );
   }
 
@@ -253,15 +253,19 @@ export class SimulatedClient {
     });
   }
 
-  #settled(acquire: Acquire | undefined, error: unknown): void {
+  /** `isOnItsWay`: the server may not have the release yet. */
+  #gaveBack(acquire: Acquire | undefined, isOnItsWay: boolean): void {
     this.#underWay -= 1;
-    if (!acquire || !this.process.isAlive) return;
-    if (acquire.state === 'over') return;
-    if (error === undefined) {
-      this.#world.note(() => `${this.audit.name} has given ${acquire.id} back`);
-      this.#world.auditor.released(acquire);
-      return;
-    }
+    if (!acquire || !this.process.isAlive || acquire.state === 'over') return;
+    const { note, auditor } = this.#world;
+    note(() => `${this.audit.name} ${isOnItsWay ? 'gives' : 'has given'} ${acquire.id} back`);
+    if (isOnItsWay) auditor.releaseSent(acquire);
+    else auditor.released(acquire);
+  }
+
+  #failed(acquire: Acquire | undefined, error: unknown): void {
+    this.#underWay -= 1;
+    if (!acquire || !this.process.isAlive || acquire.state === 'over') return;
     const code = (error as { code?: string }).code ?? (acquire.state === 'waiting' ? 'ABORTED' : String(error));
     this.#world.note(() => `${this.audit.name} is told ${code} for ${acquire.id}`);
     this.#world.auditor.failed(acquire, code);

@@ -92,8 +92,9 @@ export class Keeper {
   }
 
   /**
-   * Holds slots while `body` runs. Resolves to what it returns, rejects with what it throws; the slots have been given
-   * back by then. Without limits the body runs and nothing is asked.
+   * Holds slots while `body` runs. Resolves to what it returns, rejects with what it throws. By then the release is on its
+   * way, in order: a later call of this keeper finds the slots free, one of another process within a round trip, and a lost
+   * connection repeats it. Without limits the body runs and nothing is asked.
    *
    * Rejects with `ACQUIRE_TIMEOUT`, `LIMIT_NOT_FOUND`, `REQUEST_TOO_LARGE`, `QUEUE_FULL`, or `CONFLICT` (a limit is
    * draining, the keeper is closed), and then the body has not run.
@@ -302,7 +303,7 @@ export class Keeper {
     try {
       return await running.run(run, () => body(new Lease<N>(held, keeper)));
     } finally {
-      await keeper.release(held);
+      await keeper.sendRelease(held);
       this.#bodies.delete(run);
       this.#bodyEnded?.();
     }
@@ -330,13 +331,16 @@ function leakWarning(held: HeldLease): Warning {
 
 /** Keeps leases on nothing: nothing was asked, so there is nobody to ask. */
 const nothing: LeaseKeeper = {
-  release(held) {
-    held.end();
-    return held.releasing();
-  },
+  release,
+  sendRelease: release,
   check: async (held) => held.state === 'held',
   look() {},
 };
+
+function release(held: HeldLease): Promise<void> {
+  held.end();
+  return held.releasing();
+}
 
 function leaseOnNothing(grantedAtMs: number): HeldLease {
   const grant = { token: 0, grantedAtMs, amounts: [], waitedMs: 0, warnings: [] };

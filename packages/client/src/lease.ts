@@ -82,7 +82,10 @@ export class HeldLease {
 
 /** What a lease needs of the session that keeps it. */
 export interface LeaseKeeper {
+  /** Resolves when it is durable, or when the lease would have ended anyway. */
   release(held: HeldLease): Promise<void>;
+  /** Resolves when it is on its way. */
+  sendRelease(held: HeldLease): Promise<void>;
   check(held: HeldLease): Promise<boolean>;
   /** Aborts what is not sure any more, though its timer may not have been called yet. */
   look(): void;
@@ -127,7 +130,8 @@ export class Lease<N extends string = LimitName> {
   }
 
   /**
-   * Gives the slots back. Idempotent; never rejects; resolves at the latest when the lease would have ended anyway.
+   * Gives the slots back. Idempotent; never rejects; resolves when that is durable, so that somebody else can be told, and
+   * at the latest when the lease would have ended anyway.
    *
    * @example
    * await lease.release();
@@ -148,7 +152,8 @@ export class Lease<N extends string = LimitName> {
     return fromCaller(() => this.#keeper.check(this.#held));
   }
 
+  /** As at the end of `concurrency`: resolves when the release is on its way. */
   [Symbol.asyncDispose](): Promise<void> {
-    return this.release();
+    return this.#keeper.sendRelease(this.#held);
   }
 }

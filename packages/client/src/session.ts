@@ -121,6 +121,8 @@ export class Session {
   /** Leases whose release is in the outbox. */
   #outboxReleases: HeldLease[] = [];
   #flushIsDue = false;
+  /** Settled as the outbox leaves: true if it was sent, false if its connection ended first. */
+  #outboxLeft: PromiseWithResolvers<boolean> | undefined;
   #pulseTimer: Timer | undefined;
   /** Of the pause before the next attempt, of the first connect, of the farewell. */
   readonly #timers = new Map<'pause' | 'connect' | 'farewell', Timer>();
@@ -194,6 +196,21 @@ export class Session {
       this.#leaveToTheNextConnection(held);
     }
     return released;
+  }
+
+  /**
+   * Gives it back. Resolves when the release is on its way, in order: what this session asks for from then on finds the slots
+   * free. The next connection says it again if this one ends before the server has it.
+   */
+  async sendRelease(held: HeldLease): Promise<void> {
+    const released = this.release(held);
+    if (this.#outbox.length > 0) {
+      this.#outboxLeft ??= Promise.withResolvers();
+      if (await this.#outboxLeft.promise) return;
+    } else if (this.#link) {
+      return;
+    }
+    await released;
   }
 
   /** Looks at the clock: the timers of an event loop that was blocked have not run yet. */
@@ -354,6 +371,7 @@ export class Session {
     this.#link = undefined;
     this.#outbox = [];
     this.#outboxReleases = [];
+    this.#outboxLeave(false);
   }
 
   // ── What the server sends
@@ -525,6 +543,12 @@ export class Session {
     this.#outbox = [];
     this.#outboxReleases = [];
     this.#link!.send(messages, releases);
+    this.#outboxLeave(true);
+  }
+
+  #outboxLeave(wasSent: boolean): void {
+    this.#outboxLeft?.resolve(wasSent);
+    this.#outboxLeft = undefined;
   }
 
   // ── Time

@@ -14,30 +14,83 @@ async function grantLast({ clock, server }: World): Promise<string> {
 }
 
 describe('concurrency', () => {
-  test('it holds while the body runs, and has given back by the time it resolves to what the body returned', async () => {
+  test('it holds while the body runs, and resolves to what the body returned once the release is on its way', async () => {
     const it = await connected();
     const inBody = Promise.withResolvers<string>();
     const done = it.keeper.concurrency('db', () => inBody.promise);
-    const lease = await grantLast(it);
+    const leaseId = await grantLast(it);
     expect(it.server.last.of('release')).toEqual([]);
     inBody.resolve('rows');
     await it.clock.pass(0);
-    expect(it.server.last.of('release')).toEqual([{ type: 'release', leaseId: lease, token: 7 }]);
-    expect(await soFar(done)).toBe('pending');
+    expect(await done).toBe('rows');
+    expect(it.server.last.of('release')).toEqual([{ type: 'release', leaseId, token: 7 }]);
+    // Nobody has acknowledged it: the process must not end as if there were nothing left to do.
+    expect(it.isBusy()).toBe(true);
     it.server.last.say();
+    expect(it.isBusy()).toBe(false);
+  });
+
+  test('what is asked for next goes out after the release', async () => {
+    const it = await connected();
+    const both = it.keeper.concurrency('db', () => 'first').then(() => it.keeper.tryAcquire('db'));
+    const leaseId = await grantLast(it);
+    await it.clock.pass(0);
+    const next = it.server.last.acquires.at(-1)!;
+    expect(it.server.last.messages.slice(-2)).toEqual([
+      { type: 'release', leaseId, token: 7 },
+      { type: 'acquire', request: next },
+    ]);
+    it.server.last.grant(next.leaseId);
+    expect(await both).toBeDefined();
+  });
+
+  test('where the connection is lost before the release has left, it resolves once the next one has given back', async () => {
+    const it = await connected();
+    const inBody = Promise.withResolvers<string>();
+    const done = it.keeper.concurrency('db', () => inBody.promise);
+    await grantLast(it);
+    it.server.last.drop();
+    inBody.resolve('rows');
+    await it.clock.pass(5_000);
+    expect(await soFar(done)).toBe('pending');
+    expect(it.server.last.of('claim')).toEqual([]);
+    it.server.last.welcome();
     expect(await done).toBe('rows');
   });
 
-  test('it rejects with what the body throws, after it has given back', async () => {
+  test('where the connection is lost as the release is about to leave, it resolves once the next one has given back', async () => {
+    const it = await connected();
+    const lease = await holding(it);
+    const disposed = lease[Symbol.asyncDispose]();
+    it.server.last.drop();
+    await it.clock.pass(5_000);
+    expect(await soFar(disposed)).toBe('pending');
+    it.server.last.welcome();
+    await disposed;
+  });
+
+  test('it rejects with what the body throws, once the release is on its way', async () => {
     const it = await connected();
     const done = it.keeper.concurrency('db', () => {
       throw new RangeError('mine');
     });
     const outcome = done.catch((error: unknown) => error);
-    await grantLast(it);
-    expect(await soFar(outcome)).toBe('pending');
-    it.server.last.say();
+    const leaseId = await grantLast(it);
     expect(await outcome).toEqual(new RangeError('mine'));
+    expect(it.server.last.of('release')).toEqual([{ type: 'release', leaseId, token: 7 }]);
+  });
+
+  test('a scope ends as the release is on its way; a release by hand resolves when it is durable', async () => {
+    const it = await connected();
+    const lease = await holding(it);
+    const disposed = lease[Symbol.asyncDispose]();
+    await it.clock.pass(0);
+    await disposed;
+    expect(it.server.last.of('release')).toHaveLength(1);
+    const byHand = lease.release();
+    expect(await soFar(byHand)).toBe('pending');
+    it.server.last.say();
+    await byHand;
   });
 
   test('without limits the body runs and nothing is asked', async () => {

@@ -27,8 +27,7 @@ async function start() {
   const increments = new HeldIncrements({ host: replica, clock: time, holdMs: 20_000 });
   const askFor = (increment: Pick<Increment, 'kind' | 'holder' | 'connection'> & Partial<Increment>): Asker => {
     const asker = new Asker();
-    const usual = { names: ['tag:t'], slots: 1, ratesOnly: false, ttlMs: null, sender: { label: null, host: null } };
-    increments.ask({ ...usual, ...increment }, asker);
+    increments.ask({ names: ['tag:t'], slots: 1, ratesOnly: false, ttlMs: null, ...increment }, asker);
     return asker;
   };
   const ask = (id: string): Asker => askFor({ kind: 'tag', holder: { type: 'task_run', id }, connection: 1 });

@@ -32,7 +32,6 @@ async function start() {
       slots,
       ratesOnly: false,
       holder,
-      sender: { label: null, host: null },
       connection: 1,
       ttlMs: null,
     } as const;

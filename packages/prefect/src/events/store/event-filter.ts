@@ -1,6 +1,5 @@
 /** Which events somebody asks for: what a filter of Prefect's API may say, and whether an event is meant. */
 import { type PrefectEvent, RESOURCE_ID, RESOURCE_ROLE, type Resource } from '../event.ts';
-import { globMatcher } from './glob.ts';
 import { type TextQuery, textMatches } from './text-query.ts';
 
 /** A label's name, and patterns of which its value is to match one: `*` and `?` stand for any text, `!` in front says not. */
@@ -136,6 +135,27 @@ function labelMatchers(labels: Labels): ResourceMatcher[] {
 function patternMatcher(pattern: string): (value: string) => boolean {
   const isNegated = pattern.startsWith('!');
   const wanted = isNegated ? pattern.slice(1) : pattern;
-  const matches = globMatcher(wanted);
-  return (value) => matches(value) !== isNegated;
+  return (value) => globMatches(wanted, value) !== isNegated;
+}
+
+/** In steps of the order of pattern times value at the worst, whatever the pattern: a regular expression could take for ever. */
+function globMatches(pattern: string, value: string): boolean {
+  let [p, v] = [0, 0];
+  /** Behind the last `*`, and where what it stands for is taken to end. */
+  let star: { readonly p: number; v: number } | undefined;
+  while (v < value.length) {
+    if (pattern[p] === '*') {
+      p += 1;
+      star = { p, v };
+    } else if (pattern[p] === '?' || pattern[p] === value[v]) {
+      p += 1;
+      v += 1;
+    } else if (star) {
+      star.v += 1;
+      p = star.p;
+      v = star.v;
+    } else return false;
+  }
+  while (pattern[p] === '*') p += 1;
+  return p === pattern.length;
 }

@@ -48,11 +48,6 @@ export function openEventsFile(file: string | null): DatabaseSync {
   }
 }
 
-/** For queries alone, of a file that another thread has opened. */
-export function openToRead(file: string): DatabaseSync {
-  return new DatabaseSync(file, { readOnly: true });
-}
-
 /** For its owner alone, as the journal is: events name holders. SQLite gives its log the rights of the file. */
 function makePrivate(file: string): void {
   closeSync(openSync(file, 'a', 0o600));

@@ -13,6 +13,8 @@ import type { KnownLimit, OpenGrant, ProjectionState } from '../projection/proje
 import { EventTable } from './event-table.ts';
 import { openEventsFile } from './events-file.ts';
 
+const BYTES_MAX = 2 ** 31;
+
 const SQL = {
   begin: 'BEGIN IMMEDIATE',
   commit: 'COMMIT',
@@ -46,11 +48,8 @@ export class EventStore {
   #grants!: ChangingMap<OpenGrant>;
   #projection!: Projection;
 
-  /**
-   * @param file made if it is missing, and anew if nobody can read it; null: in memory
-   * @param bytesMax of the whole file, about
-   */
-  constructor(file: string | null, { bytesMax }: { readonly bytesMax: number }) {
+  /** @param file made if it is missing, and anew if nobody can read it; null: in memory */
+  constructor(file: string | null, { bytesMax = BYTES_MAX } = {}) {
     this.#db = openEventsFile(file);
     this.events = new EventTable(this.#db, bytesMax);
     this.#sql = Object.fromEntries(Object.entries(SQL).map(([name, text]) => [name, this.#db.prepare(text)])) as never;
