@@ -1,5 +1,5 @@
 export { prefectApi } from './api/prefect-api.ts';
-export { isToldByServer } from './events/event.ts';
+export { isReportedByServer } from './events/event.ts';
 export { openEvents } from './events/open-events.ts';
 export { UpstreamAccess } from './upstream/access.ts';
 export { type UpstreamAddress, upstreamAddress } from './upstream/address.ts';

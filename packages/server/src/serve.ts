@@ -2,7 +2,7 @@
 import type { AddressInfo } from 'node:net';
 import { SqliteJournal } from '@slotkeeper/journal';
 import {
-  isToldByServer,
+  isReportedByServer,
   openEvents,
   prefectApi,
   standInFront,
@@ -111,7 +111,7 @@ export async function serve(options: ServeOptions): Promise<RunningServer> {
     new Upstream({
       address: options.upstream,
       access,
-      isOurs: isToldByServer,
+      isOurs: isReportedByServer,
       log: tell,
       ...(answered && { answered }),
     });

@@ -70,7 +70,7 @@ test('Prefect 3 is not, and is asked with what it asks for', async () => {
 
 test('one that answers with no version is warned of', async () => {
   const { lines } = await start(await behind((_request, response) => void response.end('<html>')));
-  expect(lines).toEqual([expect.stringContaining('cannot be told')]);
+  expect(lines).toEqual([expect.stringContaining('did not say which version')]);
 });
 
 test('one that does not answer at the start is looked at when it does', async () => {

@@ -1,4 +1,4 @@
-/** How Prefect's API answers: bodies are JSON whatever they are, and an error is one of a few shapes that Prefect's clients know. */
+/** How Prefect's API answers. Every body is JSON, and an error has one of a few shapes that Prefect's clients know. */
 import type { FastifyReply } from 'fastify';
 
 export type Json = null | boolean | number | string | readonly Json[] | { readonly [key: string]: Json };
@@ -19,7 +19,7 @@ export class PrefectError extends Error {
 }
 
 export const notFound = (): PrefectError => new PrefectError(404, { detail: 'Not Found' });
-/** By the call's version of the API, which writes it in its own way. */
+/** This package has one for each version of Prefect's API, since each words it differently. */
 export const unknownTagLimit = (): PrefectError => new PrefectError(404, { detail: 'Concurrency limit not found' });
 export const unknownLimit = (): PrefectError => new PrefectError(404, { detail: 'Concurrency Limit not found' });
 export const nameTaken = (): PrefectError =>
@@ -29,15 +29,15 @@ export const nameTaken = (): PrefectError =>
   });
 export const leaseGone = (): PrefectError =>
   new PrefectError(410, { detail: 'Lease not found - it may have expired or been revoked' });
-/** The client asks again by itself. */
+/** A Prefect client repeats a request that was answered so. */
 export const unavailable = (): PrefectError => new PrefectError(503, { exception_message: 'Service Unavailable' });
 
-/** The slots are not free. With `retryAfterSeconds` the client asks again after so long. */
+/** The slots are not free. The client repeats its request after `retryAfterSeconds`, if that is given. */
 export function locked(detail: string, retryAfterSeconds?: number): PrefectError {
   return new PrefectError(423, { detail }, retryAfterSeconds ? { 'retry-after': String(retryAfterSeconds) } : {});
 }
 
-/** Sent as bytes, so that the content type stays as it is and a text is a JSON string. */
+/** Sends bytes: Fastify would add a charset to the content type, and would send a text without the quotes of JSON. */
 export function sendJson(
   reply: FastifyReply,
   status: number,
@@ -57,7 +57,7 @@ export function sendNothing(reply: FastifyReply): FastifyReply {
 
 const ofUnknownLeases = new WeakSet<FastifyReply>();
 
-/** 204 for a lease that is not known here. A server behind this one may know it. */
+/** Answers 204 for a lease that this server does not know. The upstream, if there is one, may know it. */
 export function sendNothingOfUnknownLease(reply: FastifyReply): FastifyReply {
   ofUnknownLeases.add(reply);
   return sendNothing(reply);

@@ -1,4 +1,4 @@
-/** Promises over a host: they resolve once what they tell is durable, and reject if that is lost. */
+/** The host's callbacks as promises. Each resolves once its value is durable, and rejects with a 503 if that is lost. */
 import type { Command, Refusal, State } from '@slotkeeper/engine';
 import type { Host } from '../host.ts';
 import { unavailable } from './answers.ts';
@@ -14,18 +14,18 @@ export class DurableAnswers {
     return this.#host.ready;
   }
 
-  /** As it stands now: to decide by, and to be told only through `once`. Throws a `PrefectError` while there is none. */
+  /** The state now, durable or not: decide by it, and reveal it only through `once`. Throws a `PrefectError` while there is none. */
   get state(): State {
     return this.host.engine.state;
   }
 
-  /** Throws a `PrefectError` while it does not run. */
+  /** Throws a `PrefectError` while the host is not ready. */
   get host(): Host {
     if (!this.#host.ready) throw unavailable();
     return this.#host;
   }
 
-  /** Decides now; resolves to the refusal. */
+  /** Decides now. Resolves to the refusal, if any, once the decision is durable. */
   submit(command: Command): Promise<Refusal | undefined> {
     return new Promise((resolve, reject) => {
       this.#host.submit(command, (outcome) => {
@@ -35,13 +35,13 @@ export class DurableAnswers {
     });
   }
 
-  /** Decides now what the route has made sure of: a refusal is a bug, which is answered as one. */
+  /** Submits a command that the route has checked already. A refusal would be a bug, so it rejects (status 500). */
   async carryOut(command: Command): Promise<void> {
     const refusal = await this.submit(command);
     if (refusal) throw new Error(`${command.type} was refused: ${refusal.message}`);
   }
 
-  /** Resolves to `value`, as it is now. */
+  /** Resolves to `value` once all that has been decided so far is durable. */
   once<T>(value: T): Promise<T> {
     return new Promise((resolve, reject) => {
       this.#host.confirm(({ is }) => {
@@ -51,8 +51,8 @@ export class DurableAnswers {
     });
   }
 
-  /** Resolves when nothing that was under way is to be told any more. */
-  async allTold(): Promise<void> {
+  /** Resolves when every answer that is under way now has been given, or lost. */
+  async allSettled(): Promise<void> {
     await this.once(null).catch(() => undefined);
   }
 }

@@ -11,7 +11,7 @@ export function limitPage({ limits }: State, prefix: string, offset: number, max
   return page;
 }
 
-/** Those that there are, in the order of the names. */
+/** The limits with these names, in the order of `names`. A name without a limit is left out. */
 export function limitsNamed(state: State, names: readonly string[]): Limit[] {
   return names.map((name) => state.limits.get(name)).filter((limit) => limit !== undefined);
 }

@@ -5,10 +5,10 @@ import { Faults, type Reader } from '../input/faults.ts';
 import { integer } from '../input/values.ts';
 import { PrefectError } from './answers.ts';
 
-/** How many limits a page has at the most, and unless it is told. */
+/** The greatest page that may be asked for, and the default. */
 const PAGE_MAX = 200;
 
-/** Out of bounds it is refused by itself, whatever else is wrong. */
+/** A stock server checks this bound on its own: the error names it alone, also when other fields are wrong. */
 const pageLimit: Reader<number> = (input, loc) => {
   const limit = integer()(input, loc);
   if (limit instanceof Faults) return limit;

@@ -16,25 +16,28 @@ import { serverRoutes } from './server-routes.ts';
 export interface PrefectApiOptions {
   readonly host: Host;
   readonly clock: Clock;
-  /** What clients may show as `Authorization: Bearer …`, if they show no auth string. With neither, everybody who reaches the server may use it. */
+  /** Clients show it as `Authorization: Bearer …`. If this and `authString` are null, anybody who reaches the server may use it. */
   readonly apiKey?: string | null;
-  /** What clients may show as `Authorization: Basic …`, usually `USER:PASSWORD`. */
+  /** Clients show it as `Authorization: Basic …`; usually `USER:PASSWORD`. */
   readonly authString?: string | null;
-  /** How long a request for slots is held open, well below the 60 s after which clients give up; 20 unless told. */
+  /** How long a request for slots is held open: well below the 60 s after which clients give up. Default: 20. */
   readonly holdSeconds?: number;
-  /** The time to live of v1 leases, which nobody renews; null, the default: they last until they are released. */
+  /** The time to live of v1 leases, which no client renews. Default: null, they last until they are released. */
   readonly v1LeaseSeconds?: number | null;
-  /** The Prefect version told to clients, which refuse one whose major version is not theirs; theirs, where it is known to work, unless told. */
+  /**
+   * The Prefect version that this server says it is. A client refuses one with another major version than its own.
+   * Default: the client's own version, where that is known to work.
+   */
   readonly prefectVersion?: string;
   /** Further routes below the prefix. */
   readonly routes?: readonly Route[];
-  /** Is called with each error that is answered with 500: a bug. */
+  /** Called with each error that is answered with 500: a bug. */
   readonly broke?: (error: Error) => void;
 }
 
 /**
- * A Fastify plugin, to be registered under the prefix `/api`. The app's `routerOptions.maxParamLength`, which is 100 unless
- * told, bounds the tags in paths: it should be 1024, so that a tag that is too long is told so, and is not an unknown path.
+ * A Fastify plugin; register it under the prefix `/api`. Set the app's `routerOptions.maxParamLength` to 1024. Its default of
+ * 100 bounds the tags in paths, and answers 404 for a longer one instead of saying that it is too long.
  */
 export async function prefectApi(app: FastifyInstance, options: PrefectApiOptions): Promise<void> {
   const { host, clock, apiKey = null, authString = null, holdSeconds = 20, v1LeaseSeconds = null } = options;
@@ -45,7 +48,7 @@ export async function prefectApi(app: FastifyInstance, options: PrefectApiOption
   app.removeAllContentTypeParsers();
   app.addContentTypeParser('*', { parseAs: 'buffer' }, (_request, bytes, done) => done(null, bytes));
   app.setErrorHandler((error: FastifyError, _request, reply) => answerError(error, reply, options.broke));
-  // First of all listeners: a request that is passed on to the upstream counts as well.
+  // The first of all listeners, so that it sees requests that are passed on to the upstream, too.
   app.server.prependListener('request', ({ socket }) => nextRequest(socket));
   const openPaths = [`${app.prefix}/health`, `${app.prefix}/ready`];
   if (apiKey !== null || authString !== null) {
@@ -56,9 +59,9 @@ export async function prefectApi(app: FastifyInstance, options: PrefectApiOption
   });
   app.addHook('preClose', async () => {
     if (host.ready) increments.sendAllAway();
-    await answers.allTold();
+    await answers.allSettled();
     increments.forgetAll();
-    // Connections may be closed next: what has been answered is with the operating system by then.
+    // The server closes its connections next. By the next turn, Node has handed all answers to the operating system.
     await setImmediate();
   });
   mount(app, serverRoutes(host, options.prefectVersion));

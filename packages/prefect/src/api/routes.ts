@@ -14,9 +14,9 @@ export interface Call {
 export interface Route {
   readonly method: 'GET' | 'POST' | 'PATCH' | 'DELETE';
   readonly path: string;
-  /** Answers through `reply`, at once or later; what it throws or rejects with is answered, too. */
+  /** Answers through `reply`, at once or later. An error that it throws or rejects with becomes the answer. */
   readonly handle: (call: Call) => unknown;
-  /** The client's API version is not looked at. */
+  /** Set where the client's API version does not matter. */
   readonly anyVersion?: true;
 }
 

@@ -1,4 +1,4 @@
-/** What clients and probes ask around the work. */
+/** Routes about the server itself, which clients and probes call: its health, its version, CSRF tokens. */
 import { PREFECT_API_VERSION } from '@slotkeeper/protocol/prefect';
 import type { Host } from '../host.ts';
 import { invalidRequest, missing } from '../input/faults.ts';
@@ -34,7 +34,7 @@ export function serverRoutes(host: Host, prefectVersion: string | undefined): re
       path: '/csrf-token',
       handle: ({ query }) => {
         if (query.client === undefined) throw invalidRequest(missing(['query', 'client'], null).list, null);
-        // Clients look for exactly this, and then send no tokens.
+        // A client that sees exactly this answer sends no CSRF tokens.
         throw new PrefectError(422, { detail: 'CSRF protection is disabled.' });
       },
     },

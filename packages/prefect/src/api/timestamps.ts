@@ -3,7 +3,7 @@
 const FIRST_MS = Date.parse('0001-01-01T00:00:00Z');
 const LAST_MS = Date.parse('9999-12-31T23:59:59.999Z');
 
-/** A time to the microsecond, in a form in which the order of texts is that of times: `2026-11-24T16:10:00.123456Z`. */
+/** A time to the microsecond. Sorted as text these sort by time: `2026-11-24T16:10:00.123456Z`. */
 export function instant(ms: number): string {
   const whole = Math.floor(ms);
   const micros = Math.floor((ms - whole) * 1000);

@@ -1,15 +1,15 @@
-/** Which Prefect this server speaks like, and which clients it takes. */
+/** Which version of Prefect this server behaves like, and which clients it accepts. */
 import { PrefectError } from './answers.ts';
 
-/** Told to clients, which compare its major version with their own. */
+/** Sent to clients, which compare its major version with their own. */
 export const PREFECT_VERSION = '3.8.8';
-/** Clients up to this one have been run against this server. */
+/** The newest client that the tests run against this server. */
 const NEWEST_CLIENT = [3, 9, 1] as const;
 const CLIENT = /^prefect\/(3\.(\d{1,3})\.(\d{1,3})[\w.+-]{0,40})(?: |$)/;
 
 /**
- * The version that a client is told: its own, if it is known to work with this server, since it warns of a server that is older
- * than itself. Others are told which Prefect this server speaks like.
+ * The version that this server names to a client. A client warns of a server that is older than itself, so one that is known
+ * to work gets its own version. Any other gets `PREFECT_VERSION`.
  */
 export function versionFor(userAgent: string | undefined): string {
   const [, version, minor, patch] = CLIENT.exec(userAgent ?? '') ?? [];
@@ -21,10 +21,10 @@ export function versionFor(userAgent: string | undefined): string {
 
 const OLDEST_API_VERSION = [0, 8, 0] as const;
 
-// A component is what Python's int() takes: the check of a stock server, to the letter.
+// A stock server reads each component with Python's int(): this accepts exactly the same texts.
 const COMPONENT = /^\s*[+-]?\d+(_\d+)*\s*$/;
 
-/** Throws a `PrefectError` for an `X-PREFECT-API-VERSION` that is malformed or too old. None at all is fine. */
+/** Throws a `PrefectError` for an `X-PREFECT-API-VERSION` that is malformed or too old. The header may be missing. */
 export function checkApiVersion(header: string | undefined): void {
   if (!header) return;
   const components = header.split('.');

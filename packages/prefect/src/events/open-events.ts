@@ -1,4 +1,4 @@
-/** All that there is of events, as the server uses it. */
+/** Opens all parts of the events, for the server: store, feed, routes, sockets, and the sender to the upstream. */
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Credentials } from '@slotkeeper/protocol/prefect';
@@ -14,15 +14,15 @@ import { EventLog } from './store/event-log.ts';
 import { UpstreamSender } from './upstream-sender.ts';
 
 export interface EventsOptions {
-  /** Where `events.db` is, or will be; null: in memory. */
+  /** The folder of `events.db`. Null: events are kept in memory. */
   readonly folder: string | null;
   readonly host: Host;
-  /** Clients show the one or the other in the handshake of their WebSockets; with neither, anyone may. */
+  /** A client of the WebSockets must show this or `authString`. If both are null, anybody may connect. */
   readonly apiKey: string | null;
   readonly authString: string | null;
-  /** Where what happens to slots and limits is told, too. */
+  /** The Prefect server to which events of slots and limits are sent as well. */
   readonly upstream: UpstreamAddress | null;
-  /** What the upstream asks for. */
+  /** The credentials for the upstream. */
   readonly upstreamCredentials: Credentials;
   readonly warn: (message: string) => void;
 }
@@ -30,21 +30,21 @@ export interface EventsOptions {
 export interface Events {
   /** For Prefect's API, below `/api`. */
   readonly routes: readonly Route[];
-  /** By their paths, `/api/events/in` and `/api/events/out`. */
+  /** The WebSockets by their paths, `/api/events/in` and `/api/events/out`. */
   readonly upgrades: Readonly<Record<string, Upgrade>>;
   /** Drops the WebSockets, so that the server can close. */
   dropConnections(): void;
-  /** Lets go of the file. Call when nobody asks any more, before the host stops. */
+  /** Closes the file. Call when no request is under way any more, before the host stops. */
   close(): Promise<void>;
 }
 
-/** The first who ask wait so long for what happened before; what is not told by then follows. */
+/** How long the first requests wait for the past events to be made. Those that are not made by then follow later. */
 const CATCH_UP_MS = 2_000;
 
 /**
- * Events are made from the journal's history when somebody asks for them: as long as nobody does, there is no thread, no
- * file, and nothing to pay. An upstream asks from the start. What goes wrong with the file is told to `warn` and tried
- * again: slots matter more than telling of them.
+ * The first request for events starts a thread that makes them from the journal's history. Until then there is no thread and
+ * no file, and nothing to pay. With an upstream it starts at once. A fault of the file is logged by `warn` and tried again: it
+ * must not stop the server, since slots matter more than reports of them.
  */
 export async function openEvents(options: EventsOptions): Promise<Events> {
   const { folder, host, apiKey, authString, upstream, upstreamCredentials, warn } = options;
@@ -76,7 +76,7 @@ export async function openEvents(options: EventsOptions): Promise<Events> {
   };
   if (upstream) {
     await asked();
-    // It is told of nothing that happened before it was set.
+    // The upstream gets no events from before it was configured.
     void feed!.caughtUp.then(() => {
       if (!log.isClosed) sender = new UpstreamSender({ upstream, credentials: upstreamCredentials, events: log, warn });
     });
@@ -93,7 +93,7 @@ export async function openEvents(options: EventsOptions): Promise<Events> {
     dropConnections,
     async close() {
       dropConnections();
-      // What these two wait for ends with the log at the latest.
+      // Feed and sender may wait for a call of the log; closing the log ends those calls.
       await Promise.all([feed?.close(), sender?.close(), log.close()]);
     },
   };

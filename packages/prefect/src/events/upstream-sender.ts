@@ -1,6 +1,6 @@
 /**
- * Sends the events that were derived from the journal to the Prefect server behind this one, whose pages show them. They go in
- * order, each until it has arrived. An event that arrives twice is one event there: its id is the same.
+ * Sends the events that were derived from the journal to the Prefect server behind this one, so that its pages show them. It
+ * sends them in order, and repeats each until it has arrived. One that arrives twice has the same id, so it is one event there.
  */
 import { setTimeout as delay } from 'node:timers/promises';
 import { type Credentials, NoAnswerError, PrefectApi, statusLine } from '@slotkeeper/protocol/prefect';
@@ -11,20 +11,20 @@ const EVENTS_AT_ONCE = 200;
 const LOOKED_AT_AT_ONCE = 10_000;
 const PAUSE_MIN_MS = 500;
 const PAUSE_MAX_MS = 60_000;
-/** Answers that the events themselves may be the reason of. Others are about the server, the network, or the credentials. */
+/** Statuses that the events themselves may have caused. Others are about the server, the network, or the credentials. */
 const DUE_TO_EVENTS = [400, 413, 422, 500];
-/** An event that was refused so often by itself is left out, so that the others arrive. */
+/** An event that was refused so often when sent alone is left out, so that the others arrive. */
 const REFUSALS_MAX = 5;
 
 export interface UpstreamSenderOptions {
   readonly upstream: UpstreamAddress;
-  /** Its credentials, if it asks for any. */
+  /** The credentials for the upstream, if it asks for any. */
   readonly credentials: Credentials;
   readonly events: EventLog;
   readonly warn: (message: string) => void;
 }
 
-/** The upstream does not take what was sent. */
+/** The upstream refused the events. */
 class RefusedError extends Error {}
 
 export class UpstreamSender {
@@ -35,7 +35,7 @@ export class UpstreamSender {
   readonly #running: Promise<void>;
   #pauseMs = PAUSE_MIN_MS;
   #atOnce = EVENTS_AT_ONCE;
-  /** How often the next event was refused by itself. */
+  /** How often the next event was refused when sent alone. */
   #refusals = 0;
 
   constructor({ upstream, credentials, events, warn }: UpstreamSenderOptions) {
@@ -67,7 +67,7 @@ export class UpstreamSender {
 
   async #sendNext(): Promise<void> {
     const { sent, seq: last } = await this.#events.call('head');
-    // The upstream is told of nothing that happened before it was set.
+    // The upstream gets no events from before it was configured.
     if (sent === null) return this.#events.call('setSent', last);
     const { events, seq } = await this.#events.call('derivedAfter', sent, this.#atOnce, LOOKED_AT_AT_ONCE);
     if (events.length > 0 && !(await this.#deliver(events))) return;
@@ -75,7 +75,7 @@ export class UpstreamSender {
     else await this.#events.newer(sent, this.#stop.signal);
   }
 
-  /** Resolves to whether the next events may follow: these have arrived, or never will. */
+  /** Resolves to whether to go on with the next events: these have arrived, or are left out. */
   async #deliver(events: readonly string[]): Promise<boolean> {
     try {
       await this.#post(events);
@@ -83,7 +83,7 @@ export class UpstreamSender {
     } catch (error) {
       if (!(error instanceof RefusedError)) throw error;
       if (events.length > 1) {
-        // One of them may be the reason, or their number.
+        // One of them may be the cause, or their number.
         this.#atOnce = Math.ceil(events.length / 2);
         return false;
       }

@@ -10,13 +10,13 @@ const LEASE_SECONDS = { ge: 60, le: 86_400 } as const;
 const LEASE_SECONDS_DEFAULT = 300;
 
 const count = integer({ ge: 0, le: SLOTS_MAX });
-/** More than any limit has is no fault by itself: where there is no limit, nothing is taken. */
+/** There is no upper bound: a number above any limit's is accepted for a name that has no limit, since nothing is taken there. */
 const slots = { read: integer({ gt: 0 }) };
 const names = { read: readNames };
 const mode = { read: oneOf('concurrency', 'rate_limit'), otherwise: 'concurrency' as const };
 const leaseDuration = { read: number(LEASE_SECONDS), otherwise: LEASE_SECONDS_DEFAULT };
 
-/** Slots a second; 0: none. */
+/** Slots a second. 0: no decay. */
 const decay: Reader<number> = (input, loc) => {
   const read = number({ ge: 0 })(input, loc);
   if (read instanceof Faults || read === 0) return read;
@@ -34,7 +34,7 @@ export const readCreate = model({
   slot_decay_per_second: { read: decay, otherwise: 0 },
 });
 
-/** What is not given is undefined, and stays as it is. */
+/** A field that is not given is undefined: the limit keeps its value. */
 export const readPatch = model({
   active: optional(boolean),
   name: optional(readName),
@@ -60,7 +60,7 @@ export const readLeaseIncrement = fields({
   holder: optional(holder),
 });
 
-/** The occupancy is checked, and not kept. */
+/** `occupancy_seconds` is checked, as on a stock server, and not used. */
 export const readDecrement = fields({
   slots,
   names,

@@ -4,7 +4,7 @@ import { instant } from '../api/timestamps.ts';
 import type { Host } from '../host.ts';
 import type { ListedLimit } from '../increments/listing.ts';
 
-/** A limit in full. */
+/** A limit as the routes of `/v2/concurrency_limits` show it. */
 export interface GlobalLimit {
   readonly id: string;
   readonly created: string;
@@ -13,7 +13,7 @@ export interface GlobalLimit {
   readonly name: string;
   readonly limit: number;
   readonly active_slots: number;
-  /** 0: none. */
+  /** 0: no decay. */
   readonly slot_decay_per_second: number;
 }
 

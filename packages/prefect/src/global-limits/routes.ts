@@ -1,4 +1,4 @@
-/** `/v2/concurrency_limits`: Prefect's API of global limits, as they are set by hand. */
+/** `/v2/concurrency_limits`: the routes that create, read, change and delete global limits. */
 import { randomUUID } from 'node:crypto';
 import type { Command, Limit, LimitPatch } from '@slotkeeper/engine';
 import { nameTaken, sendJson, sendNothing, unknownLimit } from '../api/answers.ts';
@@ -14,9 +14,9 @@ import { globalLimit } from './global-limit.ts';
 import { decrement, increment, incrementWithLease, releaseLease, renewLease, type V2 } from './slots.ts';
 
 const PATH = '/v2/concurrency_limits';
-/** Paths that only POST knows otherwise: any other method takes them for the names of limits. */
+/** The last parts of paths that only POST has. For any other method they would be names of limits. */
 const CALLS = ['filter', 'increment', 'increment-with-lease', 'decrement', 'decrement-with-lease'] as const;
-/** Shown of a new limit, as Prefect's server does. */
+/** Prefect's server shows this figure for a new limit. */
 const AVERAGE_OCCUPANCY_SECONDS = 2;
 
 export function v2Routes(v2: V2): readonly Route[] {
@@ -79,7 +79,7 @@ async function remove({ answers }: V2, { reply }: Call, limit: Limit | undefined
   return sendNothing(reply);
 }
 
-/** All of it or nothing: what could be refused is looked at before anything is changed. */
+/** Changes all or nothing: it checks everything that could be refused before it changes anything. */
 async function change({ answers, increments }: V2, { body, reply }: Call, limit: Limit | undefined) {
   const given = orInvalid(readPatch(body), body);
   if (!limit) throw await answers.once(unknownLimit());
@@ -96,7 +96,7 @@ async function change({ answers, increments }: V2, { body, reply }: Call, limit:
   return sendNothing(reply);
 }
 
-/** 0 is what "Reset" of the web interface and `gcl update --active-slots 0` send: nobody is to hold a slot any more. */
+/** "Reset" in the web interface and `gcl update --active-slots 0` send 0: every lease on the limit is revoked. */
 function occupied(name: string, slots: number): Command {
   return slots === 0 ? { type: 'limit.reset', name, grants: [] } : { type: 'untracked.set', name, slots };
 }
@@ -111,7 +111,7 @@ function patchOf({ active, limit, slot_decay_per_second: decay }: Settings): Lim
   return {
     ...(active !== undefined && { active }),
     ...(limit !== undefined && { slots: limit }),
-    // No decay: its slots come back only as they are given back.
+    // Without a decay the limit is a semaphore.
     ...(decay !== undefined && { slotDecayPerSecond: decay === 0 ? null : decay }),
   };
 }

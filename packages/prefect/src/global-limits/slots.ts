@@ -1,4 +1,4 @@
-/** Slots of global limits: taken and given back, with a lease or without. */
+/** The routes that take and return slots of global limits, with a lease or without. */
 import { type Lease, type Limit, type Refusal, slotsIn } from '@slotkeeper/engine';
 import { SLOTS_MAX } from '@slotkeeper/protocol';
 import {
@@ -50,7 +50,7 @@ export async function increment(v2: V2, call: Call) {
   return take(v2, call, asked, (granted) => sendJson(reply, 200, takenBy(granted)));
 }
 
-/** Where there is no limit, a lease on nothing is granted. */
+/** Where none of the names has a limit, it grants a lease on nothing. */
 export async function incrementWithLease(v2: V2, call: Call) {
   const given = orInvalid(readLeaseIncrement(call.body), call.body);
   const { slots, mode, holder = null, lease_duration: leaseSeconds } = given;
@@ -62,7 +62,7 @@ export async function incrementWithLease(v2: V2, call: Call) {
   );
 }
 
-/** Answered now, or held until the slots are its own. */
+/** Answers now, or holds the request open until the slots are granted. */
 async function take(
   { answers, increments }: V2,
   { reply }: Call,
@@ -72,7 +72,7 @@ async function take(
   const { names, slots, ratesOnly } = increment;
   const impossible = neverFits(activeOf(limitsNamed(answers.state, names)), slots, ratesOnly);
   if (impossible) throw await answers.once(impossible);
-  // No limit has more slots than that, so nothing is taken of what is capped here.
+  // No limit has more slots than SLOTS_MAX, so a greater number has passed the check above only if no limit is active.
   const capped = { ...increment, slots: Math.min(slots, SLOTS_MAX) };
   return holdOpen(increments, reply, capped, (outcome) => {
     switch (outcome.is) {
@@ -88,7 +88,7 @@ async function take(
   });
 }
 
-/** What was granted, and what limits nothing since it is inactive. */
+/** The limits that the answer lists: those that were granted, and those that are inactive and so limit nothing. */
 function takenBy({ amounts, limits }: Granted) {
   return listed(limits.filter(({ name, active }) => !active || slotsIn(amounts, name) !== undefined));
 }
@@ -97,7 +97,7 @@ function listed(limits: readonly ListedLimit[]) {
   return byName(limits).map(takenLimit);
 }
 
-/** Slots that leases hold are not given back so. */
+/** Returns untracked slots. Slots that a lease holds stay taken. */
 export async function decrement({ answers, increments }: V2, { body, reply }: Call) {
   const { names, slots: given } = orInvalid(readDecrement(body), body);
   const slots = Math.min(given, SLOTS_MAX);
@@ -131,7 +131,7 @@ export async function renewLease(v2: V2, { body, params, reply }: Call) {
   return sendNothing(reply);
 }
 
-/** The lease as its client names it. Leases that came by another door are not given back here. */
+/** The lease with this id, if it was granted by `increment-with-lease`: no other lease is returned or renewed here. */
 function leased({ answers, increments }: V2, id: string): Lease | undefined {
   const lease = answers.state.leases.get(id);
   if (!lease || !isOfKind('leased', lease)) return undefined;
@@ -154,7 +154,7 @@ function noRates(names: readonly string[]): PrefectError {
   return new PrefectError(422, { detail });
 }
 
-/** Why it cannot be granted any more, since its limits have been changed while it waited. */
+/** The answer to an increment that can no longer be granted, since its limits were changed while it waited. */
 function refused(refusal: Refusal): PrefectError {
   const { code, details } = refusal;
   switch (code) {

@@ -1,26 +1,26 @@
 /**
- * Whether an answer reached its client, as far as a server can tell: a peer that closes with the answer unread resets the
- * connection, one that has read it ends it in order, or sends its next request.
+ * Detects whether an answer reached its client, as far as a server can know. A peer that closes with the answer unread resets
+ * the connection. One that has read it sends its next request, or closes in order.
  */
 import type { ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 
-/** How a connection ended: before the answer was written to it, or after: in order, or reset by a peer that had not read all. */
+/** How a connection ended: before the answer was written, or after that: in order, or reset by a peer that had not read all. */
 export type Ending = 'unwritten' | 'in order' | 'reset';
 
 export interface DeliveryEvents {
   /** The answer has been handed to the operating system. */
   written(): void;
-  /** The client has asked something else over the connection. */
+  /** The client has sent its next request over the connection. */
   arrived(): void;
   ended(how: Ending): void;
 }
 
 const watched = new WeakMap<Socket, () => void>();
 
-/** Tells of one answer, from before it is written until its fate is known. False if the connection has ended already. */
+/** Watches one answer, from before it is written until its fate is known. False if the connection has ended already. */
 export function watchDelivery(response: ServerResponse, events: DeliveryEvents): boolean {
-  // The request's: a response behind another one on its connection has none yet.
+  // The response itself has no socket yet if another one is before it on the connection.
   const { socket } = response.req;
   if (socket.destroyed) return false;
   let wasReset = false;
@@ -43,7 +43,7 @@ export function watchDelivery(response: ServerResponse, events: DeliveryEvents):
   };
   const finished = (): void => {
     socket.on('error', failed).on('close', closed);
-    // Of requests that were sent at once.
+    // An earlier request that was sent without waiting for its answer (pipelining).
     const before = watched.get(socket);
     watched.set(socket, () => {
       before?.();
@@ -59,14 +59,14 @@ export function watchDelivery(response: ServerResponse, events: DeliveryEvents):
 const numbers = new WeakMap<Socket, number>();
 let connections = 0;
 
-/** Tells the request's connection from all others. */
+/** A number for the request's connection. */
 export function connectionOf({ req: { socket } }: ServerResponse): number {
   const number = numbers.get(socket) ?? ++connections;
   numbers.set(socket, number);
   return number;
 }
 
-/** Call with each request: the one before it over this connection has been answered for good. */
+/** Call with each request: the answers before it over this connection have arrived. */
 export function nextRequest(socket: Socket): void {
   watched.get(socket)?.();
 }

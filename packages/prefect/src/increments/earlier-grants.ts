@@ -1,4 +1,7 @@
-/** Grants of an earlier life of the server. Whether their answers have arrived is not known. */
+/**
+ * Grants of an earlier run: from before the host's last start, be it of the process or after a failure. Nobody knows whether
+ * their answers have arrived.
+ */
 import { type Holder, type Lease, slotsIn } from '@slotkeeper/engine';
 import { activeOf, limitsNamed } from '../api/limit-lookup.ts';
 import type { Host } from '../host.ts';
@@ -6,16 +9,16 @@ import { type Increment, isOfKind, type Kind } from './increment.ts';
 
 export class EarlierGrants {
   readonly #host: Host;
-  /** Those that a repeat may get, by kind and holder; null until this life has begun. */
+  /** The leases that a repeat may get, by kind and holder; null until this run has begun. */
   #unclaimed: Map<string, Set<Lease>> | null = null;
-  /** Leases that are to go back. */
+  /** The ids of leases to be released. */
   #lost: readonly string[] = [];
 
   constructor(host: Host) {
     this.#host = host;
   }
 
-  /** Call before anything is decided in this life. */
+  /** Call before anything is decided in this run. */
   begin(): void {
     if (this.#unclaimed) return;
     const unclaimed = new Map<string, Set<Lease>>();
@@ -28,12 +31,12 @@ export class EarlierGrants {
       if (renewed) continue;
       const who = holderOf(lease);
       if (who) unclaimed.set(who, (unclaimed.get(who) ?? new Set()).add(lease));
-      // Known by their connections alone, which have ended: no repeat can be told from another client's increment.
+      // A bare increment has no holder, and its connection has ended: another client's increment would look like its repeat.
       else if (isOfKind('bare', lease)) this.#host.submit({ type: 'release', leaseId: id, token, how: 'untracked' });
     }
   }
 
-  /** Gives back the grants of an earlier life whose answers did not arrive. Call when the host runs again. */
+  /** Releases the leases of an earlier run whose answers did not arrive. Call when the host is ready again. */
   giveBackLost(): void {
     if (this.#lost.length === 0 || !this.#host.ready) return;
     const { leases } = this.#host.engine.state;
@@ -42,9 +45,9 @@ export class EarlierGrants {
     for (const { id, token } of lost) this.#host.submit({ type: 'release', leaseId: id, token });
   }
 
-  /** A lease that was granted to the same holder on the same limits: each is answered once. */
+  /** A lease of an earlier run with the same holder, limits and slots. Each lease is given out once. */
   claim({ kind, holder, names, slots }: Increment): Lease | undefined {
-    if (!this.#unclaimed) throw new Error('the earlier grants are looked at before this life has begun');
+    if (!this.#unclaimed) throw new Error('earlier grants are claimed before this run has begun');
     const ofHolder = holder && this.#unclaimed.get(textOf(kind, holder));
     if (!ofHolder) return undefined;
     const { engine } = this.#host;
@@ -59,20 +62,20 @@ export class EarlierGrants {
     return undefined;
   }
 
-  /** Its client has received it. */
+  /** The lease's client has received it. */
   arrived(id: string): void {
     const lease = this.#host.engine.state.leases.get(id);
     if (lease) this.#unclaimed?.get(holderOf(lease) ?? '')?.delete(lease);
   }
 
-  /** What is granted now is of an earlier life from now on. `lost`: leases, if granted, that are to go back. */
+  /** Ends this run: all leases there are now count as an earlier run's. `lost`: ids of leases to be released, if granted. */
   end(lost: readonly string[]): void {
     this.#unclaimed = null;
     this.#lost = [...this.#lost, ...lost];
   }
 }
 
-/** Whose increments can repeat it; null: nobody's. */
+/** The holder whose increments can repeat the lease's; null: there is none. */
 function holderOf(lease: Lease): string | null {
   const kind = (['tag', 'leased'] as const).find((kind) => isOfKind(kind, lease));
   return kind && lease.holder.id ? textOf(kind, lease.holder) : null;

@@ -1,6 +1,6 @@
 /**
- * One increment, from the request that asks for it until its answer is known to have arrived, or will never. It is a session
- * of the engine with one lease.
+ * One increment, from its request until it is known whether the answer has arrived. It is a session of the engine with one
+ * lease.
  *
  *   held ──────── granted ──▶ answering ── handed to the socket ──▶ sent ── written ──▶ written ── arrived ──▶ over
  *    │  ▲                      ▲     │                                │                  │  │
@@ -11,9 +11,9 @@
  *    └── the hold is over ─┴▶ leaving   └─ nobody repeats it: it goes back                   └ nobody does: it has arrived
  *
  * - held: its request is open; it waits in the wait queue.
- * - leaving: the hold is over, and that it leaves the queue is not durable yet. A grant decided before is still its own.
+ * - leaving: the hold is over, but its leaving the queue is not durable yet. A grant that was decided before that still counts.
  * - away: its request has been answered "not yet"; its position is kept for the repeat.
- * - answering: granted, and the limits that the answer lists are not durable as they are listed.
+ * - answering: granted, but the answer lists limits whose last change is not durable yet.
  * - orphaned: the answer did not arrive. The grant waits for a repeat.
  * - doubtful: the answer was written, and its connection ended so soon after that it may not have been read.
  */
@@ -22,12 +22,12 @@ import type { Timer } from '@slotkeeper/protocol';
 import type { Kind, Outcome } from './increment.ts';
 import type { ListedLimit } from './listing.ts';
 
-/** The end of a request that waits for an answer. It gets exactly one, unless its connection ends before. */
+/** A request that waits for an answer. It gets exactly one, unless its connection ends before. */
 export interface Requester {
   answer(outcome: Outcome): void;
 }
 
-/** What the answer tells its client that it has. */
+/** The grant, as the answer states it. */
 export interface Taken {
   readonly token: number;
   readonly amounts: Amounts;
@@ -58,14 +58,14 @@ export type Stage =
 export interface HeldIncrement {
   readonly key: string;
   readonly kind: Kind;
-  /** A client without a holder that comes back over another connection cannot be told from others. */
+  /** False without a holder: then a repeat over another connection looks like another client's increment. */
   readonly mayBeRepeated: boolean;
   readonly ttlMs: number | null;
   readonly sessionId: string;
   readonly acquire: AcquireRequest;
   /**
-   * Its limits as they were before anything was decided about it: whatever is decided about it is durable only after they
-   * are. Null for a grant of an earlier life, which may have been durable before.
+   * The limits as they were listed before anything was decided about this increment. They are durable no later than any
+   * decision about it. Null for a grant of an earlier run, which may have become durable before these limits.
    */
   readonly listedBefore: readonly ListedLimit[] | null;
   connection: number;

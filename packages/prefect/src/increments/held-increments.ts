@@ -2,14 +2,14 @@
  * All increments that wait or whose answers may not have arrived. An increment that does not fit is held open until the slots
  * are its own, instead of being polled; the stages are in `held-increment.ts`.
  *
- * A client sends an increment again when its connection failed. A repeat is told from another increment by its key: the
- * holder or else the connection, the names and the slots.
+ * A client sends an increment again when its connection failed. A repeat has the same key: the names, the slots, and the
+ * holder, or else the connection.
  * - A repeat of an increment that is held takes over its position, and the older request is sent away.
  * - A repeat of an increment that was granted, and whose answer may not have arrived, is answered with the same grant.
  * - After an answer was sent, and before its connection has ended, the same key is another increment.
  *
  * A connection that ends while its request is held takes the increment out of the wait queue at once. A client that renews a
- * lease or gives it back by its id has received the answer, whatever became of the connection. Once the answer to a bare
+ * lease or gives it back by its id has received the answer, even if the connection failed. Once the answer to a bare
  * increment has arrived, its slots stay taken without a lease.
  */
 import { randomUUID } from 'node:crypto';
@@ -23,7 +23,7 @@ import type { Answering, HeldIncrement, Requester, Taken } from './held-incremen
 import { acquireFor, type Increment, keyOf, ORIGINS } from './increment.ts';
 import { isSameListing, type ListedLimit, listing } from './listing.ts';
 
-/** How long a position, or a grant that did not arrive, is kept for a repeat: a stock client's first comes after 2.4 s at the latest. */
+/** How long a position, or a grant that did not arrive, is kept for a repeat. A stock client repeats within 2.4 s. */
 const REPEAT_MS = 3_000;
 /** A connection that ends in order so soon after an answer may have ended before its client read it … */
 const DOUBT_WITHIN_MS = 1_000;
@@ -40,13 +40,13 @@ export interface HeldIncrementsOptions {
 export class HeldIncrements {
   readonly #options: HeldIncrementsOptions;
   readonly #earlier: EarlierGrants;
-  /** Those that a repeat finds. One a key: what is sent or written is not among them. */
+  /** By key: those that a repeat may go on from. A `sent` or `written` one is not among them. */
   readonly #byKey = new Map<string, HeldIncrement>();
-  /** Those that an open connection has to do with. */
+  /** By request: those with an open request, or an answer on its way. */
   readonly #byRequester = new Map<Requester, HeldIncrement>();
-  /** Those that are granted, by their leases. */
+  /** By lease id: those that are granted. */
   readonly #granted = new Map<string, HeldIncrement>();
-  /** Of these the bare ones that are `written`. */
+  /** By lease id: the bare ones that are `written`. */
   readonly #bareWritten = new Map<string, HeldIncrement>();
 
   constructor(options: HeldIncrementsOptions) {
@@ -86,7 +86,7 @@ export class HeldIncrements {
     }
   }
 
-  /** Call when a client names a lease to renew it or to give it back: only the answer can have told it the id. */
+  /** Call when a client names a lease to renew it or to give it back: it can know the id only from the answer. */
   arrivedAs(leaseId: string): void {
     this.#earlier.begin();
     this.#earlier.arrived(leaseId);
@@ -140,9 +140,9 @@ export class HeldIncrements {
     }
   }
 
-  /** The server stops: what is held is to be asked again of the next one, and what did not arrive goes back. */
+  /** The server stops: clients repeat held increments at the next one, and grants that did not arrive are given back. */
   sendAllAway(): void {
-    // First those who wait, so that nothing that goes back is granted to them.
+    // The waiting ones leave first, or they would be granted the slots that are given back.
     const lost: HeldIncrement[] = [];
     for (const held of [...this.#byKey.values()]) {
       const { stage } = held;
@@ -154,7 +154,7 @@ export class HeldIncrements {
     for (const held of lost) this.#giveUp(held);
   }
 
-  /** The server has stopped, or its host has failed: no repeat is waited for any more, and what is granted is of an earlier life. */
+  /** The server has stopped, or its host has failed: this run is over, and its grants become those of an earlier run. */
   forgetAll(): void {
     const lost: string[] = [];
     for (const held of new Set([...this.#byKey.values(), ...this.#byRequester.values()])) {
@@ -170,7 +170,7 @@ export class HeldIncrements {
 
   // What repeats do
 
-  /** Whether the request goes on from the increment that it repeats. */
+  /** Lets the request go on from the increment that it repeats. False if that is over. */
   #repeat(held: HeldIncrement, requester: Requester): boolean {
     const { stage } = held;
     switch (stage.is) {
@@ -285,9 +285,9 @@ export class HeldIncrements {
   }
 
   /**
-   * The grant is durable. The answer also lists the limits as they are, and a change of them may be of the batch that is still
-   * open. Limits that are as they were before the increment was decided are durable with it: then the answer goes out now,
-   * and waits for no second write. Otherwise it goes out once the change is durable.
+   * The grant is durable, but the answer also lists the limits as they are now, and their last change may be in the batch that
+   * is still open. If they look as they did before the increment was decided, they are durable, too: the answer leaves now,
+   * without waiting for a second write. Otherwise it leaves once the change is durable.
    */
   #answer(held: HeldIncrement, requester: Requester, { token, amounts }: Taken): void {
     const stage: Answering = { is: 'answering', requester, taken: { token, amounts } };
@@ -309,7 +309,7 @@ export class HeldIncrements {
     this.#byKey.delete(held.key);
     const { amounts } = taken;
     requester.answer({ is: 'granted', leaseId: held.acquire.leaseId, amounts, limits });
-    // Its limits have been deleted while it waited: there is nothing to keep, but for a lease, which has an id to be renewed by.
+    // All its limits were deleted while it waited, so it holds nothing. Only a v2 lease is kept: its client will renew it.
     if (amounts.length === 0 && held.kind !== 'leased') this.#giveUp(held);
   }
 
@@ -323,7 +323,7 @@ export class HeldIncrements {
     requester.answer({ is: 'full' });
   }
 
-  /** It goes back unless a repeat gets it. An increment of the same key that waits already is that repeat. */
+  /** Keeps the grant for a repeat, or gives it back. An increment of the same key that waits already is that repeat. */
   #orphan(held: HeldIncrement, taken: Taken): void {
     const repeat = this.#byKey.get(held.key);
     if (repeat && repeat !== held) {
@@ -364,7 +364,7 @@ export class HeldIncrements {
   #giveUp(held: HeldIncrement): void {
     this.#forget(held);
     const { sessionId, connection } = held;
-    // A host that starts again has forgotten the session.
+    // The host refuses this if it has started again meanwhile, since it has forgotten the session.
     this.#options.host.submit({ type: 'session.close', sessionId, connection });
   }
 

@@ -8,7 +8,7 @@ import type { Increment, Outcome } from './increment.ts';
 
 export type Answer = (outcome: Exclude<Outcome, { is: 'unavailable' }>) => void;
 
-/** Answered now, or when the slots are its own. */
+/** Answers now, or when the slots are granted. */
 export function holdOpen(
   increments: HeldIncrements,
   reply: FastifyReply,

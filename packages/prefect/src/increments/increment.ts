@@ -1,4 +1,4 @@
-/** What an increment asks for, and what it is answered, whichever of Prefect's calls it came by. */
+/** An increment and its outcomes, the same for all three of Prefect's calls. */
 import { randomUUID } from 'node:crypto';
 import type { AcquireRequest, Amounts, Holder, Lease, Origin, Refusal, State } from '@slotkeeper/engine';
 import { LIMITS_MAX } from '@slotkeeper/protocol';
@@ -13,7 +13,7 @@ import type { ListedLimit } from './listing.ts';
  */
 export type Kind = 'tag' | 'leased' | 'bare';
 
-/** The origin of their leases, which is known after a restart, too. */
+/** The origin of each kind's leases. The journal has it, so the kind is known after a restart, too. */
 export const ORIGINS = {
   tag: 'prefect-tag',
   leased: 'prefect-lease',
@@ -24,10 +24,10 @@ export interface Increment {
   readonly kind: Kind;
   /** Distinct. */
   readonly names: readonly string[];
-  /** Of each of them. */
+  /** How many slots of each limit. */
   readonly slots: number;
   readonly ratesOnly: boolean;
-  /** Null: nobody is told from others but by the connection. */
+  /** Null: only the connection distinguishes this client from others. */
   readonly holder: Pick<Holder, 'type' | 'id'> | null;
   readonly connection: number;
   /** The time to live of the lease; null: it lasts until it is released. */
@@ -40,22 +40,22 @@ export type Outcome =
       readonly leaseId: string;
       /** What was taken. */
       readonly amounts: Amounts;
-      /** Those of the limits asked for that there are. */
+      /** The limits asked for, without names that have no limit. */
       readonly limits: readonly ListedLimit[];
     }
-  /** It will never be granted. */
+  /** It can never be granted. */
   | { readonly is: 'refused'; readonly refusal: Refusal }
   /** Not yet: ask again. */
   | { readonly is: 'full' }
   | { readonly is: 'unavailable' };
 
-/** In words for a Python user, whose client asks again by itself: the engine's refusal has the facts alone. */
+/** The text for a Python user, whose client asks again by itself. The engine's refusal has only the facts. */
 export function queueFullText({ details: { max, name } }: Refusal): string {
   const whose = typeof name === 'string' ? `for '${name}'` : 'of this server';
   return `The wait queue ${whose} is full: ${max} at the most. Nothing was taken; the client asks again.`;
 }
 
-/** A stock server has no draining: its clients wait until the limit is resumed. */
+/** A stock server has no draining, so its clients know no refusal for it: they ask again until the limit is resumed. */
 export const DRAINING_TEXT = 'The limit is draining: it takes nobody until it is resumed. The client asks again.';
 
 /** A refusal that no increment of Prefect's clients should meet. */
@@ -63,20 +63,21 @@ export function refusedText({ code }: Refusal): string {
   return `The server has refused the increment (${code}). Nothing was taken.`;
 }
 
-/** What a request that is sent away is told to wait. */
+/** The `Retry-After` of a request whose hold is over. */
 export const RETRY_AFTER_SECONDS = 0.1;
-/** After which a client whom the server cannot let wait asks again. */
+/** The `Retry-After` of a request that may not wait in the queue. */
 export const ASK_AGAIN_SECONDS = 2;
 
-/** One that is sent again has the same key. */
+/** A repeat has the same key. */
 export function keyOf({ kind, names, slots, ratesOnly, holder, connection }: Increment): string {
   const who = holder ? [holder.type, holder.id] : connection;
   return JSON.stringify([kind, who, slots, ratesOnly, [...names].sort()]);
 }
 
 /**
- * What an increment of these names waits for: of more names than a lease can be on, those that have a limit. A stock server
- * takes any number, and ignores those that have none. Throws a `PrefectError` if too many have one.
+ * The names that an increment waits for. A stock server accepts any number of names, and ignores those that have no limit. So
+ * if there are more names than a lease can have, these are the ones that have a limit. Throws a `PrefectError` if those are
+ * still too many.
  */
 export function namesToTake({ limits }: State, names: readonly string[]): readonly string[] {
   if (names.length <= LIMITS_MAX) return names;

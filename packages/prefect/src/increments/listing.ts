@@ -5,7 +5,7 @@ export interface ListedLimit {
   readonly id: string;
   readonly name: string;
   readonly slots: number;
-  /** False: it limits nothing, and nothing is taken of it. */
+  /** False: the limit limits nothing, and no slots of it are taken. */
   readonly active: boolean;
 }
 

@@ -1,8 +1,8 @@
-/** Bodies as objects with fields: what is needed, what its absence stands for, and whether other fields may be there. */
+/** Reads bodies that are objects: which fields are required, the defaults of the others, and whether unknown fields are allowed. */
 import { type Body, echo } from './body.ts';
 import { allFaults, Faults, fault, invalidRequest, type Location, missing, type Reader } from './faults.ts';
 
-/** A field of an object: needed, or with what its absence stands for. */
+/** A field of an object: required, or with a default. */
 export interface Field<T> {
   readonly read: Reader<T>;
   readonly otherwise?: T;
@@ -11,19 +11,19 @@ export interface Field<T> {
 type Shape = Readonly<Record<string, Field<unknown>>>;
 export type Fields<S extends Shape> = { readonly [K in keyof S]: S[K] extends Field<infer T> ? T : never };
 
-/** The value, or throws a `PrefectError` that lists what is wrong. */
+/** Returns the value, or throws a `PrefectError` that lists what is wrong. */
 export function orInvalid<T>(read: T | Faults, body: Body): T {
   if (read instanceof Faults) throw invalidRequest(read.list, echo(body));
   return read;
 }
 
-/** What was read of two places of a request, or what is wrong in both. */
+/** Joins what was read from two places of a request: both values, or the faults of both. */
 export function together<A, B>(a: A | Faults, b: B | Faults): readonly [A, B] | Faults {
   if (!(a instanceof Faults) && !(b instanceof Faults)) return [a, b];
   return allFaults([a, b]) as Faults;
 }
 
-/** A body that is one object, with no other fields than these; a field that is `null` is not absent. */
+/** A body that is one object with these fields and no others. A field that is `null` counts as given. */
 export function model<S extends Shape>(shape: S): (body: Body) => Fields<S> | Faults {
   const read = object(shape);
   return (body) => {
@@ -33,7 +33,7 @@ export function model<S extends Shape>(shape: S): (body: Body) => Fields<S> | Fa
   };
 }
 
-/** An object with no other fields than these. */
+/** An object with these fields and no others. */
 export function object<S extends Shape>(shape: S): Reader<Fields<S>> {
   return (input, loc) => {
     if (!isObject(input)) return noObject(input, loc);
@@ -48,7 +48,10 @@ export function object<S extends Shape>(shape: S): Reader<Fields<S>> {
   };
 }
 
-/** A body whose fields are arguments of their own: others are ignored, and `null` stands for the default where there is one. */
+/**
+ * A body whose fields a stock server reads as separate arguments: it ignores unknown fields, and takes `null` for the default
+ * where there is one.
+ */
 export function fields<S extends Shape>(shape: S): (body: Body) => Fields<S> | Faults {
   return (body) => {
     const value = body.is === 'json' ? body.value : null;

@@ -1,18 +1,18 @@
-/** From the bytes of a request to what they say: JSON, something that is no JSON by its content type, or nothing. */
+/** Reads the bytes of a request as its content type says: JSON, a text that is not JSON, or no body. */
 import { PrefectError } from '../api/answers.ts';
 import { invalidRequest } from './faults.ts';
 
 export type Body =
   | { readonly is: 'none' }
   | { readonly is: 'json'; readonly value: unknown }
-  /** Not read as JSON, since its content type says that it is something else. */
+  /** Its content type says that it is not JSON. */
   | { readonly is: 'text'; readonly text: string };
 
 const DEPTH_MAX = 100;
 const JSON_TYPE = /^application\/(?:[^;]+\+)?json\s*(?:;|$)/i;
 const utf8 = new TextDecoder('utf-8', { fatal: true });
 
-/** Throws a `PrefectError` for bytes that are not UTF-8 and for malformed JSON. No content type at all counts as JSON. */
+/** Throws a `PrefectError` for bytes that are not UTF-8 and for malformed JSON. A body without a content type is read as JSON. */
 export function readBody(bytes: Buffer | undefined, contentType: string | undefined): Body {
   if (!bytes || bytes.length === 0) return { is: 'none' };
   const text = decode(bytes);
@@ -20,7 +20,7 @@ export function readBody(bytes: Buffer | undefined, contentType: string | undefi
   return { is: 'json', value: parse(text) };
 }
 
-/** What an error tells back as the request's body. */
+/** The request's body, as an error repeats it. */
 export function echo(body: Body): unknown {
   if (body.is === 'none') return null;
   return body.is === 'json' ? body.value : body.text;
@@ -47,7 +47,7 @@ function parse(text: string): unknown {
   return value;
 }
 
-/** In the form of a Prefect server, which tells a position, too. The words are those of this parser, not of Python's. */
+/** The error of a Prefect server for malformed JSON, with its position. The words are V8's, not those of Python's parser. */
 function malformed(error: string, text: string): PrefectError {
   return invalidRequest(
     [{ type: 'json_invalid', loc: ['body'], msg: 'JSON decode error', input: {}, ctx: { error } }],
@@ -55,7 +55,7 @@ function malformed(error: string, text: string): PrefectError {
   );
 }
 
-/** What is nested too deeply cannot be worked on. */
+/** Whether the value has more than so many levels: recursion over a deeper one would overflow the stack. */
 function isDeeper(value: unknown, levels: number): boolean {
   if (typeof value !== 'object' || value === null) return false;
   return levels === 0 || Object.values(value).some((inner) => isDeeper(inner, levels - 1));

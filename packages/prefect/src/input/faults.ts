@@ -1,6 +1,6 @@
 /**
- * What is wrong with an input, as Prefect's own server says it: the types, messages and contexts of the faults are pydantic's,
- * which clients and people know.
+ * What is wrong with an input. Types, messages and contexts of the faults are pydantic's, as on Prefect's own server, since
+ * clients and people know those.
  */
 import { PrefectError } from '../api/answers.ts';
 
@@ -14,7 +14,7 @@ export interface Fault {
   readonly ctx?: Readonly<Record<string, unknown>>;
 }
 
-/** What is wrong with an input; a class of its own, so that it is told apart from any value. */
+/** What is wrong with an input. It is a class, so that `instanceof` distinguishes it from any value that was read. */
 export class Faults {
   readonly list: readonly Fault[];
   constructor(list: readonly Fault[]) {
@@ -22,7 +22,7 @@ export class Faults {
   }
 }
 
-/** Reads one input, which stands at `loc`. */
+/** Reads one input. `loc` is where it stands in the request, for the fault. */
 export type Reader<T> = (input: unknown, loc: Location) => T | Faults;
 
 export function invalidRequest(faults: readonly Fault[], requestBody: unknown): PrefectError {

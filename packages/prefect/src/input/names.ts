@@ -1,7 +1,7 @@
 /**
- * Names of limits and tags. A name is checked where a limit is made, renamed or addressed. Increments and decrements name what
- * their callers have, such as all tags of a task, whether there is a limit or not: a name that no limit can have is there one
- * that no limit has.
+ * Names of limits and tags. A name is checked where a limit is created, renamed or addressed. An increment or a decrement
+ * names whatever its caller has, such as all tags of a task, with a limit or without. So there a name that no limit can have
+ * is no fault: it is ignored like any other name without a limit.
  */
 import { TEXT_MAX } from '@slotkeeper/protocol';
 import { limitName } from '../tag-limits/tag-limit.ts';
@@ -11,7 +11,7 @@ import { list } from './values.ts';
 const BANNED = /[/%&><]/;
 const PATTERN = '^[^/%&><]+$';
 
-/** A tag is checked as the limit that it names. It may be empty, since that name is not. */
+/** A tag is checked as a part of its limit's name, `tag:T`. It may be empty: that name is not. */
 export const readTag = text(TEXT_MAX - limitName('').length);
 
 const readText = text(TEXT_MAX);
@@ -49,7 +49,7 @@ function noMatch(...[input, loc]: Parameters<Reader<string>>): Faults {
   return fault('string_pattern_mismatch', msg, input, loc, { pattern: PATTERN });
 }
 
-/** Reads any texts to the names among them that a limit can have. One that is given twice counts once. */
+/** Reads a list of texts, and keeps the names that a limit can have, each once. */
 function possible(name: Reader<string>): Reader<readonly string[]> {
   return (input, loc) => {
     const given = list(readString)(input, loc);

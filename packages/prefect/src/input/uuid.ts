@@ -1,4 +1,4 @@
-/** UUIDs, in every form that Prefect's server takes them: plain, without dashes, in braces or as `urn:uuid:…`. */
+/** UUIDs in every form that Prefect's server accepts: plain, without dashes, in braces or as `urn:uuid:…`. */
 import { fault, type Reader } from './faults.ts';
 
 const HEX = '[0-9a-fA-F]';

@@ -1,7 +1,7 @@
-/** Reading single values as Prefect's own server does: what it takes for a number or a boolean, and what it says of the rest. */
+/** Reads single values as Prefect's own server does: the same texts count as numbers and booleans, and the same faults follow. */
 import { allFaults, Faults, fault, type Reader } from './faults.ts';
 
-/** Of a number, inclusive but for `gt`. */
+/** The bounds of a number. `gt` is exclusive, the others are inclusive. */
 export interface Bounds {
   readonly gt?: number;
   readonly ge?: number;
@@ -24,7 +24,7 @@ export function oneOf<T extends string>(...texts: readonly T[]): Reader<T> {
     fault('literal_error', `Input should be ${expected}`, input, loc, { expected });
 }
 
-/** What a stock server takes for a boolean. */
+/** What a stock server reads as true; `NO` is what it reads as false. */
 const YES: readonly unknown[] = [true, 1, '1', 'true', 't', 'yes', 'y', 'on'];
 const NO: readonly unknown[] = [false, 0, '0', 'false', 'f', 'no', 'n', 'off'];
 
@@ -51,7 +51,7 @@ function bounded(read: Reader<number>, { gt, ge, le }: Bounds): Reader<number> {
   return (input, loc) => {
     const value = read(input, loc);
     if (value instanceof Faults) return value;
-    // NaN is within no bounds.
+    // Written as a negation, so that NaN, which is within no bounds, is refused.
     if (le !== undefined && !(value <= le)) {
       return fault('less_than_equal', `Input should be less than or equal to ${le}`, input, loc, { le });
     }
@@ -65,7 +65,7 @@ function bounded(read: Reader<number>, { gt, ge, le }: Bounds): Reader<number> {
   };
 }
 
-/** As Python writes them: with a sign, underscores between digits, a fraction that is none. */
+/** A whole number as Python reads it: a sign, underscores between digits and a fraction of zeros are allowed. */
 const WHOLE_NUMBER = /^[+-]?\d+(?:_\d+)*(?:\.0+)?$/;
 
 const toInteger: Reader<number> = (input, loc) => {
@@ -77,7 +77,7 @@ const toInteger: Reader<number> = (input, loc) => {
   }
   if (typeof input === 'boolean') return Number(input);
   if (typeof input !== 'number') return fault('int_type', 'Input should be a valid integer', input, loc);
-  // JSON.parse takes numbers beyond a double for infinite.
+  // JSON.parse reads a number beyond the range of a double as infinite.
   if (!Number.isFinite(input)) return fault('finite_number', 'Input should be a finite number', input, loc);
   if (Number.isInteger(input)) return input;
   const msg = 'Input should be a valid integer, got a number with a fractional part';

@@ -10,7 +10,7 @@ export const readCreate = model({
   concurrency_limit: { read: integer({ ge: 0, le: SLOTS_MAX }) },
 });
 
-/** Of an increment and of a decrement. `occupancy_seconds` of the latter is not looked at. */
+/** The body of an increment or a decrement. The `occupancy_seconds` of a decrement are ignored. */
 export const readSlots = fields({
   names: { read: readTags },
   task_run_id: { read: uuid },

@@ -8,9 +8,9 @@ export interface Release {
   readonly names: readonly string[];
 }
 
-/** The task run's lease on exactly these limits, if it has one; else, of each limit, the oldest of its leases there. */
+/** The task run's lease on exactly these limits, if it has one. Otherwise its oldest lease on each of the limits. */
 export function whatToRelease({ leases }: State, limits: readonly Limit[], taskRunId: string): Release[] {
-  // Only those over REST: a client of the session protocol gives back its own, and would not be notified.
+  // `ofHolder` has leases over REST alone. A client of the session protocol releases its own, and would not be notified.
   const own = [...leases.ofHolder(taskRunId)].filter((lease) => taskRunOf(lease) !== null);
   const oldest = limits.map(({ name }) => own.filter(({ amounts }) => slotsIn(amounts, name) !== undefined));
   const [onFirst = []] = oldest;

@@ -40,7 +40,7 @@ const ID = ':id(^[0-9a-fA-F]{8}-?[0-9a-fA-F]{4}-?[0-9a-fA-F]{4}-?[0-9a-fA-F]{4}-
 export interface V1 {
   readonly answers: DurableAnswers;
   readonly increments: HeldIncrements;
-  /** The time to live of leases; null: until they are released. */
+  /** The time to live of leases. Null: they last until they are released. */
   readonly leaseMs: number | null;
 }
 
@@ -163,7 +163,7 @@ function answerIncrement(
 
 // Refusals
 
-/** Which limit is full is of this moment, and so told only once it is durable. */
+/** The answer names the limit that is full now, so it is sent only once all that was decided so far is durable. */
 async function sendNotNow(answers: DurableAnswers, tags: readonly string[], reply: Call['reply']): Promise<void> {
   try {
     sendError(reply, await answers.once(notNow(answers, tags)));
@@ -176,7 +176,7 @@ function neverFits(name: string): PrefectError {
   return locked(`The concurrency limit on tag "${tagOf(name)}" is 0 and will deadlock if the task tries to run again.`);
 }
 
-/** Names a full limit. If none is full, it waits for those before it in the wait queue, and the first limit is named. */
+/** Names a full limit. If none is full, the increment waits for those before it in the wait queue: then it names the first limit. */
 function notNow(answers: DurableAnswers, tags: readonly string[]): PrefectError {
   const { engine, nowMs } = answers.host;
   const limits = activeOf(limitsOn(engine.state, tags));

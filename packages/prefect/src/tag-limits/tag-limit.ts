@@ -12,14 +12,14 @@ export const limitName = (tag: string): string => PREFIX + tag;
 export const tagOf = (name: string): string => name.slice(PREFIX.length);
 const isTagLimit = ({ name }: Limit): boolean => name.startsWith(PREFIX);
 
-/** A limit in full. */
+/** A limit as the routes of `/concurrency_limits` show it. */
 export interface TagLimit {
   readonly id: string;
   readonly created: string;
   readonly updated: string;
   readonly tag: string;
   readonly concurrency_limit: number;
-  /** The task runs that hold it, one entry a lease. */
+  /** The ids of the task runs that hold it, one for each lease. */
   readonly active_slots: readonly string[];
 }
 
@@ -54,7 +54,7 @@ export function tagLimitPage(state: State, offset: number, max: number): Limit[]
   return limitPage(state, PREFIX, offset, max);
 }
 
-/** The limits on these tags that there are, in the order of the tags. */
+/** The limits on these tags, in the order of the tags. A tag without a limit is left out. */
 export function limitsOn(state: State, tags: readonly string[]): Limit[] {
   return limitsNamed(state, tags.map(limitName));
 }

@@ -2,7 +2,7 @@
 import type { Lease, Limit } from '@slotkeeper/engine';
 import type { Host } from '../host.ts';
 
-/** One entry a lease, in the order of their grants. */
+/** The ids of the task runs, one for each lease, in the order of their grants. */
 export function taskRunsOn({ engine }: Host, limit: Limit): string[] {
   return [...limit.leases]
     .filter(({ id, token }) => engine.isValid(id, token))

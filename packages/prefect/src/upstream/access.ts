@@ -1,8 +1,8 @@
 /**
- * Who may reach the upstream through this server, and what it is shown in their name.
+ * Who may reach the upstream through this server, and which credentials the upstream sees.
  *
- * With a key or an auth string of this server, the same is asked for the upstream as for the limits, but for the two probes.
- * This server's own credentials never go on: those of the upstream take their place, if it has any.
+ * If this server has a key or an auth string, clients need it for the upstream as well as for the limits, except for the two
+ * probes. This server's own credentials are never passed on: those for the upstream take their place, if there are any.
  */
 import type { IncomingMessage } from 'node:http';
 import { isKey } from '@slotkeeper/protocol';
@@ -11,18 +11,18 @@ import { authorizationOf, type Credentials } from '@slotkeeper/protocol/prefect'
 const PROBES = ['/api/health', '/api/ready'];
 
 export interface UpstreamAccessOptions {
-  /** What clients show to this server. */
+  /** The credentials that clients show to this server. */
   readonly ours: Credentials;
-  /** What this server shows to the upstream. */
+  /** The credentials that this server shows to the upstream. */
   readonly theirs: Credentials;
-  /** All may ask the upstream, whatever they show. */
+  /** Anybody may reach the upstream, with or without credentials. */
   readonly isOpen: boolean;
 }
 
 /**
- * Whether that is open to everybody. A WebSocket on such a path is none.
+ * Whether the request is a probe, which is open to everybody. A WebSocket on such a path is not.
  *
- * @param target the path, as it was sent (another spelling is another path to somebody), and the query
+ * @param target path and query as they were sent: another spelling of the path may be another path to the upstream
  */
 export function isProbe({ method }: IncomingMessage, target: string): boolean {
   return method === 'GET' && PROBES.includes(target.split('?', 1)[0]!);
@@ -43,12 +43,12 @@ export class UpstreamAccess {
     this.#isOpen = isOpen;
   }
 
-  /** Whether clients must show something. */
+  /** Whether clients must show credentials. */
   get isGuarded(): boolean {
     return this.#tokens.length > 0 && !this.#isOpen;
   }
 
-  /** Whether what clients show may have to be replaced on the way. */
+  /** Whether a client's credentials may have to be replaced on the way to the upstream. */
   get replaces(): boolean {
     return this.#tokens.length > 0 || this.#token !== null;
   }
@@ -57,28 +57,28 @@ export class UpstreamAccess {
     return !this.isGuarded || this.#isOurs(headers.authorization);
   }
 
-  /** Whether the token of a WebSocket's first message is enough. */
+  /** Whether a client may go on with the token of its WebSocket's first message. */
   admitsToken(token: unknown): boolean {
     return !this.isGuarded || this.#isOurToken(token);
   }
 
-  /** The `Authorization` that the upstream is shown in place of this one. */
+  /** The `Authorization` to send to the upstream instead of the client's. */
   authorizationFor(given: string | undefined): string | undefined {
     const isOurs = this.#isOurs(given);
     if (this.#stays(isOurs)) return given;
-    // A probe without a key is none of this server's.
+    // Only a probe comes here without the key of a server that has one: it gets no access of this server's.
     return this.isGuarded && !isOurs ? undefined : authorizationOf(this.#theirs);
   }
 
-  /** The token that the upstream is shown in place of this one. */
+  /** The token to send to the upstream instead of the client's. */
   tokenFor(given: unknown): unknown {
     return this.#stays(this.#isOurToken(given)) ? given : this.#token;
   }
 
-  /** Whether what a client has shown goes on as it is. */
+  /** Whether a client's credentials are passed on as they are. */
   #stays(isOurs: boolean): boolean {
     if (isOurs || this.isGuarded) return false;
-    // Where all may ask, this server's access to the upstream is still only for those that show a key of this server.
+    // Even if anybody may reach the upstream, only a client with this server's key uses this server's access to it.
     return this.#tokens.length > 0 || this.#token === null;
   }
 

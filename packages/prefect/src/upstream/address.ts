@@ -3,7 +3,7 @@
 export interface UpstreamAddress {
   /** `http://127.0.0.1:4200` */
   readonly origin: string;
-  /** What stands before the paths that clients ask for: `/prefect` if its API is at `/prefect/api`; mostly empty. */
+  /** The path before `/api`: `/prefect` if the upstream's API is at `/prefect/api`. Usually empty. */
   readonly prefix: string;
 }
 

@@ -1,25 +1,25 @@
-/** Events that clients send to the upstream, without those that this server tells itself. */
+/** Events that clients send to the upstream, without those that this server reports itself. */
 import type { IncomingMessage } from 'node:http';
 
-/** Whether an event of that name is told by this server itself. */
+/** Whether this server reports events of that name itself. */
 export type IsOurs = (event: { readonly event: string }) => boolean;
 
-/** A longer body passes without being looked at: no client sends so many events at once. */
+/** A longer body passes unread: no client sends so many events at once. */
 const BODY_BYTES_MAX = 4_194_304;
-/** A longer message passes without being looked at: no event is so long. */
+/** A longer message passes unread: no event is so long. */
 const MESSAGE_LENGTH_MAX = 1_048_576;
 
-/** Whether a message of `/api/events/in` is an event that this server tells itself. */
+/** Whether a message of `/api/events/in` is an event that this server reports itself. */
 export function isOurMessage(text: string, isOurs: IsOurs): boolean {
   const event = text.length > MESSAGE_LENGTH_MAX ? undefined : parse(text);
   return isEvent(event) && isOurs(event);
 }
 
 export interface PostedEvents {
-  /** All of the body; or what has been read of one that is too long, of which the rest is still to be read. */
+  /** The body, or its first part if it is too long; then the rest is still unread. */
   readonly bytes: Buffer;
   readonly isComplete: boolean;
-  /** Whether something was left out. */
+  /** Whether events were left out. */
   readonly isChanged: boolean;
 }
 
@@ -48,7 +48,7 @@ function isEvent(value: unknown): value is { readonly event: string } {
   return typeof value === 'object' && value !== null && 'event' in value && typeof value.event === 'string';
 }
 
-/** Undefined if it is no JSON. */
+/** Returns undefined if the text is not JSON. */
 function parse(text: string): unknown {
   try {
     return JSON.parse(text);
@@ -57,12 +57,12 @@ function parse(text: string): unknown {
   }
 }
 
-/** A list whose numbers will be written as they were: `1.0`, and more digits than a number holds. */
+/** Parses a list so that its numbers are written again as they were: `1.0`, or more digits than a double holds. */
 function exactly(text: string): unknown[] {
   const asWritten = (_key: string, value: unknown, context?: { readonly source: string }): unknown =>
     typeof value === 'number' && context ? rawJson(context.source) : value;
   return JSON.parse(text, asWritten);
 }
 
-/** Node has it, TypeScript's library does not yet. */
+/** Node has `JSON.rawJSON`; TypeScript's library does not yet. */
 const rawJson = (JSON as typeof JSON & { rawJSON(text: string): unknown }).rawJSON;

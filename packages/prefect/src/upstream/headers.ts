@@ -2,10 +2,10 @@
 import type { IncomingMessage } from 'node:http';
 import type { UpstreamAddress } from './address.ts';
 
-/** Names and values in turn, as Node reads and writes them: with their case, their order, and those that come twice. */
+/** Names and values in turn, as Node reads and writes them: it keeps their case, their order and repeated names. */
 export type RawHeaders = string[];
 
-/** They tell of one connection, not of the message. */
+/** Headers about one connection, not about the message: they are never passed on. */
 const OF_THE_CONNECTION = [
   'connection',
   'keep-alive',
@@ -17,12 +17,12 @@ const OF_THE_CONNECTION = [
   'transfer-encoding',
   'upgrade',
 ];
-/** A server that passes a request on writes these anew. */
+/** A proxy writes these headers itself. */
 const FORWARDED = ['host', 'x-forwarded-for', 'x-forwarded-host', 'x-forwarded-proto', 'via'];
-/** Requests that have a body; one of them without any says so. */
+/** Methods whose requests have a body. One without a body says so by `Content-Length: 0`. */
 const WITH_BODY = ['POST', 'PUT', 'PATCH'];
 
-/** All but what tells of the connection that it came over, and the names of `without`, in lower case. */
+/** The headers that are passed on: all except those about the connection and those of `without`, in lower case. */
 export function endToEnd({ rawHeaders, headers }: IncomingMessage, without: readonly string[] = []): RawHeaders {
   const named = (headers.connection ?? '').split(',').map((name) => name.trim().toLowerCase());
   const dropped = new Set([...OF_THE_CONNECTION, ...named, ...without]);
@@ -32,13 +32,14 @@ export function endToEnd({ rawHeaders, headers }: IncomingMessage, without: read
 }
 
 /**
- * A request's header but for where its body ends, with what the upstream is told of who asked, and how.
+ * The headers of a request to the upstream, without those that say where its body ends (`framingOf`). `X-Forwarded-…` and
+ * `Via` say who asked, and how.
  *
- * A server reached without TLS is told the host that the client asked for, so that the addresses that it makes of it
- * (redirects, next pages) lead back here. With TLS there may be many servers behind one address, told apart by their own name.
+ * Without TLS the upstream gets the host that the client asked for, so that the addresses it builds from that (redirects, next
+ * pages) lead back here. With TLS it gets its own host: many servers may share its address and be distinguished by that name.
  *
- * @param by how this server is named
- * @param authorization what the upstream is shown in place of the client's
+ * @param by this server's name in `Via`
+ * @param authorization replaces the client's `Authorization`
  */
 export function headersThere(
   request: IncomingMessage,
@@ -50,21 +51,21 @@ export function headersThere(
   const { headers, httpVersion, socket } = request;
   const { protocol, host } = new URL(origin);
   const asked = headers.host ?? host;
-  const told = (name: string): string | undefined => headers[name]?.toString();
+  const received = (name: string): string | undefined => headers[name]?.toString();
   const isReplaced = authorization !== headers.authorization;
   const listed = (...items: (string | undefined)[]): string => items.filter(Boolean).join(', ');
   return [
     ...['Host', protocol === 'https:' ? host : asked],
     ...endToEnd(request, [...FORWARDED, 'content-length', ...(isReplaced ? ['authorization'] : []), ...without]),
     ...(isReplaced && authorization !== undefined ? ['Authorization', authorization] : []),
-    ...['X-Forwarded-For', listed(told('x-forwarded-for'), socket.remoteAddress)],
-    ...['X-Forwarded-Host', told('x-forwarded-host') ?? asked],
-    ...['X-Forwarded-Proto', told('x-forwarded-proto') ?? 'http'],
+    ...['X-Forwarded-For', listed(received('x-forwarded-for'), socket.remoteAddress)],
+    ...['X-Forwarded-Host', received('x-forwarded-host') ?? asked],
+    ...['X-Forwarded-Proto', received('x-forwarded-proto') ?? 'http'],
     ...['Via', listed(headers.via, `${httpVersion} ${by}`)],
   ];
 }
 
-/** For a library that takes each name once. Of a name that comes twice the values are listed, as HTTP allows. */
+/** The headers for a library that takes each name once: the values of a repeated name are joined to a list, as HTTP allows. */
 export function byName(headers: RawHeaders): Record<string, string> {
   const byName: Record<string, string> = {};
   headers.forEach((name, at) => {
@@ -76,14 +77,14 @@ export function byName(headers: RawHeaders): Record<string, string> {
   return byName;
 }
 
-/** How the upstream is to know where the body of a request ends. */
+/** The headers that say where the body of a request ends. */
 export function framingOf({ method = 'GET', headers }: IncomingMessage): RawHeaders {
   if (headers['transfer-encoding'] !== undefined) return ['Transfer-Encoding', 'chunked'];
   const length = headers['content-length'] ?? (WITH_BODY.includes(method) ? '0' : undefined);
   return length === undefined ? [] : ['Content-Length', length];
 }
 
-/** An answer's header, with redirects that stay here. */
+/** The headers of an answer. Redirects to the upstream become redirects to this server. */
 export function headersHere(
   answer: IncomingMessage,
   address: UpstreamAddress,
@@ -97,7 +98,7 @@ export function headersHere(
 }
 
 /**
- * An address of the upstream's own becomes one of the same path here, which clients resolve against what they asked.
+ * Turns an address at the upstream into a path here. A client resolves that against the address that it asked.
  *
  * @param asked the host that the client asked for
  */
@@ -107,6 +108,6 @@ export function locationHere(location: string, { origin, prefix }: UpstreamAddre
   const isOwn = hasHost ? url?.host === new URL(origin).host : prefix !== '' && location.startsWith('/');
   const isBehindUs = hasHost && prefix !== '' && url?.host === asked;
   if (url === null || !(isOwn || isBehindUs) || !`${url.pathname}/`.startsWith(`${prefix}/`)) return location;
-  // Two slashes first would be another host.
+  // A path that begins with two slashes would be read as another host.
   return `/${url.pathname.slice(prefix.length).replace(/^\/+/, '')}${url.search}${url.hash}`;
 }

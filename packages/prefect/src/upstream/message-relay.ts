@@ -1,27 +1,27 @@
 /**
- * WebSockets of which messages must be seen, so they end here on both sides; all others pass as bytes (`tunnels.ts`):
+ * Relays WebSockets message by message where their messages must be read or changed; all others pass as bytes (`tunnels.ts`):
  * - `/api/events/in`: what clients send goes on to the upstream, without the events that this server reports itself.
  * - With Prefect's sub-protocol the client's first message shows a token. It is checked here if this server has a key, and
  *   replaced by the one that the upstream is to see.
  *
- * Messages, pings, pongs and closes go from one end to the other in their order, and neither end is answered by this server:
- * a pong tells a client that the upstream has its events. An end that does not read is not sent more: the other is not read.
+ * Messages, pings, pongs and closes go from one end to the other in their order. This server answers neither end: a pong must
+ * mean that the upstream has the client's events. While one end does not read, the other end is not read either.
  */
 import type { IncomingMessage } from 'node:http';
 import type { Duplex } from 'node:stream';
 import { type RawData, WebSocket, WebSocketServer } from 'ws';
 import type { UpstreamAccess } from './access.ts';
 
-/** The one that Prefect's servers know. */
+/** The only sub-protocol that Prefect's servers know. */
 const SUBPROTOCOL = 'prefect';
-/** What a Prefect server takes, too. A longer message closes the connection with 1009, more frames than `ws` allows with 1008. */
+/** The limit of a Prefect server, too. A longer message closes the connection with 1009, more frames than `ws` allows with 1008. */
 const MESSAGE_BYTES_MAX = 16 * 1_048_576;
-/** With more to write than that, an end is not sent more for now. */
+/** While an end has more than this still to be written, the other end is not read. */
 const UNSENT_BYTES_MAX = 1_048_576;
 const KEEP_ALIVE_MS = 30_000;
-/** A client that has shown no token by then is closed … */
+/** A client that has shown no token by then is disconnected … */
 const ADMIT_MS = 10_000;
-/** … and one that sends more before it has shown one. */
+/** … and so is one that sends more than this before it has shown one. */
 const UNADMITTED_BYTES_MAX = 16_384;
 
 const POLICY_VIOLATION = 1008;
@@ -43,7 +43,7 @@ export function dialUpstream(
   const protocols = offered.filter((name) => name === SUBPROTOCOL);
   const far = new WebSocket(url, protocols, { ...OPTIONS, headers, handshakeTimeout });
   far.on('upgrade', ({ socket }) => socket.setKeepAlive(true, KEEP_ALIVE_MS));
-  // A breach of the protocol, or a reset: `close` follows.
+  // After a breach of the protocol or a reset, `close` follows, and is handled.
   far.on('error', () => {});
   return far;
 }
@@ -75,9 +75,10 @@ export class MessageRelay {
   }
 
   /**
-   * Call as the upstream's end opens: what it says first is told from then on. `done` is called once the client's is open.
+   * Joins both ends. Call in the turn in which the upstream's end opens, or its first messages are lost. `done` is called once
+   * the client's end is open.
    *
-   * @param drops whether a client's text goes no further
+   * @param drops whether a client's message is dropped
    */
   join({ request, socket }: NearEnd, far: WebSocket, drops: Drops, done: () => void): void {
     this.#near.handleUpgrade(request, socket, Buffer.alloc(0), (near) => {
@@ -88,7 +89,7 @@ export class MessageRelay {
     });
   }
 
-  /** Opens the client's end. `admitted` is called once it has shown a token of this server: until then nobody else sees it. */
+  /** Opens the client's end. `admitted` is called once it has shown a token of this server; until then the upstream sees nothing. */
   admit({ request, socket }: NearEnd, admitted: (near: Admitted) => void): void {
     this.#near.handleUpgrade(request, socket, Buffer.alloc(0), (near) => {
       let bytes = 0;
@@ -113,13 +114,13 @@ export class MessageRelay {
     });
   }
 
-  /** Sends on what an admitted client says, once the upstream's end is open. */
+  /** Relays the messages of an admitted client once the upstream's end is open. */
   connect({ near, first }: Admitted, far: WebSocket, drops: Drops): void {
     const early: Message[] = [];
     const keep = (...message: Message): void => void early.push(message);
     const gone = (): void => far.terminate();
     near.on('message', keep).once('close', gone);
-    // What has been read already still comes.
+    // Pauses reading. Messages that were read already still arrive, and are kept.
     near.pause();
     far.once('open', () => {
       near.off('message', keep).off('close', gone);
@@ -151,11 +152,11 @@ export class MessageRelay {
 
 export interface Admitted {
   readonly near: WebSocket;
-  /** Its first message, as the upstream is to see it. */
+  /** Its first message, with the token for the upstream. */
   readonly first: Message;
 }
 
-/** Undefined if it is no object. */
+/** Returns undefined if the message is not a JSON object. */
 function parsed(data: RawData): Readonly<Record<string, unknown>> | undefined {
   try {
     const value: unknown = JSON.parse(data.toString());
@@ -165,7 +166,7 @@ function parsed(data: RawData): Readonly<Record<string, unknown>> | undefined {
   }
 }
 
-/** @param first what becomes of the first message */
+/** @param first changes the first message */
 function pass(from: WebSocket, to: WebSocket, drops: Drops, first?: (message: Message) => Message): void {
   let changes = first;
   const written = (): void => {
@@ -184,7 +185,7 @@ function pass(from: WebSocket, to: WebSocket, drops: Drops, first?: (message: Me
   from.on('ping', (data) => send(() => to.ping(data, undefined, written)));
   from.on('pong', (data) => send(() => to.pong(data, undefined, written)));
   from.on('close', (code, reason) => {
-    // An end that is not read would not notice that the other closes it.
+    // A paused end would not notice the close handshake.
     if (to.isPaused) to.resume();
     if (code === ABNORMAL) to.terminate();
     else if (code === NO_STATUS) to.close();

@@ -4,13 +4,13 @@ const EXACTLY = ['/session', '/healthz', '/readyz'];
 const LIMITS = ['/api/concurrency_limits', '/api/v2/concurrency_limits'];
 const RENEWAL = /^\/api\/v2\/concurrency_limits\/leases\/[^/]+\/renew\/?$/;
 
-/** The path and the query of what a request line asks for, which may be a whole address. */
+/** The path and query of a request's target, which may be a whole address. */
 export function targetOf(url = '/'): string {
   const target = url.replace(/^[a-z]+:\/\/[^/?]*/i, '');
   return target.startsWith('?') || target === '' ? `/${target}` : target;
 }
 
-/** The path as servers read it: without the query, escapes undone, or as it is where they mean nothing. */
+/** The path as servers read it: without the query, and with its escapes decoded. If they are malformed it stays as it is. */
 export function pathOf(target: string): string {
   const path = target.replace(/[?#].*$/s, '');
   try {
@@ -25,8 +25,8 @@ export function isOwnPath(path: string): boolean {
 }
 
 /**
- * Whether a lease is renewed there. A Prefect server grants leases on the limits of deployments by itself, and its clients
- * renew them: one that is not known here may be known there.
+ * Whether the path renews a lease. A Prefect server itself grants leases on the limits of deployments, and clients renew those
+ * over the same path: the upstream may know a lease that this server does not.
  */
 export function isRenewalPath(path: string): boolean {
   return RENEWAL.test(path);

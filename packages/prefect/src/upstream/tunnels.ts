@@ -4,14 +4,14 @@ import type { Socket } from 'node:net';
 import { type Duplex, pipeline } from 'node:stream';
 import { endToEnd } from './headers.ts';
 
-/** A peer that has gone without a word is noticed by the system, some of these later. */
+/** The interval of TCP's keep-alive: the system detects a peer that vanished after a few of them. */
 const KEEP_ALIVE_MS = 30_000;
 
 export interface TunnelEnds {
-  /** The client's. */
+  /** The client's end. */
   readonly near: Duplex;
   readonly far: Duplex;
-  /** What the upstream has sent after its agreement. */
+  /** The bytes that the upstream sent right after it agreed to the upgrade. */
   readonly farHead: Buffer;
   readonly agreement: IncomingMessage;
 }
@@ -23,7 +23,7 @@ export class Tunnels {
    * Call before the upstream is asked.
    *
    * @param near the client's end
-   * @param head what it has sent already
+   * @param head the bytes that it has sent already
    */
   begin(near: Duplex, head: Buffer): void {
     this.#near.add(near);
@@ -32,7 +32,7 @@ export class Tunnels {
     near.on('readable', lookForEnd).on('end', end);
   }
 
-  /** What the client sends is read by somebody else from now on. The end of the server still ends it. */
+  /** From now on somebody else reads the client's end. `close` still ends it. */
   handOver(near: Duplex): void {
     near.off('readable', lookForEnd).off('end', end);
   }
@@ -52,7 +52,7 @@ export class Tunnels {
   }
 }
 
-/** A connection that nobody reads does not show that it has ended. Nothing is taken from it. */
+/** Lets a connection that nobody reads show that it has ended. It takes no bytes. */
 function lookForEnd(this: Duplex): void {
   this.read(0);
 }
@@ -67,7 +67,7 @@ function headOf(answer: IncomingMessage): string {
   return `HTTP/1.1 101 ${answer.statusMessage}\r\n${lines.join('')}\r\n`;
 }
 
-/** For an answer without an upgrade on a connection that had asked for one, which ends with it. */
+/** A response on a connection that asked for an upgrade and does not get one. The connection ends with it. */
 export function responseOn(request: IncomingMessage, socket: Duplex): ServerResponse {
   const response = new ServerResponse(request);
   response.shouldKeepAlive = false;

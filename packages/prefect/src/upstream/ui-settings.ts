@@ -1,14 +1,14 @@
-/** Where Prefect's web interface learns where its API is. */
+/** `/ui-settings`: there Prefect's web interface learns the address of its API. */
 import { Transform, type TransformCallback } from 'node:stream';
 
-/** Whether that is asked. */
+/** Whether the request asks for these settings. */
 export function asksForSettings(method: string | undefined, path: string): boolean {
   return method === 'GET' && path.endsWith('/ui-settings');
 }
 
 /**
- * The upstream tells its own address. A browser that has the interface from here is to ask here, or it would show the upstream's
- * limits instead of those that hold.
+ * Replaces the upstream's address in the settings by this server's. Otherwise a browser that has the web interface from here
+ * would ask the upstream, and show its limits instead of those in force.
  */
 export class SettingsHere extends Transform {
   readonly #chunks: Buffer[] = [];
@@ -24,7 +24,7 @@ export class SettingsHere extends Transform {
   }
 }
 
-/** Undefined if these are no settings. */
+/** Returns undefined if the text is not such settings. */
 function withApiHere(text: string): string | undefined {
   try {
     const settings = JSON.parse(text);

@@ -1,8 +1,8 @@
 /**
- * A whole Prefect server behind this one: what it is asked goes there, and what it answers comes back untouched.
+ * A whole Prefect server behind this one: requests are passed on to it, and its answers come back untouched.
  *
- * Each request has a connection of its own to it. One that was kept open may be closed by the upstream in the moment in which
- * it is used again, and then nobody knows whether a request that changes something has been carried out.
+ * Each request uses a connection of its own to the upstream. The upstream may close a kept connection at the moment in which
+ * it is used again, and then nobody knows whether a request that changes something was carried out.
  */
 import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
@@ -21,18 +21,18 @@ import { pathOf, targetOf } from './own-paths.ts';
 import { responseOn, Tunnels } from './tunnels.ts';
 import { asksForSettings, SettingsHere } from './ui-settings.ts';
 
-/** A machine that does not answer at all is given up after that. */
+/** How long a connection to the upstream may take. */
 const CONNECT_MS = 10_000;
 /**
- * A longer body is sent only when the upstream wants it: one that refuses it closes the connection, and a client that
- * then still writes does not learn why.
+ * A longer body is sent only once the upstream asks for it (`100 Continue`). An upstream that refuses a body closes the
+ * connection, and a client that is still writing then would not learn why.
  */
 const BODY_BYTES_AT_ONCE = 65_536;
-/** One that says nothing to that is sent it. */
+/** If the upstream does not answer `Expect` by then, the body is sent. */
 const CONTINUE_MS = 1_000;
-/** So long may answers that are under way take at the end. */
+/** How long `close` waits for answers that are under way. */
 const CLOSE_MS = 2_000;
-/** As Prefect's server says it. */
+/** The body of a 401 from Prefect's server. */
 export const UNAUTHORIZED = { exception_message: 'Unauthorized' };
 const EVENTS_IN = /^\/api\/events\/in\/?$/;
 const EVENTS = /^\/api\/events\/?$/;
@@ -40,36 +40,36 @@ const EVENTS = /^\/api\/events\/?$/;
 export interface UpstreamOptions {
   readonly address: UpstreamAddress;
   readonly access: UpstreamAccess;
-  /** What clients tell of these is kept back. */
+  /** Clients' events of these names are not passed on. */
   readonly isOurs: IsOurs;
   readonly log: (level: 'info' | 'warn', message: string) => void;
-  /** Is called when it has answered for the first time. */
+  /** Called when the upstream has answered for the first time. */
   readonly answered?: () => void;
 }
 
-/** A request whose body has been read already. */
+/** The body of a request that has been read already. */
 export interface ReadRequest {
   readonly body: Buffer;
   /** What is answered, without a body, if the upstream does not answer; 502 with the reason unless told. */
   readonly statusWhenAway?: number;
 }
 
-/** How a request or its answer differ from what came. */
+/** How the request or the answer that is passed on differs from the one received. */
 interface Changes {
-  /** Of the request's body. */
+  /** The headers that say where the request's body ends. */
   readonly framing?: RawHeaders;
-  /** Names of the request's header that stay here. */
+  /** Names of the request's headers that are not passed on. */
   readonly without?: readonly string[];
-  /** What the answer's body goes through. */
+  /** Changes the answer's body. */
   readonly through?: Transform;
   /** What is answered, without a body, if the upstream does not answer; 502 with the reason unless told. */
   readonly statusWhenAway?: number;
 }
 
-/** An answer that is compressed, or that there is no need for, cannot be changed. */
+/** Not passed on where the answer's body is to be changed: with these it could be compressed, or left out (304). */
 const UNCHANGEABLE = ['accept-encoding', 'if-none-match', 'if-modified-since'];
 
-/** What is agreed on by each end of a WebSocket for itself. */
+/** Headers that each end of a WebSocket negotiates for itself. */
 const OF_WEBSOCKETS = [
   'sec-websocket-key',
   'sec-websocket-version',
@@ -85,7 +85,7 @@ export class Upstream {
   readonly #tunnels = new Tunnels();
   readonly #messages: MessageRelay;
   readonly #answering = new Set<ServerResponse>();
-  /** How it is named to servers on the way, and detects itself. */
+  /** This server's name in `Via`, by which it detects that an upstream leads back to it. */
   readonly #name = `slotkeeper-${randomUUID()}`;
   #isAway = false;
   #hasAnswered = false;
@@ -100,7 +100,7 @@ export class Upstream {
     this.#messages = new MessageRelay(options.access);
   }
 
-  /** @param url as it was asked for */
+  /** @param url as the client sent it */
   admits(request: IncomingMessage, url: string | undefined): boolean {
     return isProbe(request, targetOf(url)) || this.#options.access.admits(request);
   }
@@ -108,8 +108,8 @@ export class Upstream {
   /**
    * Passes a request on, and its answer back.
    *
-   * @param url as it was asked for
-   * @param read all of its body, if it has been read already, and what is answered while the upstream is away
+   * @param url as the client sent it
+   * @param read its body, if that has been read already, and the status to answer while the upstream is away
    */
   forward(request: IncomingMessage, response: ServerResponse, url: string | undefined, read?: ReadRequest): void {
     this.#answering.add(response);
@@ -125,7 +125,7 @@ export class Upstream {
   }
 
   readonly upgrade: Upgrade = (request, socket, head) => {
-    // Clients come back at once, and nobody would end what is opened now.
+    // Clients reconnect at once, and `close` has ended the tunnels already: nobody would end this one.
     if (this.#isClosed) return void socket.destroy();
     if (this.#isCircle(request)) return this.#refuseCircle(responseOn(request, socket));
     const target = targetOf(request.url);
@@ -140,14 +140,14 @@ export class Upstream {
     else this.#tunnel(request, socket, target);
   };
 
-  /** Nothing reaches the upstream before the client's first message has shown a token of this server. */
+  /** Lets nothing reach the upstream until the client's first message has shown a token of this server. */
   #relayOnceAdmitted(request: IncomingMessage, socket: Duplex, target: string): void {
     this.#tunnels.handOver(socket);
     this.#messages.admit({ request, socket }, (near) => {
       const far = this.#dial(request, target);
       this.#messages.connect(near, far, this.#dropsOn(target));
-      far.once('open', () => this.#told(true));
-      far.once('error', (error) => this.#told(false, this.#noAnswer(error)));
+      far.once('open', () => this.#noteUpstream(true));
+      far.once('error', (error) => this.#noteUpstream(false, this.#noAnswer(error)));
     });
   }
 
@@ -170,7 +170,7 @@ export class Upstream {
     socket.once('close', gone);
     asked.on('upgrade', (agreement, far, farHead) => {
       socket.off('close', gone);
-      this.#told(true);
+      this.#noteUpstream(true);
       this.#tunnels.open({ near: socket, far, farHead, agreement });
     });
     asked.on('response', (answer) => this.#relay(request, responseOn(request, socket), answer));
@@ -190,14 +190,14 @@ export class Upstream {
     far.once('error', refused);
     far.once('open', () => {
       far.off('error', refused);
-      this.#told(true);
+      this.#noteUpstream(true);
       this.#tunnels.handOver(socket);
       this.#messages.join({ request, socket }, far, this.#dropsOn(target), () => socket.off('close', gone));
     });
     far.once('unexpected-response', (_asked, answer) => this.#relay(request, responseOn(request, socket), answer));
   }
 
-  /** Ends what is under way: WebSockets at once, answers when they are complete, or soon. */
+  /** Ends WebSockets at once, and waits a short time for answers that are under way. */
   async close(): Promise<void> {
     this.#isClosed = true;
     this.#tunnels.close();
@@ -214,7 +214,7 @@ export class Upstream {
   }
 
   async #forwardEvents(request: IncomingMessage, response: ServerResponse, target: string): Promise<void> {
-    // The body is to come before the upstream is asked.
+    // The body is read before the upstream is asked, so the client must send it now.
     if (request.headers.expect !== undefined) response.writeContinue();
     const posted = await withoutOurEvents(request, this.#options.isOurs).catch(() => undefined);
     if (posted === undefined) return void response.destroy();
@@ -225,7 +225,7 @@ export class Upstream {
     else pour(request, asked, false);
   }
 
-  /** The caller sends the body. */
+  /** Sends the headers and relays the answer. The caller sends the body. */
   #send(request: IncomingMessage, response: ServerResponse, target: string, changes: Changes = {}): ClientRequest {
     const asked = this.#ask(request, target, changes.framing ?? framingOf(request), changes.without);
     response.once('close', () => drop(asked));
@@ -263,13 +263,13 @@ export class Upstream {
     try {
       response.writeHead(statusCode, statusMessage, headers);
     } catch (error) {
-      // A status that HTTP does not know.
+      // Node refuses a status that HTTP does not have.
       answer.destroy();
       this.#fail(response, error as Error);
       return;
     }
-    this.#told(true);
-    // The header goes now, and as bytes: texts would be UTF-8.
+    this.#noteUpstream(true);
+    // Sends the headers now. With a first chunk of text Node would encode them as UTF-8, with bytes it does not.
     response.write(Buffer.alloc(0));
     answer.once('error', () => response.destroy());
     (through ? answer.pipe(through) : answer).pipe(response);
@@ -278,7 +278,7 @@ export class Upstream {
   #fail(response: ServerResponse, error: NodeJS.ErrnoException, statusWhenAway?: number): void {
     if (response.headersSent || response.destroyed) return;
     const what = this.#noAnswer(error);
-    this.#told(false, what);
+    this.#noteUpstream(false, what);
     if (statusWhenAway !== undefined) {
       response.writeHead(statusWhenAway).end();
       return;
@@ -300,8 +300,8 @@ export class Upstream {
     answerWith(response, 508, { detail: `${this.#url} leads back to this server: correct --upstream.` });
   }
 
-  /** Says so when it goes away, and when it is back. */
-  #told(isThere: boolean, what = `The Prefect server at ${this.#url} answers again.`): void {
+  /** Logs when the upstream stops answering, and when it answers again. */
+  #noteUpstream(isThere: boolean, what = `The Prefect server at ${this.#url} answers again.`): void {
     if (isThere && !this.#hasAnswered) {
       this.#hasAnswered = true;
       this.#options.answered?.();
@@ -317,9 +317,10 @@ function isLong({ headers }: IncomingMessage): boolean {
 }
 
 /**
- * Sends a body on as it comes, as fast as it is taken. What is not taken any more is still read: the answer comes after it.
+ * Passes a body on as it arrives, as fast as the upstream reads it. Once the upstream reads no more, the rest is read and
+ * dropped: the client reads the answer only after it has sent its body.
  *
- * @param isAsked whether the upstream is asked first if it wants it
+ * @param isAsked whether the upstream is asked first if it wants the body
  */
 function pour(request: IncomingMessage, asked: ClientRequest, isAsked: boolean): void {
   const begin = (): void => void request.pipe(asked);
@@ -334,7 +335,7 @@ function pour(request: IncomingMessage, asked: ClientRequest, isAsked: boolean):
   });
 }
 
-/** Also one that is answered before all of its body has been taken: it is then no more destroyed than done. */
+/** Destroys the socket as well: Node keeps it open for a request that was answered before its body was complete. */
 function drop(asked: ClientRequest): void {
   asked.destroy();
   asked.socket?.destroy();

@@ -1,16 +1,16 @@
-/** Which Prefect the upstream is: in front of one that is not 3.x, tag limits would limit nothing, and nobody would be told. */
+/** Asks the upstream for its version. In front of a Prefect that is not 3.x, tag limits would silently limit nothing. */
 import { authorizationOf, type Credentials } from '@slotkeeper/protocol/prefect';
 import type { UpstreamAddress } from './address.ts';
 
-/** A start does not wait longer for an answer. */
+/** How long a start waits for the answer. */
 const ANSWER_MS = 3_000;
 
 export type UpstreamVersion =
   /** `problem`: why this server cannot stand in front of it; undefined if it can. */
   | { readonly is: 'known'; readonly problem: string | undefined }
-  /** It has answered, but not with a version. */
+  /** It answered, but not with a version. */
   | { readonly is: 'unclear'; readonly reason: string }
-  /** It has not answered: to be looked at again when it does. */
+  /** It did not answer. Check it again when it does. */
   | { readonly is: 'away'; readonly reason: string };
 
 export async function upstreamVersion(
@@ -35,18 +35,18 @@ export async function upstreamVersion(
   }
 }
 
-/** Undefined if this is no version as JSON. */
+/** Returns undefined if the text is not a version as JSON. */
 function versionIn(text: string): string | undefined {
   const version = /^\s*"(\d+\.[\w.+-]{1,60})"\s*$/.exec(text);
   return version?.[1];
 }
 
 function asksForCredentials(url: string): string {
-  return `The Prefect server at ${url} asks for credentials. If it is to be asked by this server, give --upstream-auth-string or --upstream-api-key.`;
+  return `The Prefect server at ${url} asks for credentials. Give this server some with --upstream-auth-string or --upstream-api-key.`;
 }
 
 function noVersion(url: string, status: number): string {
-  return `Which version the Prefect server at ${url} is cannot be told: it has answered ${status} to /api/admin/version. It must be 3.x.`;
+  return `The Prefect server at ${url} did not say which version it is: it answered ${status} to /api/admin/version. It must be 3.x.`;
 }
 
 function notThree(url: string, version: string): string {

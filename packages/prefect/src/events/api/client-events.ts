@@ -1,6 +1,6 @@
-/** Events of clients on their way to be kept. What comes while some are being kept is kept together next. */
+/** Stores the events that clients send. Events that arrive during a write are stored together by the next one. */
 import { instant } from '../../api/timestamps.ts';
-import { isToldByServer, type PrefectEvent } from '../event.ts';
+import { isReportedByServer, type PrefectEvent } from '../event.ts';
 import type { EventLog } from '../store/event-log.ts';
 
 interface Batch {
@@ -11,7 +11,7 @@ interface Batch {
 export class ClientEvents {
   readonly #log: EventLog;
   #next: Batch | undefined;
-  /** Fulfilled once nothing is being kept, whether that succeeded or failed: `keep` tells the sender. */
+  /** Resolves when the last write has ended, also if it failed: only the promise of `keep` rejects. */
   #current: Promise<void> = Promise.resolve();
 
   constructor(log: EventLog) {
@@ -19,11 +19,11 @@ export class ClientEvents {
   }
 
   /**
-   * Resolves when they are kept, but for those that only the server tells of, which are dropped. Rejects with an
+   * Drops the events that only the server may report, and resolves when the others are stored. Rejects with an
    * `EventsUnavailableError`.
    */
   keep(events: readonly PrefectEvent[]): Promise<void> {
-    const wanted = events.filter((event) => !isToldByServer(event));
+    const wanted = events.filter((event) => !isReportedByServer(event));
     if (wanted.length === 0) return this.#next?.kept ?? this.#current;
     this.#next ??= this.#begin();
     for (const event of wanted) this.#next.events.push(event);

@@ -1,4 +1,4 @@
-/** Reading events as Prefect's server takes them: what they must have, what is dropped. */
+/** Reads events as Prefect's server does: which fields an event must have, and which are dropped. */
 
 import { isObject } from '../../input/bodies.ts';
 import { allFaults, Faults, fault, type Location, missing, type Reader } from '../../input/faults.ts';
@@ -11,7 +11,7 @@ const NAME_MAX = 1024;
 const RELATED_MAX = 100;
 const LABELS_MAX = 500;
 
-/** Keys that an event does not have are dropped. */
+/** Unknown fields are dropped. */
 export const readEvent: Reader<PrefectEvent> = (input, loc) => {
   if (!isObject(input)) return noDictionary(input, loc);
   const occurred = needed(readInstant, input, 'occurred', loc);

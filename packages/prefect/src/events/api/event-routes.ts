@@ -1,4 +1,4 @@
-/** `/api/events`: events are sent here one request at a time, and looked up page by page. */
+/** `/api/events`: clients send events here by plain requests, and look them up page by page. */
 import type { FastifyReply } from 'fastify';
 import { PrefectError, sendNothing, unavailable } from '../../api/answers.ts';
 import type { Call, Route } from '../../api/routes.ts';
@@ -24,7 +24,7 @@ export function eventRoutes(log: EventLog, clientEvents: ClientEvents): readonly
 
 const TOO_MANY = 'There are too many events to look through: ask for a shorter time, occurred.since to occurred.until';
 
-/** Where events are not to be had for now the client asks again by itself; what took too long would do so again. */
+/** 503 where events are unavailable for now, which a client repeats. A query that took too long would do so again, so it gets 422. */
 async function orUnavailable<T>(answer: Promise<T>): Promise<T> {
   try {
     return await answer;
@@ -41,13 +41,13 @@ async function create({ body, reply }: Call, clientEvents: ClientEvents): Promis
   return sendNothing(reply);
 }
 
-/** What a page token says: the filter as it was sent, with its times, and where to go on. */
+/** The content of a page token: the filter as it was sent, with its times, and where the next page begins. */
 interface Bookmark {
   readonly filter: unknown;
   readonly limit: number;
   readonly offset: number;
   readonly total: number;
-  /** The last event that there was as the first page was asked for. */
+  /** The number of the last event at the time of the first page: no page shows later ones. */
   readonly upTo: number;
 }
 
@@ -85,7 +85,7 @@ const readBookmark = object({
   upTo: { read: integer({ ge: 0, le: Number.MAX_SAFE_INTEGER }) },
 });
 
-/** It has been away, so it is read as any input. */
+/** A token comes back from the client, so it is checked like any other input. */
 function readToken(token: string): Omit<Bookmark, 'filter'> & { filter: EventFilter; wire: object } {
   const bookmark = readBookmark(parseToken(token), []);
   const filter = bookmark instanceof Faults ? bookmark : filterReader(Date.now())(bookmark.filter, []);
@@ -101,7 +101,7 @@ function parseToken(token: string): unknown {
   }
 }
 
-/** Events are JSON already. */
+/** The events are JSON texts already. */
 function sendPage(reply: FastifyReply, events: readonly string[], next: Bookmark): FastifyReply {
   const { protocol, host } = reply.request;
   const token = Buffer.from(JSON.stringify(next)).toString('base64url');

@@ -1,6 +1,6 @@
 /**
- * WebSockets as Prefect's clients open them for events: with the sub-protocol `prefect` the first message shows a token,
- * without it (older clients) there is no handshake, and so nobody to ask for one.
+ * WebSockets as Prefect's clients open them for events. With the sub-protocol `prefect` the client's first message shows a
+ * token. Older clients do not use it, and have no way to show one.
  */
 import type { IncomingMessage } from 'node:http';
 import { isKey, Pongs } from '@slotkeeper/protocol';
@@ -10,21 +10,21 @@ import type { Upgrade } from '../../host.ts';
 const SUBPROTOCOL = 'prefect';
 const POLICY_VIOLATION = 1008;
 const MAX_PAYLOAD_BYTES = 1_048_576;
-/** A client that has shown no token by then is closed. */
+/** A client that has shown no token by then is disconnected. */
 const AUTH_MS = 10_000;
-/** One that has not answered the last ping is gone. */
+/** The interval of pings. A client that has not answered the last one is disconnected. */
 const PING_MS = 30_000;
 
 export interface EventSockets {
   readonly upgrade: Upgrade;
-  /** Drops all connections, and takes no more: a client connects again at once. */
+  /** Drops all connections and accepts no more, since a client reconnects at once. */
   close(): void;
 }
 
 export interface EventSocketOptions {
-  /** Clients show one of these; without any, everybody who can connect may. */
+  /** A client must show one of these. If there are none, anybody may connect. */
   readonly tokens: readonly string[];
-  /** Takes over a connection that may be used. What it has sent is told to listeners that are added at once. */
+  /** Takes over an admitted connection. It must add its listeners at once, or it misses the client's first messages. */
   readonly open: (socket: WebSocket) => void;
 }
 
@@ -33,10 +33,10 @@ export function eventSockets({ tokens, open }: EventSocketOptions): EventSockets
     noServer: true,
     perMessageDeflate: false,
     maxPayload: MAX_PAYLOAD_BYTES,
-    // A pong tells the client that what it sent before has been kept.
+    // A pong means to the client that what it sent before is stored, so `Pongs` answers pings.
     autoPong: false,
     handleProtocols: (offered) => (offered.has(SUBPROTOCOL) ? SUBPROTOCOL : false),
-    // Without the sub-protocol there is no handshake in which a client could show its token.
+    // A client without the sub-protocol cannot show a token.
     verifyClient: ({ req }, answer) => answer(tokens.length === 0 || offersSubprotocol(req), 403),
   });
   let isClosed = false;
@@ -108,7 +108,7 @@ function isOneOf(tokens: readonly string[], given: unknown): boolean {
   return typeof given === 'string' && tokens.some((token) => isKey(given, token));
 }
 
-/** Undefined if it is no JSON; without fields if it is no object. */
+/** Returns undefined if the message is not JSON, and an object without fields if it is not an object. */
 export function parseMessage(data: RawData): Readonly<Record<string, unknown>> | undefined {
   try {
     const value: unknown = JSON.parse(data.toString());

@@ -1,4 +1,4 @@
-/** `/api/events/in`, where Prefect's clients send their events. A client that cannot send them complains for as long as it runs. */
+/** `/api/events/in`: Prefect's clients send their events here. A client that cannot send them logs errors as long as it runs. */
 import { Pongs } from '@slotkeeper/protocol';
 import type { WebSocket } from 'ws';
 import { readBody } from '../../input/body.ts';
@@ -8,7 +8,7 @@ import type { ClientEvents } from './client-events.ts';
 import { readEvent } from './event-body.ts';
 import { type EventSockets, eventSockets } from './event-socket.ts';
 
-/** A client that sends faster than its events are kept is not read until fewer of them are under way. */
+/** While a client has more bytes than this that are not stored yet, its connection is not read. */
 const UNDER_WAY_BYTES_MAX = 1_048_576;
 
 export function eventsIn(tokens: readonly string[], events: ClientEvents): EventSockets {
@@ -17,7 +17,7 @@ export function eventsIn(tokens: readonly string[], events: ClientEvents): Event
 
 function receive(socket: WebSocket, events: ClientEvents): void {
   let underWayBytes = 0;
-  /** That all which was sent so far is kept. */
+  /** Resolves when all that was received so far is stored. */
   let kept: Promise<void> = Promise.resolve();
   socket.on('message', (data) => {
     const text = data.toString();
@@ -30,7 +30,7 @@ function receive(socket: WebSocket, events: ClientEvents): void {
         underWayBytes -= text.length;
         if (socket.isPaused) socket.resume();
       },
-      // The client sends again what no pong has told it of.
+      // The client sends again all that no pong has confirmed.
       () => socket.terminate(),
     );
   });

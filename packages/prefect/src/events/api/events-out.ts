@@ -1,4 +1,4 @@
-/** `/api/events/out`, where Prefect's clients follow what happens: first what has happened lately, then what does. */
+/** `/api/events/out`: Prefect's clients follow events here. They get those of the last minutes first, then each new one. */
 import { Pongs } from '@slotkeeper/protocol';
 import type { WebSocket } from 'ws';
 import { instant } from '../../api/timestamps.ts';
@@ -9,7 +9,7 @@ import { type EventSockets, eventSockets, parseMessage } from './event-socket.ts
 import { filterReader } from './filter-body.ts';
 
 const PROTOCOL_ERROR = 1002;
-/** Older events are not told, whatever the filter says. */
+/** Older events are not sent, even if the filter asks for them. */
 const LOOK_BACK_MS = 15 * 60_000;
 const EVENTS_AT_ONCE = 250;
 const LOOKED_AT_AT_ONCE = 10_000;
@@ -61,7 +61,7 @@ async function stream(socket: WebSocket, events: EventLog, filter: EventFilter, 
   }
 }
 
-/** What the store had as it was at number `upTo`. */
+/** Sends the stored events up to number `upTo`. */
 async function sendPast(socket: WebSocket, events: EventLog, filter: EventFilter, upTo: number): Promise<void> {
   for (let offset = 0; ; offset += EVENTS_AT_ONCE) {
     const page = await events.call('page', filter, { offset, limit: EVENTS_AT_ONCE, upTo, counts: false });
@@ -70,7 +70,7 @@ async function sendPast(socket: WebSocket, events: EventLog, filter: EventFilter
   }
 }
 
-/** Resolves when the last of them is with the operating system, so that who does not read is not told more. */
+/** Resolves when the operating system has taken the last event, so that a client that does not read gets no more. */
 async function send(socket: WebSocket, events: readonly string[]): Promise<void> {
   let sent: Promise<void> | undefined;
   for (const event of events) {

@@ -1,4 +1,4 @@
-/** Reading a filter for events as Prefect's server takes it. */
+/** Reads a filter for events as Prefect's server does. */
 
 import { instant } from '../../api/timestamps.ts';
 import { type Field, isObject, object } from '../../input/bodies.ts';
@@ -10,7 +10,7 @@ import { parseTextQuery, type TextQuery } from '../store/text-query.ts';
 import { noDictionary, readText } from './event-body.ts';
 import { readInstant } from './instant-body.ts';
 
-/** So far a filter looks back unless it says how far. */
+/** How far back a filter looks if it has no `since`. */
 const LOOK_BACK_MS = 180 * 24 * 3_600_000;
 const QUERY_MAX = 200;
 
@@ -34,14 +34,14 @@ const readQuery: Reader<string> = (input, loc) => {
   return fault('string_too_long', msg, input, loc, { max_length: QUERY_MAX });
 };
 
-/** Pairs of an id and a role. */
+/** A pair of an id and a role. */
 const readPair: Reader<readonly [string, string]> = (input, loc) => {
   const pair = texts(input, loc);
   if (pair instanceof Faults || pair.length === 2) return pair as readonly [string, string] | Faults;
   return fault('tuple_type', 'Input should be a valid tuple of 2 items', input, loc);
 };
 
-/** `null` is as good as nothing. */
+/** A field that may be left out. `null` counts as left out. */
 function maybe<T>(read: Reader<T>, otherwise: T): Field<T> {
   return { read: (input, loc) => (input === null ? otherwise : read(input, loc)), otherwise };
 }
@@ -90,8 +90,8 @@ const readConditions = object({
 });
 
 /**
- * @param nowMs when it is asked; what stands for a filter that does not say otherwise: the last 180 days
- * @param until up to when events may have occurred unless it says so itself
+ * @param nowMs the time of the request; a filter without `since` begins 180 days before
+ * @param until the end of a filter that has none
  */
 export function filterReader(nowMs: number, until = instant(nowMs)): Reader<EventFilter> {
   return (input, loc) => {

@@ -1,14 +1,14 @@
-/** Reading a time, in the forms that Prefect's server takes: ISO 8601, or seconds or milliseconds since 1970. */
+/** Reads a time in the forms that Prefect's server accepts: ISO 8601, or seconds or milliseconds since 1970. */
 
 import { instant } from '../../api/timestamps.ts';
 import { fault, type Reader } from '../../input/faults.ts';
 
 const ISO = /^(\d{4}-\d\d-\d\d)(?:[T _](\d\d:\d\d)(?::(\d\d)(?:[.,](\d+))?)?\s*(Z|[+-]\d\d(?::?\d\d)?)?)?$/i;
 const NUMBER = /^[+-]?\d+(?:\.\d+)?$/;
-/** A greater number is one of milliseconds. */
+/** A greater number counts as milliseconds. */
 const SECONDS_MAX = 2e10;
 
-/** To the form of `instant`. A time without a zone is one in UTC. */
+/** Reads a time to the form of `instant`. A time without a zone counts as UTC. */
 export const readInstant: Reader<string> = (input, loc) => {
   if (typeof input !== 'string' && typeof input !== 'number') {
     return fault('datetime_type', 'Input should be a valid datetime', input, loc);
@@ -28,7 +28,7 @@ function fromIso(text: string): string | undefined {
   const [, date, minutes = '00:00', seconds = '00', fraction = '', zone = 'Z'] = ISO.exec(text.trim()) ?? [];
   if (date === undefined) return undefined;
   const asUtcMs = Date.parse(`${date}T${minutes}:${seconds}Z`);
-  // The 30th of February is taken for the 2nd of March.
+  // JavaScript reads the 30th of February as the 2nd of March: such a date is refused.
   if (Number.isNaN(asUtcMs) || !new Date(asUtcMs).toISOString().startsWith(date)) return undefined;
   const atMs = asUtcMs - offsetMs(zone);
   if (!isInRange(atMs)) return undefined;
@@ -42,7 +42,7 @@ function offsetMs(zone: string): number {
   return (zone.startsWith('-') ? -minutes : minutes) * 60_000;
 }
 
-/** In years of four digits. */
+/** Whether the year has four digits. */
 function isInRange(ms: number): boolean {
   return ms >= Date.parse('0001-01-01T00:00:00Z') && ms < Date.parse('+010000-01-01T00:00:00Z');
 }

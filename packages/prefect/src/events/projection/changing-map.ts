@@ -1,4 +1,4 @@
-/** A map in memory that knows what of it has changed since it was last written down. */
+/** A map that knows which of its keys have changed since they were last written to the file. */
 export class ChangingMap<V> {
   readonly #values: Map<string, V>;
   readonly #changed = new Set<string>();
@@ -15,7 +15,7 @@ export class ChangingMap<V> {
     return this.#values.values();
   }
 
-  /** Also says of a value that was changed in place that it has. */
+  /** Sets a value. Call it, too, after a value was changed in place. */
   set(key: string, value: V): void {
     this.#values.set(key, value);
     this.#changed.add(key);
@@ -26,7 +26,7 @@ export class ChangingMap<V> {
     this.#changed.add(key);
   }
 
-  /** Each key that has changed since the last call; undefined for what is gone. What came and went meanwhile is among them. */
+  /** The keys that have changed since the last call; undefined for a deleted one, also if it was added since then. */
   *takeChanges(): Generator<[key: string, value: V | undefined]> {
     for (const key of this.#changed) yield [key, this.#values.get(key)];
     this.#changed.clear();

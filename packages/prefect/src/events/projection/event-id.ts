@@ -1,10 +1,11 @@
-/** Ids that can be derived again: so an event that is told twice is still one event. */
+/** Ids that are derived from the facts, so that an event that is sent twice is still one event. */
 import { hash } from 'node:crypto';
 
 /**
- * A UUID of version 7: its time, then instead of chance what tells the event from all others of that time.
+ * A UUID of version 7: the time, then a hash of `parts` in place of random bits.
  *
- * @param atMs when it occurred
+ * @param atMs when the event occurred
+ * @param parts what distinguishes the event from all others of that time
  */
 export function eventId(atMs: number, ...parts: readonly (string | number)[]): string {
   const time = Math.floor(atMs).toString(16).padStart(12, '0').slice(-12);

@@ -1,6 +1,6 @@
 /**
- * From the journal to the events, in the background: what has become durable is read again and folded. It may lag behind,
- * since it takes only a small part of the event loop's time; what grants need comes first.
+ * Feeds the journal's durable facts to the store, in the background. It may lag behind: it uses only a small part of the event
+ * loop's time, since grants come first.
  */
 import { setTimeout as delay } from 'node:timers/promises';
 import { JournalError, type StoredFact } from '@slotkeeper/journal';
@@ -10,9 +10,9 @@ import { MisfitError } from './projection.ts';
 import { projectionStateOf } from './projection-state.ts';
 
 const FACTS_AT_ONCE = 500;
-/** After each read it pauses so long: others gather meanwhile. */
+/** The least pause after each read. New facts gather meanwhile, and are read together. */
 const PAUSE_MIN_MS = 20;
-/** Of an event loop that is busy for more than half of the time it takes a twentieth at the most. */
+/** When the event loop is busy for more than this part of the time, the feed uses at most a twentieth of it. */
 const BUSY = 0.5;
 const PAUSE_FACTOR = 19;
 const RETRY_MS = 2_000;
@@ -32,14 +32,14 @@ export class JournalFeed {
   readonly #warn: (message: string) => void;
   readonly #stop = new AbortController();
   readonly #running: Promise<void>;
-  /** When all that happened before has been folded for the first time, or why it is not has been said. */
+  /** Resolves when all past facts have been folded for the first time, or a failure to do so has been logged. */
   readonly caughtUp: Promise<void>;
   #caughtUp = (): void => {};
-  /** Up to which facts are folded. */
+  /** The position of the last fact that was folded. */
   #position = 0;
   #wake = (): void => {};
-  /** That something goes wrong. */
-  #isTold = false;
+  /** Whether the present failure has been logged. */
+  #hasWarned = false;
   #usage = performance.eventLoopUtilization();
 
   constructor({ host, events, warn }: JournalFeedOptions) {
@@ -57,7 +57,7 @@ export class JournalFeed {
     this.#running = this.#run();
   }
 
-  /** What is not folded by then is when it starts again. */
+  /** Stops. The next start folds the facts that are left. */
   async close(): Promise<void> {
     this.#stop.abort();
     this.#wake();
@@ -72,22 +72,22 @@ export class JournalFeed {
       } catch (error) {
         if (this.#stop.signal.aborted) return this.#caughtUp();
         if (error instanceof MisfitError) await this.#startFromPresent().catch(() => {});
-        if (!this.#isTold) this.#warn(`Events lag behind until this is over: ${(error as Error).message}`);
-        this.#isTold = true;
+        if (!this.#hasWarned) this.#warn(`Events lag behind until this is over: ${(error as Error).message}`);
+        this.#hasWarned = true;
         this.#caughtUp();
         await this.#pause(RETRY_MS);
       }
     }
   }
 
-  /** Resolves to the position up to which the store is in step with the journal. */
+  /** Resolves to the position up to which the store agrees with the journal. */
   async #start(): Promise<number> {
-    for (let isTold = false; ; isTold = true) {
+    for (let hasWarned = false; ; hasWarned = true) {
       const { position, atMs } = await this.#events.call('head');
       if (await this.#isInStep(position ?? 0, atMs)) return position ?? 0;
-      if (position !== null && !isTold) this.#warn(GAP);
-      // The store is of another journal, or of one whose history is gone: from the present on. The present may have what is
-      // not durable yet: it counts once the journal has it, which is seen as it is looked at again.
+      if (position !== null && !hasWarned) this.#warn(GAP);
+      // The store belongs to another journal, or the history that it needs is gone, so it goes on from the present state. That
+      // may have facts that are not durable yet, so the loop compares again once the journal has them.
       await this.#startFromPresent();
     }
   }
@@ -97,15 +97,15 @@ export class JournalFeed {
     await this.#pause(PAUSE_MIN_MS);
   }
 
-  /** Whether the journal goes on from what the store knows. */
+  /** Whether the journal continues from the store's position. */
   async #isInStep(position: number, atMs: number | null): Promise<boolean> {
     const last = position > 0 ? await this.#read(position - 1, 1) : undefined;
     if (last) return last[0]?.fact.at === atMs;
-    // What was removed cannot be compared, but was there.
+    // Retention has removed the fact at that position, so it cannot be compared.
     return (await this.#read(position, 1)) !== undefined;
   }
 
-  /** Resolves when history is gone that it would need. */
+  /** Folds facts as they become durable. Resolves if history that it needs is gone. */
   async #follow(): Promise<void> {
     while (!this.#stop.signal.aborted) {
       const startMs = performance.now();
@@ -116,7 +116,7 @@ export class JournalFeed {
         const folded = this.#events.call('fold', this.#position, facts, Date.now());
         const tookMs = performance.now() - startMs;
         await folded;
-        this.#isTold = false;
+        this.#hasWarned = false;
         this.#position += facts.length;
         await this.#pause(this.#isBusy() ? Math.max(PAUSE_MIN_MS, PAUSE_FACTOR * tookMs) : PAUSE_MIN_MS);
       } else if (this.#isBehind()) await this.#pause(PAUSE_MIN_MS);
@@ -131,14 +131,14 @@ export class JournalFeed {
     return this.#host.durablePosition > this.#position;
   }
 
-  /** The event loop, since it was last asked. */
+  /** Whether the event loop was busy since the last call. */
   #isBusy(): boolean {
     const before = this.#usage;
     this.#usage = performance.eventLoopUtilization();
     return performance.eventLoopUtilization(this.#usage, before).utilization > BUSY;
   }
 
-  /** Undefined if the history is gone. */
+  /** Resolves to undefined if the history is gone. */
   async #read(after: number, limit: number): Promise<readonly StoredFact[] | undefined> {
     try {
       return await this.#host.read(after, limit);

@@ -1,4 +1,4 @@
-/** What the projection must know of the past: limits, and grants whose slots are not back. It is written as JSON. */
+/** The projection's memory of the past: the limits, and the grants whose slots have not come back. It is stored as JSON. */
 import type { Holder, State } from '@slotkeeper/engine';
 
 export interface KnownLimit {
@@ -7,13 +7,13 @@ export interface KnownLimit {
   slots: number;
   slotDecayPerSecond: number | null;
   active: boolean;
-  /** Sum of what grants hold here. */
+  /** How many of its slots grants hold. */
   held: number;
-  /** Taken, of a semaphore, by grants whose lease is over, the oldest first. */
+  /** A semaphore's slots that are taken by grants whose lease is over, the oldest grant first. */
   readonly untracked: UntrackedSlots[];
 }
 
-/** What a grant took of one limit. */
+/** The slots that a grant took of one limit. */
 export interface Taken {
   /** The limit's id. */
   readonly limit: string;
@@ -25,27 +25,27 @@ export interface Taken {
 
 export interface OpenGrant {
   readonly lease: string;
-  /** The position of the fact. */
+  /** The position of the grant's fact. */
   readonly token: number;
   readonly atMs: number;
   readonly isV1: boolean;
   readonly holder: Holder;
   /** The ids of all limits of the call. */
   readonly limits: readonly string[];
-  /** What it holds. */
+  /** The slots that it holds. */
   taken: readonly Taken[];
-  /** What it took of rates and does not hold. */
+  /** The slots that it spent of rates, and does not hold. */
   readonly spent: readonly Taken[];
 }
 
 export interface UntrackedSlots {
   readonly grant: OpenGrant;
   readonly taken: Taken;
-  /** How many of them have not been returned. */
+  /** How many of these slots have not been returned. */
   remaining: number;
 }
 
-/** All of it, as of a position. */
+/** The whole memory, as of one position. */
 export interface ProjectionState {
   readonly position: number;
   /** The time of the fact at that position. */
@@ -54,9 +54,9 @@ export interface ProjectionState {
   readonly grants: readonly OpenGrant[];
 }
 
-/** Where there is no history to fold. Whose the untracked slots are is not known any more. */
+/** The memory made from the engine's state, where there is no history to fold. It cannot know who took the untracked slots. */
 export function projectionStateOf(state: State): ProjectionState {
-  // A rate of which slots were spent may be deleted since.
+  // A rate may have been deleted since slots of it were spent.
   const idOf = (name: string): string => state.limits.get(name)?.id ?? '';
   const takenOf = ([name, slots]: readonly [string, number]): Taken => ({
     limit: idOf(name),

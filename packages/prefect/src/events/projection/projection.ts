@@ -10,7 +10,7 @@ import type { ChangingMap } from './changing-map.ts';
 import type { KnownLimit, OpenGrant, Taken } from './projection-state.ts';
 import { acquired, type End, limitEvent, released } from './slot-events.ts';
 
-/** A fact that does not go on from what is known. */
+/** Thrown for a fact that does not fit the projection's state. */
 export class MisfitError extends Error {
   override readonly name = 'MisfitError';
 }
@@ -18,9 +18,9 @@ export class MisfitError extends Error {
 type Of<T extends Fact['type']> = Extract<Fact, { type: T }>;
 
 export class Projection {
-  /** By their names. */
+  /** The limits by name. */
   readonly #limits: ChangingMap<KnownLimit>;
-  /** By their leases. */
+  /** The open grants by lease id. */
   readonly #grants: ChangingMap<OpenGrant>;
   readonly #limitsById: Map<string, KnownLimit>;
   #told: PrefectEvent[] = [];
@@ -31,7 +31,7 @@ export class Projection {
     this.#limitsById = new Map([...limits.values()].map((limit) => [limit.id, limit]));
   }
 
-  /** The events that the fact at `position` comes to, in their order. Facts are to come in theirs, each once. */
+  /** Applies the fact at `position`, and returns its events in order. Call it with each fact once, in order. */
   apply(position: number, fact: Fact): readonly PrefectEvent[] {
     this.#told = [];
     switch (fact.type) {
@@ -153,7 +153,7 @@ export class Projection {
     }
   }
 
-  /** Takes off the grant what it holds of the limits `names`, or of all. A grant that holds nothing is over. */
+  /** Takes the slots of the limits `names`, or all, off the grant. A grant that holds nothing is over. */
   #letGo(lease: string, names: readonly string[] | null): [OpenGrant, readonly Taken[]] {
     const grant = this.#grants.get(lease);
     if (!grant) throw new MisfitError(`lease ${lease} ends, of which there is no grant`);
@@ -180,7 +180,7 @@ export class Projection {
     for (const [name, slots] of amounts) this.#returnUntracked(this.#known(name), slots, atMs, { cause: 'returned' });
   }
 
-  /** As many slots as there are, up to `slots`. */
+  /** Returns `slots` untracked slots, or as many as there are. */
   #returnUntracked(limit: KnownLimit, slots: number, atMs: number, end: End): void {
     let due = slots;
     let over = 0;

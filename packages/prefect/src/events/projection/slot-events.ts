@@ -1,17 +1,17 @@
-/** The events that tell of slots and limits, in the form that Prefect's clients and server give them. */
+/** The events about slots and limits, in the form that Prefect's clients and server give them. */
 import type { Holder } from '@slotkeeper/engine';
 import { instant } from '../../api/timestamps.ts';
 import { type PrefectEvent, RESOURCE_ID, RESOURCE_NAME, RESOURCE_ROLE, type Resource } from '../event.ts';
 import { eventId } from './event-id.ts';
 import type { KnownLimit, OpenGrant, Taken } from './projection-state.ts';
 
-/** Events further apart are not put in order by `follows`. */
+/** `follows` links two events only if they are no further apart than this. */
 const FOLLOWS_WITHIN_MS = 5 * 60_000;
 
 /**
  * How slots came back:
  * - `returned`: their holder gave them back;
- * - `undone`: the grant was called off before anybody used it;
+ * - `undone`: the grant was cancelled before anybody used it;
  * - `expired`: their holder gave no sign of life in time;
  * - `revoked`: they were taken away, by an operator or with their limit; `reason` says why.
  */
@@ -64,13 +64,13 @@ function labels({ isV1, holder }: OpenGrant, { name, size, slots }: Taken): Reso
     : { [RESOURCE_NAME]: name, 'slots-acquired': String(slots), limit: String(size) };
 }
 
-/** The task run of a v1 grant is a label already. */
+/** The holder for the payload. An event of v1 has its task run as a label already. */
 function holderOf({ isV1, holder }: OpenGrant): { readonly holder?: Partial<Holder> } {
   const known = Object.entries(holder).filter(([, value]) => value !== null);
   return isV1 || known.length === 0 ? {} : { holder: Object.fromEntries(known) };
 }
 
-/** @param position of the fact */
+/** @param position the position of the fact */
 export function limitEvent(
   what: 'created' | 'updated' | 'deleted',
   limit: KnownLimit,

@@ -1,8 +1,8 @@
-/** Which events somebody asks for: what a filter of Prefect's API may say, and whether an event is meant. */
+/** Filters for events: the conditions that Prefect's API has, and whether an event meets them. */
 import { type PrefectEvent, RESOURCE_ID, RESOURCE_ROLE, type Resource } from '../event.ts';
 import { type TextQuery, textMatches } from './text-query.ts';
 
-/** A label's name, and patterns of which its value is to match one: `*` and `?` stand for any text, `!` in front says not. */
+/** Patterns by the label's name; the label's value must match one of them. `*` and `?` are wildcards, `!` in front negates. */
 export type Labels = Readonly<Record<string, readonly string[]>>;
 
 /** An empty list is no condition. */
@@ -19,9 +19,9 @@ export interface RelatedConditions {
   readonly labels: Labels;
 }
 
-/** All conditions are to be met. */
+/** An event must meet all conditions. */
 export interface EventFilter {
-  /** Inclusive, as `instant` writes them. */
+  /** Both inclusive, as `instant` writes them. */
   readonly occurred: { readonly since: string; readonly until: string };
   readonly event: {
     readonly prefix: readonly string[];
@@ -33,9 +33,9 @@ export interface EventFilter {
     /** Only the first event of each resource, in the order asked for. */
     readonly distinct: boolean;
   };
-  /** Each is met by one of the event's related resources. */
+  /** For each of these, one of the event's related resources must meet it. */
   readonly related: readonly RelatedConditions[];
-  /** Each is met by the event's resource or by one of its related ones. */
+  /** For each of these, the event's resource or one of its related ones must meet it. */
   readonly any_resource: readonly ResourceConditions[];
   readonly id: readonly string[];
   readonly text: TextQuery;
@@ -44,7 +44,7 @@ export interface EventFilter {
 
 export type Matcher = (event: PrefectEvent) => boolean;
 
-/** Everything but when it occurred, and but for `distinct`; undefined if nothing else is asked for. */
+/** All conditions except `occurred` and `distinct`, which the caller applies. Undefined if there are no others. */
 export function matcherOf(filter: EventFilter): Matcher | undefined {
   const { event: names, resource, related, any_resource, id, text } = filter;
   const conditions: Matcher[] = [];
@@ -64,13 +64,13 @@ export function matcherOf(filter: EventFilter): Matcher | undefined {
   return conditions.length === 0 ? undefined : (event) => conditions.every((condition) => condition(event));
 }
 
-/** The filter without its conditions on the event's name and id and on its resource's id, which the caller has checked. */
+/** The filter without its conditions on the event's name and id and on its resource's id: the caller has checked these. */
 export function withoutNamesAndIds(filter: EventFilter): EventFilter {
   const resource = { ...filter.resource, id: [], id_prefix: [] };
   return { ...filter, resource, id: [], event: { prefix: [], exclude_prefix: [], name: [], exclude_name: [] } };
 }
 
-/** How the event's name and its resource's id must begin. These two are columns, so the event need not be read for it. */
+/** Only the conditions on how the event's name and its resource's id begin. Both are columns, so no event's JSON need be read. */
 export function beginningsOf({ occurred, event, resource, order }: EventFilter): EventFilter {
   return {
     occurred,
@@ -138,10 +138,10 @@ function patternMatcher(pattern: string): (value: string) => boolean {
   return (value) => globMatches(wanted, value) !== isNegated;
 }
 
-/** In steps of the order of pattern times value at the worst, whatever the pattern: a regular expression could take for ever. */
+/** Takes at most pattern length times value length steps. A regular expression could take exponentially many. */
 function globMatches(pattern: string, value: string): boolean {
   let [p, v] = [0, 0];
-  /** Behind the last `*`, and where what it stands for is taken to end. */
+  /** The pattern's position after the last `*`, and where the text that the `*` stands for ends in the value. */
   let star: { readonly p: number; v: number } | undefined;
   while (v < value.length) {
     if (pattern[p] === '*') {

@@ -1,6 +1,6 @@
 /**
- * The store in its own thread, since its queries may take their time, and word of what is new in it. A thread that ends by
- * a fault is started again with the next call.
+ * Calls the store, which runs in a thread of its own since its queries may take long, and wakes those who wait for new
+ * events. A thread that ended by a fault is started again by the next call.
  */
 import { setTimeout as delay } from 'node:timers/promises';
 import { Worker } from 'node:worker_threads';
@@ -8,7 +8,7 @@ import { MisfitError } from '../projection/projection.ts';
 import type { AnswerMessage, CallMessage, StoreCalls, StoreThreadData } from './store-thread.ts';
 
 const CLOSE_MS = 1_000;
-/** What takes longer is given up, and the thread with it: meanwhile nothing else is kept or told. */
+/** A call that takes longer is given up, and the thread ended: until then no other call is answered. */
 const CALL_MS = 30_000;
 
 type Result<K extends keyof StoreCalls> = ReturnType<StoreCalls[K]>;
@@ -18,12 +18,12 @@ interface Pending {
   readonly reject: (error: Error) => void;
 }
 
-/** Events can be neither kept nor told for now: the disk is full, or the file cannot be opened. */
+/** For now events can be neither stored nor read: the disk is full, or the file cannot be opened. */
 export class EventsUnavailableError extends Error {
   override readonly name: string = 'EventsUnavailableError';
 }
 
-/** So many events were to be looked at that it took too long. */
+/** The query had to look at so many events that it took too long. */
 export class TooManyEventsError extends EventsUnavailableError {
   override readonly name = 'TooManyEventsError';
 }
@@ -40,7 +40,7 @@ export class EventLog {
   #late: NodeJS.Timeout | undefined;
 
   /**
-   * @param file null: in memory, gone with the thread
+   * @param file null: in memory, and lost with the thread
    * @param callMs how long one call may take
    */
   constructor(file: string | null, { callMs = CALL_MS } = {}) {
@@ -52,7 +52,10 @@ export class EventLog {
     return this.#isClosed;
   }
 
-  /** Rejects with an `EventsUnavailableError`, if it takes too long with a `TooManyEventsError`; `fold` also with a `MisfitError`. */
+  /**
+   * Rejects with an `EventsUnavailableError`, or a `TooManyEventsError` if it takes too long. `fold` may also reject with a
+   * `MisfitError`.
+   */
   async call<K extends keyof StoreCalls>(name: K, ...args: Parameters<StoreCalls[K]>): Promise<Result<K>> {
     if (this.#isClosed) throw new EventsUnavailableError('The events are closed.');
     const result = await this.#ask(name, args);
@@ -60,7 +63,7 @@ export class EventLog {
     return result;
   }
 
-  /** Resolves once there are events after number `seq`, or with the end of the log or of the signal. */
+  /** Resolves once there are events after number `seq`, the log is closed or the signal aborts. */
   async newer(seq: number, signal: AbortSignal): Promise<void> {
     while (this.#seq <= seq && !signal.aborted && !this.#isClosed) {
       await new Promise<void>((resolve) => {
@@ -82,7 +85,7 @@ export class EventLog {
     const worker = this.#worker;
     if (!worker) return;
     worker.ref();
-    // A query that is under way may take longer than anybody wants to wait.
+    // A query that is under way may take too long to wait for.
     await Promise.race([this.#ask('close', []).catch(() => {}), delay(CLOSE_MS, undefined, { ref: false })]);
     await worker.terminate();
     clearTimeout(this.#late);
@@ -128,7 +131,7 @@ export class EventLog {
     else pending?.resolve(message.value as never);
   }
 
-  /** The thread is at the call that has waited longest. */
+  /** Sets the timer for the oldest call, which is the one that the thread is at. */
   #watch(): void {
     clearTimeout(this.#late);
     if (this.#pending.size > 0) this.#late = setTimeout(() => this.#giveUp(), this.#callMs).unref();
@@ -156,7 +159,7 @@ function errorOf({ name, message }: { readonly name: string; readonly message: s
   return name === 'MisfitError' ? new MisfitError(message) : new EventsUnavailableError(message);
 }
 
-/** Beside this file; built, beside the bundle. */
+/** The thread's file is beside this one, or beside the bundle if this is built. */
 function threadFile(): URL {
   return new URL(import.meta.url.endsWith('.ts') ? './store-thread.ts' : './events-thread.js', import.meta.url);
 }

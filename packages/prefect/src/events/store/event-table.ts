@@ -1,14 +1,14 @@
-/** The events that are kept, each with a number in the order in which they were stored. */
+/** The table of events. Each has a number, in the order in which they were stored. */
 import type { DatabaseSync, SQLInputValue, StatementSync } from 'node:sqlite';
 import { type PrefectEvent, RESOURCE_ID } from '../event.ts';
 import { beginningsOf, type EventFilter, type Matcher, matcherOf, withoutNamesAndIds } from './event-filter.ts';
 import { PAGE_BYTES } from './events-file.ts';
 
-/** As the journal's history. */
+/** As long as the journal keeps its history. */
 const RETENTION_MS = 7 * 24 * 3_600_000;
-/** Of what is told at once: it is in memory as a whole, perhaps for each of many readers. */
+/** The size of a slice: it is in memory as a whole, perhaps once for each of many readers. */
 const SLICE_BYTES = 1_048_576;
-/** So many events are removed at once at the most, since nobody is answered meanwhile. */
+/** At most so many events are removed at once, since no call is answered meanwhile. */
 const REMOVED_AT_ONCE = 5_000;
 
 const SQL = {
@@ -26,24 +26,24 @@ const SQL = {
 export interface Asked {
   readonly offset: number;
   readonly limit: number;
-  /** Of events stored later nothing is told; null: of all. */
+  /** Leaves out events with a greater number; null: none. */
   readonly upTo: number | null;
-  /** Whether to count all that match, or only to tell the page. */
+  /** Whether to count all events that match. */
   readonly counts: boolean;
 }
 
 export interface Page {
-  /** Each an event as JSON. */
+  /** The events, each as JSON. */
   readonly events: readonly string[];
-  /** 0 unless it was asked for. */
+  /** How many events match; 0 if that was not asked for. */
   readonly total: number;
-  /** The number of the last event that there was. */
+  /** The number of the last event in the table. */
   readonly seq: number;
 }
 
 export interface Slice {
   readonly events: readonly string[];
-  /** All up to this one have been looked at. */
+  /** The slice covers the events up to this number. */
   readonly seq: number;
 }
 
@@ -57,7 +57,7 @@ export class EventTable {
   readonly #sql: Readonly<Record<keyof typeof SQL, StatementSync>>;
   readonly #bytesMax: number;
 
-  /** @param bytesMax of the whole file, about */
+  /** @param bytesMax the approximate bound on the whole file */
   constructor(db: DatabaseSync, bytesMax: number) {
     this.#db = db;
     this.#bytesMax = bytesMax;
@@ -68,7 +68,7 @@ export class EventTable {
     return Number(this.#sql.lastSeq.get()?.seq ?? 0);
   }
 
-  /** One whose id is there already changes nothing. */
+  /** An event whose id is there already changes nothing. */
   insert(event: PrefectEvent, received: string, nowMs: number, isDerived: boolean): void {
     const { id, occurred, event: name, resource } = event;
     const body = JSON.stringify({ ...event, received });
@@ -87,7 +87,7 @@ export class EventTable {
     return { ...page, seq };
   }
 
-  /** Where the database knows which events match. */
+  /** Finds a page where the database alone can decide which events match. */
   #pick({ order }: EventFilter, { offset, limit, counts }: Asked, { sql, values }: Condition): Omit<Page, 'seq'> {
     const rows = this.#db.prepare(`SELECT body FROM event WHERE ${sql} ${ordered(order)} LIMIT ? OFFSET ?`);
     const events = rows.all(...values, limit, offset).map(({ body }) => body as string);
@@ -124,7 +124,7 @@ export class EventTable {
     return this.#sql.body.get(seq)?.body as string;
   }
 
-  /** Events after number `seq` in the order in which they were stored: `limit` of them at the most, of `scanMax` looked at. */
+  /** Events after number `seq` that match, in the order in which they were stored: at most `limit`, of at most `scanMax` scanned. */
   after(seq: number, filter: EventFilter, limit: number, scanMax: number): Slice {
     const { since, until } = filter.occurred;
     const matches = matcherOf(filter);
@@ -134,7 +134,7 @@ export class EventTable {
     });
   }
 
-  /** As `after`, those alone that were derived from the journal. */
+  /** Like `after`, but only events that were derived from the journal. */
   derivedAfter(seq: number, limit: number, scanMax: number): Slice {
     return this.#slice(seq, limit, scanMax, (_body, isDerived) => isDerived);
   }
@@ -157,11 +157,11 @@ export class EventTable {
       }
       if (events.length >= limit || bytes >= SLICE_BYTES || scanned >= scanMax) return { events, seq: Number(row.seq) };
     }
-    // Those up to the last one may be gone.
+    // Retention may have removed all events after `after`: then the slice ends at the last number.
     return { events, seq: Math.max(after, this.lastSeq) };
   }
 
-  /** The oldest go: those that are too old, and as long as there are too many. */
+  /** Removes events that are too old, and the oldest ones while the file is too large. */
   retain(nowMs: number): void {
     const isTooLarge = this.#usedBytes() > this.#bytesMax;
     let gone = 0;
@@ -185,8 +185,8 @@ function ordered(order: EventFilter['order']): string {
 const IS_ONE_OF = 'IN (SELECT value FROM json_each(?))';
 
 /**
- * When it occurred, and what `withoutNamesAndIds` leaves out but for `beginningsOf`: the database finds that soon, which
- * matters since it cannot be interrupted.
+ * The conditions that the database checks: the time, and exact names and ids. It has an index for these. A query that took
+ * long could not be interrupted.
  */
 function conditionOf({ occurred, event, resource, id }: EventFilter, upTo: number): Condition {
   const lists: readonly (readonly [list: readonly string[], sql: string])[] = [

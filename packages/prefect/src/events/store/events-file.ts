@@ -1,10 +1,10 @@
-/** The file of the events. It can be made anew from the journal, so one that nobody can read is. */
+/** The file of the events. The journal can restore it, so a file that cannot be read is replaced by a new one. */
 import { chmodSync, closeSync, openSync, rmSync } from 'node:fs';
 import { DatabaseSync } from 'node:sqlite';
 
-/** Of the tables and of what stands in them. An older file is brought up to it; one of a later version is made anew. */
+/** The format of the tables and their values. An older file is migrated; a file of a later version is replaced by a new one. */
 const FORMAT = 2;
-/** From each earlier format to the next. */
+/** The migrations from each earlier format to the next. */
 const MIGRATIONS: Readonly<Record<number, string>> = {
   1: `
     UPDATE kept SET value = json_set(json_remove(value, '$.left'), '$.untracked', json_extract(value, '$.left'))
@@ -13,7 +13,7 @@ const MIGRATIONS: Readonly<Record<number, string>> = {
   `,
 };
 export const PAGE_BYTES = 4096;
-/** Pages in the write-ahead log before it is moved into the database: each time the disk is synced, which grants wait for. */
+/** Pages in the write-ahead log before a checkpoint. Each checkpoint syncs the disk, and grants wait for that. */
 const LOG_PAGES = 8_000;
 
 const SQLITE = { CORRUPT: 11, NOTADB: 26 } as const;
@@ -48,7 +48,7 @@ export function openEventsFile(file: string | null): DatabaseSync {
   }
 }
 
-/** For its owner alone, as the journal is: events name holders. SQLite gives its log the rights of the file. */
+/** Only the owner may read the file, like the journal, since events name holders. SQLite gives its log the same rights. */
 function makePrivate(file: string): void {
   closeSync(openSync(file, 'a', 0o600));
   chmodSync(file, 0o600);
@@ -64,7 +64,7 @@ export function removeEventsFile(file: string | null): void {
   for (const path of [file, `${file}-wal`, `${file}-shm`]) rmSync(path, { force: true });
 }
 
-/** Whether it cannot be read by anybody, and not only now. */
+/** Whether the file itself is damaged, so that a later try would fail as well. */
 export function isUnreadable(error: unknown): boolean {
   if (error instanceof OtherFormat) return true;
   const code = Number((error as { errcode?: unknown }).errcode) & 0xff;

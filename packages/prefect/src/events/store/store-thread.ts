@@ -1,10 +1,10 @@
-/** The thread that has the store: calls come in, results go out, one after the other. `EventLog` starts it. */
+/** The thread of the store: it answers calls one after the other. `EventLog` starts it. */
 import { parentPort, workerData } from 'node:worker_threads';
 import type { EventTable } from './event-table.ts';
 import { isUnreadable, removeEventsFile } from './events-file.ts';
 import { EventStore } from './store.ts';
 
-/** What can be asked over the border between threads. */
+/** The calls that other threads may make. */
 export type StoreCalls = Pick<EventStore, 'head' | 'startFrom' | 'fold' | 'add' | 'setSent' | 'close'> &
   Pick<EventTable, 'page' | 'after' | 'derivedAfter'>;
 

@@ -1,8 +1,8 @@
 /**
- * The events of the last days in a file, with all that is needed to go on from where the journal was last read.
+ * Stores the events of the last days in a file, with the projection's state as of the last fact that was folded.
  *
- * Who is right when parts disagree: the journal. What is told of slots and limits can be derived from it again, so the
- * file need not survive a loss of power unharmed.
+ * Who is right when parts disagree: the journal. Events of slots and limits can be derived from it again, so the file need
+ * not survive a loss of power.
  */
 import type { DatabaseSync, StatementSync } from 'node:sqlite';
 import type { Fact } from '@slotkeeper/engine';
@@ -29,17 +29,17 @@ const SQL = {
 } as const;
 
 export interface StoreHead {
-  /** Facts up to this one have been folded; null: none ever. */
+  /** The position of the last fact that was folded; null: none ever was. */
   readonly position: number | null;
   /** The time of that fact. */
   readonly atMs: number | null;
-  /** Events up to this one have been sent upstream; null: none ever. */
+  /** The number of the last event that was sent upstream; null: none ever was. */
   readonly sent: number | null;
   /** The number of the last event. */
   readonly seq: number;
 }
 
-/** Synchronous throughout, and queries may take their time: it belongs in a thread of its own. */
+/** All calls are synchronous, and queries may take long: run it in a thread of its own. */
 export class EventStore {
   readonly events: EventTable;
   readonly #db: DatabaseSync;
@@ -48,7 +48,7 @@ export class EventStore {
   #grants!: ChangingMap<OpenGrant>;
   #projection!: Projection;
 
-  /** @param file made if it is missing, and anew if nobody can read it; null: in memory */
+  /** @param file created if it is missing, replaced if it cannot be read; null: in memory */
   constructor(file: string | null, { bytesMax = BYTES_MAX } = {}) {
     this.#db = openEventsFile(file);
     this.events = new EventTable(this.#db, bytesMax);
@@ -61,7 +61,7 @@ export class EventStore {
     return { position, atMs: at, sent, seq: this.events.lastSeq } as StoreHead;
   }
 
-  /** Forgets what it knew of limits and grants, and goes on from `state`. */
+  /** Replaces what it remembers of limits and grants by `state`. */
   startFrom(state: ProjectionState): void {
     this.#transaction(() => {
       this.#sql.dropAll.run();
@@ -74,7 +74,7 @@ export class EventStore {
     });
   }
 
-  /** Keeps the events that `facts` come to, which are those right after position `after`. Returns the number of the last event. */
+  /** Stores the events of `facts`, which begin right after position `after`. Returns the number of the last event. */
   fold(after: number, facts: readonly Fact[], nowMs: number): number {
     const position = this.head().position ?? 0;
     if (after !== position) throw new Error(`facts after ${after} cannot follow those up to ${position}`);
@@ -90,7 +90,7 @@ export class EventStore {
     });
   }
 
-  /** Keeps events of clients. Returns the number of the last event. */
+  /** Stores events of clients. Returns the number of the last event. */
   add(events: readonly PrefectEvent[], received: string, nowMs: number): number {
     return this.#transaction(() => {
       for (const event of events) this.events.insert(event, received, nowMs, false);
@@ -139,7 +139,7 @@ export class EventStore {
       return result;
     } catch (error) {
       if (this.#db.isTransaction) this.#sql.rollback.run();
-      // Memory is ahead of what was kept.
+      // The write failed, so the memory is ahead of the file: read it again.
       this.#load();
       throw error;
     }

@@ -1,13 +1,13 @@
-/** Search for words in events: `error "timed out" -debug +required`. */
+/** A search for words in events: `error "timed out" -debug +required`. */
 import type { PrefectEvent } from '../event.ts';
 
-/** All in lower case. */
+/** All words are in lower case. */
 export interface TextQuery {
-  /** One of these, if there are any. */
+  /** The event must have one of these, if there are any. */
   readonly include: readonly string[];
-  /** None of these. */
+  /** It must have none of these. */
   readonly exclude: readonly string[];
-  /** Each of these. */
+  /** It must have each of these. */
   readonly required: readonly string[];
 }
 
@@ -17,7 +17,7 @@ export function parseTextQuery(text: string): TextQuery {
   const query = { include: [] as string[], exclude: [] as string[], required: [] as string[] };
   for (const [, sign, phrase, word] of text.matchAll(TERM)) {
     const term = (word ?? phrase!.replace(/\\(["\\])/g, '$1')).toLowerCase();
-    // A sign on its own says nothing.
+    // A sign on its own means nothing.
     if (term.trim() === '' || (sign === '' && /^[-!+]$/.test(term))) continue;
     const list = sign === '+' ? query.required : sign === '' ? query.include : query.exclude;
     list.push(term);
