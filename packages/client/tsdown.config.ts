@@ -4,11 +4,11 @@ import { join } from 'node:path';
 import { esmExternalRequirePlugin } from 'rolldown/plugins';
 import { defineConfig } from 'tsdown';
 
-/** `ws` tries these and goes on without them. Here they are not there: in a bundle their names are nobody's. */
-const NATIVE_ADDONS = /^(bufferutil|utf-8-validate)$/;
+/** What is bundled tries these and goes on without them. Here they are not there: in a bundle their names are nobody's. */
+const OPTIONAL = /^(bufferutil|utf-8-validate|supports-color)$/;
 
 /**
- * The published package has no dependencies: the protocol and `ws` are bundled into it; the server is loaded if it is
+ * The published package has no dependencies: the protocol, `ws` and the proxies' agent are bundled into it; the server is loaded if it is
  * installed. Declarations come from the project's root tsconfig, since the protocol's lie outside this package's own.
  */
 export default defineConfig({
@@ -19,9 +19,12 @@ export default defineConfig({
   deps: { alwaysBundle: [/.*/], neverBundle: [/^node:/, '@slotkeeper/server'] },
   plugins: [
     {
-      name: 'without-native-addons',
-      resolveId: { filter: { id: NATIVE_ADDONS }, handler: (id) => `\0${id}` },
-      load: { filter: { id: /^\0(bufferutil|utf-8-validate)$/ }, handler: () => 'throw new Error("not bundled");' },
+      name: 'without-the-optional',
+      resolveId: { filter: { id: OPTIONAL }, handler: (id) => `\0${id}` },
+      load: {
+        filter: { id: /^\0(bufferutil|utf-8-validate|supports-color)$/ },
+        handler: () => 'throw new Error("not bundled");',
+      },
     },
     // `ws` requires Node's modules. By `createRequire(import.meta.url)` a bundle to CommonJS could not: there is no URL.
     esmExternalRequirePlugin({ external: [...builtinModules] }),

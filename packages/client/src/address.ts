@@ -5,7 +5,7 @@ import { refuse } from './refuse.ts';
 export const DEFAULT_URL = 'http://127.0.0.1:4230';
 
 export type Address =
-  /** A server elsewhere. `isApi`: the URL was that of a Prefect API, and another server may answer there. */
+  /** A server elsewhere. `sessionUrl` begins as the URL does: with `http:` or `https:`. `isApi`: the URL was that of a Prefect API, and another server may answer there. */
   | { readonly type: 'server'; readonly origin: string; readonly sessionUrl: string; readonly isApi: boolean }
   /** The engine in this process; undefined: in memory. */
   | { readonly type: 'embedded'; readonly file: string | undefined };
@@ -25,5 +25,5 @@ export function readAddress(url: string): Address {
   const path = parsed.pathname.replace(/\/+$/, '');
   const isApi = path.endsWith('/api');
   const origin = parsed.origin + (isApi ? path.slice(0, -'/api'.length) : path);
-  return { type: 'server', origin, sessionUrl: `${origin.replace('http', 'ws')}/session`, isApi };
+  return { type: 'server', origin, sessionUrl: `${origin}/session`, isApi };
 }

@@ -11,13 +11,16 @@ import {
   TTL_MAX_MS,
   TTL_MIN_MS,
 } from '@slotkeeper/protocol';
+import { proxyTo } from '@slotkeeper/protocol/proxy';
 import { number, object, partial, shape, shortText } from '@slotkeeper/shape';
 import { type OnMissing, onMissing } from './acquire-call.ts';
 import { type Address, DEFAULT_URL, readAddress } from './address.ts';
 import { fromCaller } from './call-stack.ts';
+import { type ConnectFailure, connectFailure } from './connect-failure.ts';
 import { detectServer } from './detect-server.ts';
 import { openEmbedded } from './embedded.ts';
-import { InvalidRequestError, ServerUnreachableError, type SlotkeeperError, unreachable } from './errors.ts';
+import { InvalidRequestError, type SlotkeeperError, unreachable } from './errors.ts';
+import { FirstContact } from './first-contact.ts';
 import { Keepalive } from './keepalive.ts';
 import { type Connection, Keeper, type KeeperOptions, type Warning } from './keeper.ts';
 import { realClock } from './real-clock.ts';
@@ -45,7 +48,7 @@ export interface ConnectOptions {
     | undefined;
   /** Called at each change of `keeper.status`, with its cause if there was one. */
   readonly onStatus?: ((status: Status, cause?: SlotkeeperError) => void) | undefined;
-  /** Called with what a program should know: a limit that limits nothing, a lease that was dropped and not released. If not given, `process.emitWarning` is called, once for each limit. */
+  /** Called with what a program should know: a limit that limits nothing, a lease that was forgotten, nobody at the address of this machine. If not given, `process.emitWarning` is called, once for each limit. */
   readonly onWarning?: ((warning: Warning) => void) | undefined;
 }
 
@@ -68,12 +71,14 @@ const CONNECT_TIMEOUT_SECONDS = 10;
  */
 export async function connect(url?: string, options: ConnectOptions = {}): Promise<Keeper> {
   refuse(checkConnectOptions(options));
-  return new Keeper(await fromCaller(() => openConnection(url, options)), keeperOptions(options));
+  const forKeeper = keeperOptions(options);
+  return new Keeper(await fromCaller(() => openConnection(url, options, forKeeper.warn)), forKeeper);
 }
 
 /** Connects at first use. */
 export function lazyKeeper(): Keeper {
-  return new Keeper(() => openConnection(undefined, {}), keeperOptions({}));
+  const forKeeper = keeperOptions({});
+  return new Keeper(() => openConnection(undefined, {}, forKeeper.warn), forKeeper);
 }
 
 function keeperOptions({ label, defaults, onWarning }: ConnectOptions): KeeperOptions {
@@ -97,11 +102,29 @@ function processWarnings(): (warning: Warning) => void {
   };
 }
 
-async function openConnection(url: string | undefined, options: ConnectOptions): Promise<Connection> {
+async function openConnection(
+  url: string | undefined,
+  options: ConnectOptions,
+  warn: (warning: Warning) => void,
+): Promise<Connection> {
   const wanted = url === undefined ? process.env.SLOTKEEPER_URL || DEFAULT_URL : url;
   const address = readAddress(wanted);
-  const connectTimeoutMs = (options.connectTimeoutSeconds ?? CONNECT_TIMEOUT_SECONDS) * 1_000;
-  const transport = await openTransport(address, wanted, connectTimeoutMs);
+  const timeoutMs = connectTimeoutMs(options);
+  const contact = new FirstContact(realClock, wanted, timeoutMs, warn);
+  try {
+    const transport = await openTransport(address, wanted, timeoutMs, contact);
+    return await openSession(address, wanted, transport, options);
+  } finally {
+    contact.over();
+  }
+}
+
+async function openSession(
+  address: Address,
+  wanted: string,
+  transport: Transport,
+  options: ConnectOptions,
+): Promise<Connection> {
   const ttlMs = Math.round((options.ttlSeconds ?? TTL_SECONDS) * 1_000);
   const keepalive = new Keepalive();
   const session: Session = new Session(
@@ -113,7 +136,7 @@ async function openConnection(url: string | undefined, options: ConnectOptions):
     },
     {
       ttlMs: address.type === 'embedded' ? null : ttlMs,
-      connectTimeoutMs,
+      connectTimeoutMs: connectTimeoutMs(options),
       apiKey: options.apiKey ?? (process.env.SLOTKEEPER_API_KEY || null),
       address: wanted,
     },
@@ -138,6 +161,10 @@ async function openConnection(url: string | undefined, options: ConnectOptions):
   return { session, ttlMs, close };
 }
 
+function connectTimeoutMs({ connectTimeoutSeconds = CONNECT_TIMEOUT_SECONDS }: ConnectOptions): number {
+  return connectTimeoutSeconds * 1_000;
+}
+
 interface Transport {
   /** `refused`: called if what answers is no server of ours. */
   readonly dial: (
@@ -147,29 +174,37 @@ interface Transport {
   readonly close: () => Promise<void>;
 }
 
-async function openTransport(address: Address, wanted: string, connectTimeoutMs: number): Promise<Transport> {
+async function openTransport(
+  address: Address,
+  wanted: string,
+  timeoutMs: number,
+  contact: FirstContact,
+): Promise<Transport> {
   if (address.type === 'embedded') {
     const embedded = await openEmbedded(address.file);
     return { dial: (events) => embedded.dial(events), close: () => embedded.close() };
   }
-  if (address.isApi) await checkThatSlotkeeperAnswers(address.origin, wanted, connectTimeoutMs);
+  if (address.isApi) await checkThatSlotkeeperAnswers(address.origin, wanted, timeoutMs, contact);
   return {
-    dial: (events, refused) =>
-      dialWebSocket(address.sessionUrl, events, (status) => refused(noSlotkeeper(wanted, status))),
+    dial: (events, refused) => {
+      const closed = (reason: string): void => {
+        contact.failed(reason);
+        events.closed(reason);
+      };
+      return dialWebSocket({ address: wanted, sessionUrl: address.sessionUrl }, { ...events, closed }, refused);
+    },
     close: async () => {},
   };
 }
 
-function noSlotkeeper(address: string, status: number): ServerUnreachableError {
-  return new ServerUnreachableError(
-    `Something answers at ${address} (HTTP status ${status}), but it is no Slotkeeper server. The URL is http(s)://host:port of the server, without a path unless a proxy adds one.`,
-    { address, reason: `what answers (HTTP status ${status}) is no Slotkeeper server` },
-  );
-}
-
 /** Asks again until somebody answers, for as long as a first connect may take. */
-async function checkThatSlotkeeperAnswers(origin: string, wanted: string, connectTimeoutMs: number): Promise<void> {
-  const endsAtMs = performance.now() + connectTimeoutMs;
+async function checkThatSlotkeeperAnswers(
+  origin: string,
+  wanted: string,
+  timeoutMs: number,
+  contact: FirstContact,
+): Promise<void> {
+  const endsAtMs = performance.now() + timeoutMs;
   const backoff = new Backoff(null, Math.random);
   for (;;) {
     const leftMs = Math.max(1, endsAtMs - performance.now());
@@ -180,21 +215,17 @@ async function checkThatSlotkeeperAnswers(origin: string, wanted: string, connec
         `${wanted} is a Prefect API but not of a Slotkeeper server, which this call needs. 'slotkeeper/v1' and 'slotkeeper/prefect' work against any Prefect API; or start Slotkeeper (npx @slotkeeper/server serve) and name it here.`,
         { field: 'url', reason: 'is a Prefect API but not of a Slotkeeper server' },
       );
+    const failure: ConnectFailure =
+      answer === 'away'
+        ? { reason: 'a proxy answers that its server is not there' }
+        : connectFailure(answer.error, origin, wanted, proxyTo(origin));
+    if (failure.final) throw failure.final;
+    contact.failed(failure.reason);
     const pauseMs = backoff.next();
-    if (performance.now() + pauseMs >= endsAtMs) {
-      if (answer === 'away') throw unreachable(wanted, 'a proxy answers that its server is not there');
-      throw unreachable(wanted, whyNoAnswer(answer.error), { cause: answer.error });
-    }
+    if (performance.now() + pauseMs >= endsAtMs)
+      throw unreachable(wanted, failure.reason, answer === 'away' ? undefined : { cause: answer.error });
     await delay(pauseMs);
   }
-}
-
-/** The error of `fetch` itself has no reason; its cause has. */
-function whyNoAnswer(failure: unknown): string {
-  const seen = failure instanceof Error && failure.cause instanceof Error ? failure.cause : failure;
-  if (!(seen instanceof Error)) return String(seen);
-  // Where a name has several addresses, the error of all of them has a code but no message.
-  return seen.message || String('code' in seen ? seen.code : seen.name);
 }
 
 const checkConnectOptions = optionsCheck<ConnectOptions>({

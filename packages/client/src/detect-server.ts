@@ -1,5 +1,7 @@
 /** Detects whether a Slotkeeper server answers at an address, or another one: a Prefect server, say. */
 
+import { ask } from '@slotkeeper/protocol/proxy';
+
 /** How long a server may take to answer what it is. */
 const ANSWER_MS_MAX = 10_000;
 const AWAY_STATUSES: ReadonlySet<number> = new Set([502, 503, 504]);
@@ -17,7 +19,8 @@ export async function detectServer(
   origin: string,
   answerMsMax = ANSWER_MS_MAX,
 ): Promise<'slotkeeper' | 'away' | 'another'> {
-  const answer = await fetch(`${origin}/healthz`, { signal: AbortSignal.timeout(Math.ceil(answerMsMax)) });
+  const signal = AbortSignal.timeout(Math.ceil(answerMsMax));
+  const answer = await ask(`${origin}/healthz`, { method: 'GET', redirect: 'follow', signal });
   const body: unknown = await answer.json().catch(() => undefined);
   if (typeof body === 'object' && body !== null && 'server' in body && body.server === 'slotkeeper')
     return 'slotkeeper';

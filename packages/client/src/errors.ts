@@ -165,12 +165,12 @@ export function unreachable(address: string, reason: string, options?: ErrorOpti
   );
 }
 
-/** A server of ours answers at `address`, but not in a version that we speak. `reason`: which of both to upgrade. */
-export function otherVersion(address: string, reason: string): ServerUnreachableError {
+/** A server of ours answers at `address`, but cannot serve us. `reason`: its own, or which of both to upgrade. */
+export function unusable(address: string, reason: string): ServerUnreachableError {
   return new ServerUnreachableError(`The Slotkeeper server at ${address} cannot be used: ${reason}.`, {
     address,
     reason,
-    isOtherVersion: true,
+    isThere: true,
   });
 }
 

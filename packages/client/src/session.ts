@@ -37,10 +37,10 @@ import {
   errorOf,
   InvalidRequestError,
   LeaseLostError,
-  otherVersion,
   type ServerUnreachableError,
   type SlotkeeperError,
   unreachable,
+  unusable,
 } from './errors.ts';
 import { HeldLease } from './lease.ts';
 import { Link } from './link.ts';
@@ -132,8 +132,8 @@ export class Session {
   #isBusy = false;
   /** Why the last connection was lost. */
   #lostBecause = NO_ANSWER;
-  /** It was: client and server have no version of the protocol in common. */
-  #lostToVersions = false;
+  /** The server said so itself: it is there, and needs no start. */
+  #lostByItsWord = false;
   /** Set once nothing new is taken. */
   #refusal: SlotkeeperError | undefined;
 
@@ -316,7 +316,7 @@ export class Session {
     if (this.#outbox.length > 0) this.#flushSoon();
     this.#wasConnected = true;
     this.#lostBecause = NO_ANSWER;
-    this.#lostToVersions = false;
+    this.#lostByItsWord = false;
     this.#started.resolve();
     this.#listener.status('connected');
     this.#loseIfTooLate();
@@ -325,14 +325,14 @@ export class Session {
   }
 
   /** The connection is of no more use. */
-  #lose(reason: string, toVersions = false): void {
+  #lose(reason: string, byItsWord = false): void {
     if (this.#mode === 'closing') {
       this.#end();
       return;
     }
     const wasConnected = this.#mode === 'connected';
     this.#lostBecause = reason.replace(/\.$/, '');
-    this.#lostToVersions = toVersions;
+    this.#lostByItsWord = byItsWord;
     this.#enter('waiting');
     this.#dropLink();
     for (const held of [...this.#leases.values()]) if (held.state === 'releasing') this.#leaveToTheNextConnection(held);
@@ -449,7 +449,7 @@ export class Session {
     const otherVersions = this.#mode === 'dialing' ? this.#offer.refusedBecause(error) : undefined;
     // The leases live on meanwhile, and the server may be back in its old version before they end.
     if (otherVersions !== undefined) this.#lose(otherVersions, true);
-    else if (retry) this.#lose(error.message);
+    else if (retry) this.#lose(error.message, true);
     else this.#end(this.#turnedAway(error));
   }
 
@@ -603,7 +603,7 @@ export class Session {
 
   #unreachable(): ServerUnreachableError {
     const { address } = this.#settings;
-    return this.#lostToVersions ? otherVersion(address, this.#lostBecause) : unreachable(address, this.#lostBecause);
+    return this.#lostByItsWord ? unusable(address, this.#lostBecause) : unreachable(address, this.#lostBecause);
   }
 
   #turnedAway(error: WireError): SlotkeeperError {

@@ -10,7 +10,10 @@ import {
   receive,
   type ServerFrame,
 } from '@slotkeeper/protocol';
+import { proxyTo } from '@slotkeeper/protocol/proxy';
 import WebSocket from 'ws';
+import { connectFailure, noSession } from './connect-failure.ts';
+import type { ServerUnreachableError } from './errors.ts';
 
 /** `closeTimeout`: so long the other end may take to agree to a close. */
 const OPTIONS = {
@@ -27,17 +30,18 @@ const isPassing = (status: number): boolean => status >= 500 || status === 429 |
 
 /**
  * What is sent before the socket is open waits. It does not keep the process alive, nor does the attempt to open it.
- * `refused` is called if it is opened no session, and with which HTTP status, before the channel is closed.
+ * `refused` is called, before the channel is closed, if what answers can never be the server that is meant.
  */
 export function dialWebSocket(
-  url: string,
+  { address, sessionUrl }: { readonly address: string; readonly sessionUrl: string },
   events: ChannelEvents<ServerFrame>,
-  refused: (status: number) => void,
+  refused: (error: ServerUnreachableError) => void,
 ): Channel<ClientFrame> {
+  const proxy = proxyTo(sessionUrl);
   const socket = new WebSocket(
-    url,
+    sessionUrl.replace(/^http/, 'ws'),
     CODECS.map(({ name }) => name),
-    OPTIONS,
+    { ...OPTIONS, agent: proxy?.agent },
   );
   let unsent: ClientFrame[] = [];
   let reason: string | undefined;
@@ -54,13 +58,15 @@ export function dialWebSocket(
   socket.on('message', (data, isBinary) =>
     receive(isBinary ? (data as Buffer) : String(data), codec.decodeServerFrame, events),
   );
-  socket.on('error', (error: Error & { code?: string }) => {
-    // Where a name has several addresses, the error of all of them has a code but no message.
-    reason ??= error.message || error.code;
+  socket.on('error', (error) => {
+    if (reason !== undefined) return;
+    const failure = connectFailure(error, sessionUrl, address, proxy);
+    reason = failure.reason;
+    if (failure.final) refused(failure.final);
   });
   socket.on('unexpected-response', (_request, { statusCode: status = 0 }) => {
     reason = `it answers with HTTP status ${status}`;
-    if (!isPassing(status)) refused(status);
+    if (!isPassing(status)) refused(noSession(address, status, proxy));
     socket.terminate();
   });
   socket.on('close', () => events.closed(reason ?? 'the connection was closed'));

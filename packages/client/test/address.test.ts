@@ -2,12 +2,12 @@ import { expect, test } from 'vitest';
 import { readAddress } from '../src/address.ts';
 
 test.each([
-  ['http://127.0.0.1:4230', 'http://127.0.0.1:4230', 'ws://127.0.0.1:4230/session', false],
-  ['https://slots.example/', 'https://slots.example', 'wss://slots.example/session', false],
-  ['http://[::1]:4230', 'http://[::1]:4230', 'ws://[::1]:4230/session', false],
-  ['http://127.0.0.1:4230/api', 'http://127.0.0.1:4230', 'ws://127.0.0.1:4230/session', true],
-  ['http://127.0.0.1:4230/api/', 'http://127.0.0.1:4230', 'ws://127.0.0.1:4230/session', true],
-  ['https://proxy.example/slots', 'https://proxy.example/slots', 'wss://proxy.example/slots/session', false],
+  ['http://127.0.0.1:4230', 'http://127.0.0.1:4230', 'http://127.0.0.1:4230/session', false],
+  ['https://slots.example/', 'https://slots.example', 'https://slots.example/session', false],
+  ['http://[::1]:4230', 'http://[::1]:4230', 'http://[::1]:4230/session', false],
+  ['http://127.0.0.1:4230/api', 'http://127.0.0.1:4230', 'http://127.0.0.1:4230/session', true],
+  ['http://127.0.0.1:4230/api/', 'http://127.0.0.1:4230', 'http://127.0.0.1:4230/session', true],
+  ['https://proxy.example/slots', 'https://proxy.example/slots', 'https://proxy.example/slots/session', false],
 ])('%s is a server', (url, origin, sessionUrl, isApi) => {
   expect(readAddress(url)).toEqual({ type: 'server', origin, sessionUrl, isApi });
 });

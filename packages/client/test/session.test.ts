@@ -474,7 +474,7 @@ describe('coming back', () => {
     const lease = await holding(it);
     it.server.last.say({ type: 'goodbye', retry: true, error: leaving });
     const tried = it.keeper.tryAcquire('db').catch(({ message }: Error) => message);
-    expect(await tried).toMatch(/cannot be reached: The server is closing\. Start one/);
+    expect(await tried).toMatch(/cannot be used: The server is closing\.$/);
     await it.clock.pass(100);
     expect(it.server.connections).toHaveLength(2);
     expect(it.server.last.of('claim')).toHaveLength(1);

@@ -82,7 +82,7 @@ test('frames that are sent before the socket is open arrive in order', async () 
       resolve(heard);
     };
     const events = { frame, garbled: reject, closed: reject };
-    const channel = dialWebSocket(`${url.replace('http', 'ws')}/session`, events, reject);
+    const channel = dialWebSocket({ address: url, sessionUrl: `${url}/session` }, events, reject);
     for (const number of [1, 2, 3]) channel.send({ number, messages: [] });
   });
   expect(acks).toEqual([1, 2, 3]);

@@ -4,6 +4,7 @@ export * from './errors.ts';
 export * from './frames.ts';
 export { jsonCodec } from './json-codec.ts';
 export * from './key.ts';
+export { isLoopback } from './loopback.ts';
 export * from './messages.ts';
 export { Pongs } from './pongs.ts';
 export * from './problem.ts';

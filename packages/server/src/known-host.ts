@@ -7,6 +7,7 @@
  * missing key. With a key the page has nothing to show.
  */
 import { isIP } from 'node:net';
+import { isLoopback } from '@slotkeeper/protocol';
 
 export interface KnownHosts {
   /** The address that the server listens on. */
@@ -30,10 +31,4 @@ export function hostCheck({ listensOn, hasKey, allowed }: KnownHosts): HostCheck
     if (isIP(name.replace(/^\[(.*)\]$/, '$1')) !== 0 || names.has(name)) return undefined;
     return `This server has no key, so it answers only to an address or localhost, not to '${name}'. Name that host with --allow-host, or give the server a key (--api-key).`;
   };
-}
-
-/** Whether only programs on this machine reach a server that listens on this address. */
-export function isLoopback(host: string): boolean {
-  if (host === 'localhost' || host === '::1') return true;
-  return isIP(host) === 4 && host.startsWith('127.');
 }

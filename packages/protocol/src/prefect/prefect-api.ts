@@ -1,5 +1,6 @@
 /** POST requests to a Prefect server, with the credentials, the CSRF token and the retries of Prefect's own client. */
 import { setTimeout as delay } from 'node:timers/promises';
+import type { Question } from '../proxy/index.ts';
 import { authorizationOf, type Credentials } from './credentials.ts';
 import { CsrfToken } from './csrf-token.ts';
 import { NoAnswerError, UnreadableAnswerError } from './failures.ts';
@@ -46,9 +47,12 @@ export interface ChangeOptions {
   readonly undo?: (() => Change | undefined) | undefined;
 }
 
+type Ask = (url: string, question: Question) => Promise<Response>;
+
 export class PrefectApi {
   readonly url: string;
   readonly #advice: string | undefined;
+  readonly #ask: Ask;
   readonly #headers: Readonly<Record<string, string>>;
   readonly #csrf = new CsrfToken();
   #hasAnswered = false;
@@ -56,10 +60,12 @@ export class PrefectApi {
   /**
    * @param url of the API, such as `http://127.0.0.1:4200/api`
    * @param advice what a `NoAnswerError` tells the user of the program to do
+   * @param ask how it is reached: directly, or through the proxies that the environment names (`ask` of `../proxy`)
    */
-  constructor(url: string, credentials: Credentials, advice?: string) {
+  constructor(url: string, credentials: Credentials, advice?: string, ask: Ask = fetch) {
     this.url = url;
     this.#advice = advice;
+    this.#ask = ask;
     const authorization = authorizationOf(credentials);
     this.#headers = {
       'X-PREFECT-API-VERSION': PREFECT_API_VERSION,
@@ -143,16 +149,19 @@ export class PrefectApi {
     return this.post(path, JSON.stringify(body), signal);
   }
 
-  async #fetch(path: string, init: RequestInit, signal: AbortSignal | undefined): Promise<Reply> {
+  async #fetch(
+    path: string,
+    question: Pick<Question, 'method' | 'headers' | 'body'>,
+    signal: AbortSignal | undefined,
+  ): Promise<Reply> {
     const timeout = AbortSignal.timeout(ANSWER_MS_MAX);
     const ended = signal === undefined ? timeout : AbortSignal.any([timeout, signal]);
-    const ask = (redirect: 'manual' | 'follow') => fetch(this.url + path, { ...init, redirect, signal: ended });
     try {
       // `fetch` makes a GET of a POST that is redirected with 301 or 302, and its answer would pass for the POST's.
-      const answer = await ask('manual');
+      const answer = await this.#ask(this.url + path, { ...question, redirect: 'manual', signal: ended });
       if (!SAME_METHOD_STATUSES.has(answer.status)) return await readReply(answer);
       await answer.body?.cancel();
-      return await readReply(await ask('follow'));
+      return await readReply(await this.#ask(this.url + path, { ...question, redirect: 'follow', signal: ended }));
     } catch (error) {
       signal?.throwIfAborted();
       if (timeout.aborted) throw this.#noAnswer(`nothing within ${ANSWER_MS_MAX / 1000} s`);

@@ -1,6 +1,6 @@
 /** How every command that asks a server finds it, shows its key, and prints the answer. */
 
-import { EXIT } from '@slotkeeper/terminal';
+import { EXIT, printable } from '@slotkeeper/terminal';
 import { type Command, Option } from 'commander';
 import type { Keeper } from 'slotkeeper';
 import { address, notEmpty } from './arguments.ts';
@@ -31,6 +31,13 @@ export async function withKeeper<T>(options: ClientOptions, body: (keeper: Keepe
       label: 'slotkeeper command',
       connectTimeoutSeconds: 5,
       apiKey: options.apiKey,
+      onWarning: ({ code, message, details: { address, reason, leftSeconds } }) => {
+        const words =
+          code === 'NOT_CONNECTED'
+            ? `Nobody listens at ${address} (${reason}). Asking for ${leftSeconds} s more; --url (SLOTKEEPER_URL) names another server.`
+            : message;
+        process.stderr.write(`${printable(words)}\n`);
+      },
     });
     return await body(keeper);
   } catch (error) {

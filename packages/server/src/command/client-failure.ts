@@ -22,8 +22,8 @@ const WORDS: { readonly [C in SlotkeeperError['code']]?: (details: ErrorDetails)
       return `Limit '${name}' was resumed before its last holder had left. Drain it again to wait for that: ${drain}.`;
     return undefined;
   },
-  SERVER_UNREACHABLE: ({ address, reason, isOtherVersion }) =>
-    reason === undefined || isOtherVersion
+  SERVER_UNREACHABLE: ({ address, reason, isThere }) =>
+    reason === undefined || isThere
       ? undefined
       : `The Slotkeeper server at ${address} cannot be reached: ${reason}. Name another with --url (SLOTKEEPER_URL), or start one (slotkeeper serve).`,
   AUTH: ({ address, reason }) =>

@@ -7,6 +7,7 @@ import {
   readGlobalLimits,
   UnreadableAnswerError,
 } from '@slotkeeper/protocol/prefect';
+import { ask } from '@slotkeeper/protocol/proxy';
 import { CommandFailure } from '@slotkeeper/terminal';
 
 /** The most that a stock server gives at once. */
@@ -22,7 +23,7 @@ const BUSY_STATUSES: ReadonlySet<number> = new Set([429, 503]);
  * @throws {CommandFailure} if they cannot be read
  */
 export async function readPrefectLimits(url: string, credentials: Credentials): Promise<GlobalLimit[]> {
-  const api = new PrefectApi(url, credentials);
+  const api = new PrefectApi(url, credentials, undefined, ask);
   // Keyed by name, since pages shift when limits are made or deleted in between.
   const limits = new Map<string, GlobalLimit>();
   for (let offset = 0; ; offset += PAGE_MAX) {

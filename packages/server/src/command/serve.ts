@@ -1,8 +1,8 @@
 /** `slotkeeper serve`: from the command line to a running server, and from a signal to its end. */
 import { type UpstreamAddress, upstreamAddress } from '@slotkeeper/prefect';
+import { isLoopback } from '@slotkeeper/protocol';
 import { CommandFailure, EXIT, systemCode } from '@slotkeeper/terminal';
 import { Command, InvalidArgumentError, Option } from 'commander';
-import { isLoopback } from '../known-host.ts';
 import type { RunningServer } from '../serve.ts';
 import { byteCount, notEmpty, sizeText, wholeNumber } from './arguments.ts';
 

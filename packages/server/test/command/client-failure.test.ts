@@ -33,7 +33,7 @@ test.each([
 });
 
 test.each([
-  new ServerUnreachableError('Upgrade the client.', { address: URL, reason: 'why', isOtherVersion: true }),
+  new ServerUnreachableError('Upgrade the client.', { address: URL, reason: 'why', isThere: true }),
   new ConflictError('The keeper is closed.', {}),
 ])('an error of another kind keeps its own message: %o', (error) => {
   expect(commandFailure(error)).toMatchObject({ message: error.message, exitCode: 1 });

@@ -2,6 +2,7 @@
 import { once } from 'node:events';
 import type { Socket } from 'node:net';
 import { authorizationOf, type Credentials } from '@slotkeeper/protocol/prefect';
+import { proxyTo } from '@slotkeeper/protocol/proxy';
 import { WebSocket } from 'ws';
 
 /** How long the server may take for each step: the upgrade, the handshake, a pong. */
@@ -29,6 +30,7 @@ export class EventSocket {
     const webSocket = new WebSocket(`${apiUrl.replace(/^http/, 'ws')}/events/in`, 'prefect', {
       headers: authorization === undefined ? {} : { Authorization: authorization },
       perMessageDeflate: false,
+      agent: proxyTo(apiUrl)?.agent,
     });
     webSocket.on('error', () => undefined);
     let refusal: EventsRefusedError | undefined;

@@ -7,6 +7,7 @@ import {
   retryAfterSeconds,
   type TakenLimit,
 } from '@slotkeeper/protocol/prefect';
+import { ask } from '@slotkeeper/protocol/proxy';
 import type { Deadline } from '../shared/deadline.ts';
 import { NO_ANSWER_ADVICE } from '../shared/servers.ts';
 import { EventStream } from './event-stream.ts';
@@ -35,7 +36,7 @@ export class PrefectServer {
   /** Its credentials are where Prefect's own client looks for them. */
   constructor(url: string) {
     const { PREFECT_API_AUTH_STRING: authString, PREFECT_API_KEY: apiKey } = process.env;
-    this.#api = new PrefectApi(url, { authString, apiKey }, NO_ANSWER_ADVICE);
+    this.#api = new PrefectApi(url, { authString, apiKey }, NO_ANSWER_ADVICE, ask);
     this.#events = new EventStream(url, { authString, apiKey });
   }
 

@@ -3,7 +3,7 @@ import { NoAnswerError } from '@slotkeeper/protocol/prefect';
 import { DEFAULT_URL, readAddress } from '../../address.ts';
 import { connect } from '../../connect.ts';
 import { detectServer } from '../../detect-server.ts';
-import type { Keeper } from '../../keeper.ts';
+import type { Keeper, Warning } from '../../keeper.ts';
 import type { Status } from '../../session.ts';
 
 /** What to do where nobody answers. */
@@ -66,7 +66,9 @@ export class Servers<S extends Service> {
     const isPrefects = address.type === 'server' && address.isApi && !(await isSlotkeeperAt(address.origin));
     if (isPrefects) return this.#transports.rest(url);
     // In both systems a name without a limit is normal, or warned of in Prefect's words.
-    const onWarning = (): void => undefined;
+    const onWarning = ({ code, message }: Warning): void => {
+      if (code === 'NOT_CONNECTED') process.emitWarning(message, { type: 'SlotkeeperWarning', code });
+    };
     return this.#transports.session(await connect(url, { onStatus, onWarning }));
   }
 }
