@@ -27,7 +27,8 @@ async function start() {
   const increments = new HeldIncrements({ host: replica, clock: time, holdMs: 20_000 });
   const askFor = (increment: Pick<Increment, 'kind' | 'holder' | 'connection'> & Partial<Increment>): Asker => {
     const asker = new Asker();
-    increments.ask({ names: ['tag:t'], slots: 1, ratesOnly: false, ttlMs: null, ...increment }, asker);
+    const usual = { names: ['tag:t'], slots: 1, ratesOnly: false, ttlMs: null, sender: { label: null, host: null } };
+    increments.ask({ ...usual, ...increment }, asker);
     return asker;
   };
   const ask = (id: string): Asker => askFor({ kind: 'tag', holder: { type: 'task_run', id }, connection: 1 });

@@ -32,6 +32,7 @@ async function start() {
       slots,
       ratesOnly: false,
       holder,
+      sender: { label: null, host: null },
       connection: 1,
       ttlMs: null,
     } as const;

@@ -14,11 +14,10 @@ import type { DurableAnswers } from '../api/durable-answers.ts';
 import { activeOf, byName, limitsNamed } from '../api/limit-lookup.ts';
 import type { Call } from '../api/routes.ts';
 import type { HeldIncrements } from '../increments/held-increments.ts';
-import { holdOpen } from '../increments/held-request.ts';
+import { holdOpen, type Unsent } from '../increments/held-request.ts';
 import {
   ASK_AGAIN_SECONDS,
   DRAINING_TEXT,
-  type Increment,
   isOfKind,
   namesToTake,
   type Outcome,
@@ -66,7 +65,7 @@ export async function incrementWithLease(v2: V2, call: Call) {
 async function take(
   { answers, increments }: V2,
   { reply }: Call,
-  increment: Omit<Increment, 'connection'>,
+  increment: Unsent,
   answerGranted: (granted: Granted) => unknown,
 ) {
   const { names, slots, ratesOnly } = increment;

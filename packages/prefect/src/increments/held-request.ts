@@ -5,14 +5,18 @@ import { connectionOf, watchDelivery } from './delivery.ts';
 import type { Requester } from './held-increment.ts';
 import type { HeldIncrements } from './held-increments.ts';
 import type { Increment, Outcome } from './increment.ts';
+import { senderOf } from './sender.ts';
 
 export type Answer = (outcome: Exclude<Outcome, { is: 'unavailable' }>) => void;
 
-/** Answers now, or when the slots are granted. */
+/** An increment as its body tells it. */
+export type Unsent = Omit<Increment, 'connection' | 'sender'>;
+
+/** Answered now, or when the slots are its own. */
 export function holdOpen(
   increments: HeldIncrements,
   reply: FastifyReply,
-  increment: Omit<Increment, 'connection'>,
+  increment: Unsent,
   answer: Answer,
 ): FastifyReply {
   const requester: Requester = {
@@ -26,6 +30,7 @@ export function holdOpen(
     arrived: () => increments.arrived(requester),
     ended: (how) => increments.ended(requester, how),
   });
-  if (isConnected) increments.ask({ ...increment, connection: connectionOf(reply.raw) }, requester);
+  const sent = { sender: senderOf(reply.request), connection: connectionOf(reply.raw) };
+  if (isConnected) increments.ask({ ...increment, ...sent }, requester);
   return reply;
 }

@@ -29,6 +29,8 @@ export interface Increment {
   readonly ratesOnly: boolean;
   /** Null: only the connection distinguishes this client from others. */
   readonly holder: Pick<Holder, 'type' | 'id'> | null;
+  /** Who has sent it, for people. */
+  readonly sender: Pick<Holder, 'label' | 'host'>;
   readonly connection: number;
   /** The time to live of the lease; null: it lasts until it is released. */
   readonly ttlMs: number | null;
@@ -91,13 +93,13 @@ export function isOfKind(kind: Kind, lease: Lease): boolean {
   return lease.origin === ORIGINS[kind];
 }
 
-export function acquireFor({ names, slots, ratesOnly, holder }: Increment): AcquireRequest {
+export function acquireFor({ names, slots, ratesOnly, holder, sender }: Increment): AcquireRequest {
   return {
     leaseId: randomUUID(),
     amounts: names.map((name) => [name, slots]),
     timeoutMs: null,
     priority: 0,
-    holder: { type: null, id: null, ...holder, label: null, host: null, pid: null },
+    holder: { type: null, id: null, ...holder, ...sender, pid: null },
     onMissing: 'allow',
     place: null,
     ratesOnly,

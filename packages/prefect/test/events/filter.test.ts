@@ -152,6 +152,16 @@ describe('a filter', () => {
     [{ filter: { id: { id: ['x'] } } }, ['body', 'filter', 'id', 'id', 0]],
     [{ filter: { text: {} } }, ['body', 'filter', 'text', 'query']],
     [{ filter: { text: { query: 'x'.repeat(201) } } }, ['body', 'filter', 'text', 'query']],
+    [{ filter: { resource: { labels: { a: `*${'a'.repeat(1_024)}` } } } }, ['body', 'filter']],
+    [
+      {
+        filter: {
+          any_resource: [{ labels: { a: Array(900).fill('*') } }, { labels: { b: Array(125).fill('?') } }],
+        },
+      },
+      ['body', 'filter'],
+    ],
+    [{ filter: { resource: { id: Array(65_536).fill('') } } }, ['body', 'filter']],
     [{ filter: { order: 'UP' } }, ['body', 'filter', 'order']],
     [{ filter: [] }, ['body', 'filter']],
     [{ limit: 51 }, ['body', 'limit']],

@@ -76,7 +76,7 @@ describe('nobody who asks', () => {
       ['acquired', 'db', undefined],
       ['released', 'db', 'returned'],
     ]);
-    expect(threads.size).toBe(1);
+    expect(threads.size).toBe(2);
   });
 });
 

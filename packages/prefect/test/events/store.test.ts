@@ -8,14 +8,16 @@ import { instant } from '../../src/api/timestamps.ts';
 import { filterReader } from '../../src/events/api/filter-body.ts';
 import type { PrefectEvent } from '../../src/events/event.ts';
 import type { EventFilter } from '../../src/events/store/event-filter.ts';
+import { BYTES_MAX } from '../../src/events/store/event-log.ts';
+import type { Page } from '../../src/events/store/event-table.ts';
 import { EventStore } from '../../src/events/store/store.ts';
 
 const NOW_MS = Date.parse('2026-11-24T12:00:00Z');
 const DAY_MS = 24 * 3_600_000;
 const ALL = filterReader(NOW_MS + 365 * DAY_MS)({ occurred: { since: '2026-01-01' } }, []) as EventFilter;
 
-function open(options: { bytesMax?: number } = {}): EventStore {
-  const store = new EventStore(null, options);
+function open({ bytesMax = BYTES_MAX } = {}): EventStore {
+  const store = new EventStore(null, { bytesMax });
   onTestFinished(() => store.close());
   return store;
 }
@@ -36,9 +38,17 @@ function add(store: EventStore, events: readonly PrefectEvent[], nowMs = NOW_MS)
   store.add(events, instant(nowMs), nowMs);
 }
 
+function page(store: EventStore, limit = 50): Page {
+  const query = store.events.page(ALL, { offset: 0, limit, upTo: null, counts: true });
+  for (;;) {
+    const next = query.next();
+    if (next.done) return next.value;
+  }
+}
+
 /** The numbers of the newest events, the newest first, and how many there are. */
 function kept(store: EventStore, limit = 50): { newest: number[]; total: number } {
-  const { events, total } = store.events.page(ALL, { offset: 0, limit, upTo: null, counts: true });
+  const { events, total } = page(store, limit);
   return { newest: events.map((text) => Number(JSON.parse(text).id.slice(-12))), total };
 }
 
@@ -143,7 +153,7 @@ it('is for its owner alone, also where an earlier version left it open to others
   const folder = await mkdtemp(join(tmpdir(), 'slotkeeper-test-'));
   const file = join(folder, 'events.db');
   await writeFile(file, '', { mode: 0o644 });
-  const store = new EventStore(file, {});
+  const store = new EventStore(file, { bytesMax: BYTES_MAX });
   onTestFinished(async () => {
     store.close();
     await rm(folder, { recursive: true, force: true });
@@ -159,11 +169,10 @@ it('a file that an earlier version wrote goes on where it was, with the events o
   const file = join(folder, 'events.db');
   // A bare increment whose lease is over, a lease, and an event of a client.
   await copyFile(join(import.meta.dirname, 'events-of-format-1.db'), file);
-  const store = new EventStore(file);
+  const store = new EventStore(file, { bytesMax: BYTES_MAX });
   onTestFinished(() => store.close());
   const names = (): string[] =>
-    store.events
-      .page(ALL, { offset: 0, limit: 50, upTo: null, counts: true })
+    page(store)
       .events.map((text) => (JSON.parse(text) as PrefectEvent).event.replace('prefect.concurrency-limit.', ''))
       .sort();
   const before = ['acquired', 'acquired', 'created', 'shop.order.placed'];

@@ -87,7 +87,8 @@ export class Client {
       this.#again();
     };
     const leaving = untilMs === Number.POSITIVE_INFINITY ? undefined : time.setTimer(untilMs - sentMs, leave);
-    connection.increment({ kind, names, slots, ratesOnly: false, holder, ttlMs }, (reply, lease) => {
+    const sender = { label: null, host: null };
+    connection.increment({ kind, names, slots, ratesOnly: false, holder, sender, ttlMs }, (reply, lease) => {
       if (isGone) return;
       leaving?.cancel();
       tally.count(`increment: ${reply}`);

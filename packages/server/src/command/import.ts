@@ -1,5 +1,6 @@
 /** `slotkeeper import prefect`: the limits of a running Prefect server are taken over into ours. */
 
+import { isLoopback } from '@slotkeeper/protocol';
 import type { GlobalLimit } from '@slotkeeper/protocol/prefect';
 import { CommandFailure, printable, table } from '@slotkeeper/terminal';
 import { Command, InvalidArgumentError, Option } from 'commander';
@@ -49,6 +50,10 @@ function prefectCommand(): Command {
       new Option('--prefect-api-key <key>', 'its key, if it has one').env('PREFECT_API_KEY').argParser(notEmpty),
     );
   return addClientOptions(command).action(async (url: string, options: ImportOptions) => {
+    if (placeOf(url) === placeOf(options.url)) {
+      // Whether that is a Slotkeeper or a Prefect server shows as it is connected to.
+      await withKeeper(options, () => Promise.reject(new CommandFailure(ownAddress(url, options.url))));
+    }
     const theirs = await readPrefectLimits(url, { authString: options.authString, apiKey: options.prefectApiKey });
     const imported = await withKeeper(options, (keeper) => takeOver(keeper, theirs));
     printAnswer(options, imported, () => [...importTable(imported), ...summary(imported)]);
@@ -63,6 +68,17 @@ function apiAddress(text: string): string {
   if (url === null || !/^https?:$/.test(url.protocol) || url.username !== '' || url.password !== '')
     throw new InvalidArgumentError('It must be an address such as http://127.0.0.1:4200/api, without credentials.');
   return url.pathname === '/' ? `${url.origin}/api` : `${url.origin}${url.pathname.replace(/\/+$/, '')}`;
+}
+
+/** Where a server is. All names of this machine are one place: another of them leads to the same server. */
+function placeOf(url: string): string {
+  const { protocol, hostname, port, pathname } = new URL(url);
+  const host = isLoopback(hostname) ? 'localhost' : hostname;
+  return `${protocol}//${host}:${port}${pathname.replace(/\/+$/, '').replace(/\/api$/, '')}`;
+}
+
+function ownAddress(url: string, ours: string): string {
+  return `${url} is the Slotkeeper server at ${ours} itself, which has its own limits already. Give the address of the Prefect server, the one that --upstream names or that its programs had as PREFECT_API_URL before.`;
 }
 
 async function takeOver(keeper: Keeper, theirs: readonly GlobalLimit[]): Promise<Imported[]> {

@@ -68,6 +68,17 @@ function take(source: string, ...more: string[]): Promise<Ending> {
   return slotkeeper('import', 'prefect', source, '--url', ours.url, ...more);
 }
 
+test("the server's own address is no Prefect server, however it is written, and nothing is changed", async () => {
+  const { keeper, url } = ours;
+  await keeper.limits.set('db', { slots: 2 });
+  const { port } = new URL(url);
+  for (const source of [`${url}/api`, url, `http://localhost:${port}/api/`, `http://[::1]:${port}/api`]) {
+    const { code, stdout, stderr } = await take(source);
+    expect([source, code, stdout]).toEqual([source, 1, '']);
+    expect(stderr).toMatch(/is the Slotkeeper server at \S+ itself.*--upstream/);
+  }
+});
+
 test('limits of either kind, of tags, and inactive ones are taken over; a second time nothing is left to do', async () => {
   const { keeper } = ours;
   const source = await prefectWith([
@@ -185,7 +196,13 @@ test.each([
   ['no Prefect API', () => prefectWith([], () => ({ status: 404 })), /no Prefect API at .*404.*PREFECT_API_URL/],
   ['another answer', () => prefectWith([], () => ({ status: 200, body: 'hello' })), /no Prefect API at/],
 ])('%s is one sentence, and ours is not asked', async (_what, source, sentence) => {
-  const { code, stdout, stderr } = await slotkeeper('import', 'prefect', await source(), '--url', 'http://127.0.0.1:9');
+  const { code, stdout, stderr } = await slotkeeper(
+    'import',
+    'prefect',
+    await source(),
+    '--url',
+    'http://127.0.0.1:13',
+  );
   expect({ code, stdout }).toEqual({ code: 1, stdout: '' });
   expect(stderr).toMatch(sentence);
   expect(stderr).toMatch(/^[^\n]+\n$/);

@@ -39,7 +39,7 @@ export function noDictionary(input: unknown, loc: Location): Faults {
   return fault('dict_type', 'Input should be a valid dictionary', input, loc);
 }
 
-function notAsItShould(msg: string, input: unknown, loc: Location): Faults {
+export function notAsItShould(msg: string, input: unknown, loc: Location): Faults {
   return fault('value_error', `Value error, ${msg}`, input, loc, { error: {} });
 }
 

@@ -6,13 +6,18 @@ import { Faults, fault, type Reader } from '../../input/faults.ts';
 import { uuid } from '../../input/uuid.ts';
 import { boolean, list, oneOf } from '../../input/values.ts';
 import type { EventFilter, Labels, RelatedConditions } from '../store/event-filter.ts';
+import { isGlob } from '../store/glob.ts';
 import { parseTextQuery, type TextQuery } from '../store/text-query.ts';
-import { noDictionary, readText } from './event-body.ts';
+import { noDictionary, notAsItShould, readText } from './event-body.ts';
 import { readInstant } from './instant-body.ts';
 
 /** How far back a filter looks if it has no `since`. */
 const LOOK_BACK_MS = 180 * 24 * 3_600_000;
 const QUERY_MAX = 200;
+/** Of all texts of a filter: each event is compared with all of them. */
+const TEXTS_MAX = 65_536;
+/** Of a pattern with `*` or `?`, and of all of a filter: a text as long as an event may be takes so many steps for each 32 characters. */
+const PATTERNS_MAX = 1_024;
 
 const texts = list(readText);
 
@@ -97,6 +102,8 @@ export function filterReader(nowMs: number, until = instant(nowMs)): Reader<Even
   return (input, loc) => {
     const read = readConditions(input ?? {}, loc);
     if (read instanceof Faults) return read;
+    const tooLong = whyTooLong(read);
+    if (tooLong) return notAsItShould(tooLong, input, loc);
     const { occurred, id, text, ...others } = read;
     return {
       ...others,
@@ -105,4 +112,27 @@ export function filterReader(nowMs: number, until = instant(nowMs)): Reader<Even
       text: text.query === '' ? NO_QUERY : parseTextQuery(text.query),
     };
   };
+}
+
+/** The bounds are ours: a stock server compares for as long as it takes. */
+function whyTooLong(filter: object): string | undefined {
+  let [all, patterns] = [0, 0];
+  for (const text of textsIn(filter)) {
+    // An empty text costs a comparison, too.
+    all += text.length + 1;
+    if (isGlob(text)) patterns += text.length;
+  }
+  if (all > TEXTS_MAX) return `The texts of a filter must have ${TEXTS_MAX} characters at most, all together`;
+  return patterns > PATTERNS_MAX
+    ? `The patterns of a filter must have ${PATTERNS_MAX} characters at most, all together`
+    : undefined;
+}
+
+function* textsIn(value: unknown): Generator<string> {
+  if (typeof value === 'string') yield value;
+  if (typeof value !== 'object' || value === null) return;
+  for (const [key, part] of Object.entries(value)) {
+    yield key;
+    yield* textsIn(part);
+  }
 }

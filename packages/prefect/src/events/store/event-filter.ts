@@ -1,5 +1,6 @@
 /** Filters for events: the conditions that Prefect's API has, and whether an event meets them. */
 import { type PrefectEvent, RESOURCE_ID, RESOURCE_ROLE, type Resource } from '../event.ts';
+import { globMatcher } from './glob.ts';
 import { type TextQuery, textMatches } from './text-query.ts';
 
 /** Patterns by the label's name; the label's value must match one of them. `*` and `?` are wildcards, `!` in front negates. */
@@ -135,27 +136,6 @@ function labelMatchers(labels: Labels): ResourceMatcher[] {
 function patternMatcher(pattern: string): (value: string) => boolean {
   const isNegated = pattern.startsWith('!');
   const wanted = isNegated ? pattern.slice(1) : pattern;
-  return (value) => globMatches(wanted, value) !== isNegated;
-}
-
-/** Takes at most pattern length times value length steps. A regular expression could take exponentially many. */
-function globMatches(pattern: string, value: string): boolean {
-  let [p, v] = [0, 0];
-  /** The pattern's position after the last `*`, and where the text that the `*` stands for ends in the value. */
-  let star: { readonly p: number; v: number } | undefined;
-  while (v < value.length) {
-    if (pattern[p] === '*') {
-      p += 1;
-      star = { p, v };
-    } else if (pattern[p] === '?' || pattern[p] === value[v]) {
-      p += 1;
-      v += 1;
-    } else if (star) {
-      star.v += 1;
-      p = star.p;
-      v = star.v;
-    } else return false;
-  }
-  while (pattern[p] === '*') p += 1;
-  return p === pattern.length;
+  const matches = globMatcher(wanted);
+  return (value) => matches(value) !== isNegated;
 }

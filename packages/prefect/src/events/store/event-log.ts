@@ -1,64 +1,46 @@
-/**
- * Calls the store, which runs in a thread of its own since its queries may take long, and wakes those who wait for new
- * events. A thread that ended by a fault is started again by the next call.
- */
+/** The store, in threads of its own since its queries may take their time, and word of what is new in it. */
 import { setTimeout as delay } from 'node:timers/promises';
-import { Worker } from 'node:worker_threads';
-import { MisfitError } from '../projection/projection.ts';
-import type { AnswerMessage, CallMessage, StoreCalls, StoreThreadData } from './store-thread.ts';
+import type { StoreCalls, StoreResult } from './store-thread.ts';
+import { EventsUnavailableError, StoreWorker } from './store-worker.ts';
 
 const CLOSE_MS = 1_000;
-/** A call that takes longer is given up, and the thread ended: until then no other call is answered. */
-const CALL_MS = 30_000;
+/** What a query may take of its thread's time. */
+const QUERY_MS = 30_000;
+export const BYTES_MAX = 2 ** 30;
 
-type Result<K extends keyof StoreCalls> = ReturnType<StoreCalls[K]>;
-
-interface Pending {
-  readonly resolve: (value: never) => void;
-  readonly reject: (error: Error) => void;
-}
-
-/** For now events can be neither stored nor read: the disk is full, or the file cannot be opened. */
-export class EventsUnavailableError extends Error {
-  override readonly name: string = 'EventsUnavailableError';
-}
-
-/** The query had to look at so many events that it took too long. */
-export class TooManyEventsError extends EventsUnavailableError {
-  override readonly name = 'TooManyEventsError';
-}
+const QUERIES: ReadonlySet<keyof StoreCalls> = new Set(['page', 'after']);
 
 export class EventLog {
-  readonly #file: string | null;
-  readonly #callMs: number;
-  #worker: Worker | undefined;
-  #pending = new Map<number, Pending>();
-  #calls = 0;
+  readonly #keeper: StoreWorker;
+  /** The same thread, where the store is in memory. */
+  readonly #reader: StoreWorker;
   #seq = 0;
   #waiting = new Set<() => void>();
   #isClosed = false;
-  #late: NodeJS.Timeout | undefined;
 
   /**
-   * @param file null: in memory, and lost with the thread
-   * @param callMs how long one call may take
+   * @param file null: in memory, gone with the thread
+   * @param queryMs how long one query may take
+   * @param bytesMax of the file, about
    */
-  constructor(file: string | null, { callMs = CALL_MS } = {}) {
-    this.#file = file;
-    this.#callMs = callMs;
+  constructor(file: string | null, { queryMs = QUERY_MS, bytesMax = BYTES_MAX } = {}) {
+    const data = { file, bytesMax, queryMs };
+    this.#keeper = new StoreWorker({ ...data, onlyReads: false }, () => this.#makeAnew());
+    this.#reader = file === null ? this.#keeper : new StoreWorker({ ...data, onlyReads: true }, () => this.#makeAnew());
   }
 
   get isClosed(): boolean {
     return this.#isClosed;
   }
 
-  /**
-   * Rejects with an `EventsUnavailableError`, or a `TooManyEventsError` if it takes too long. `fold` may also reject with a
-   * `MisfitError`.
-   */
-  async call<K extends keyof StoreCalls>(name: K, ...args: Parameters<StoreCalls[K]>): Promise<Result<K>> {
-    if (this.#isClosed) throw new EventsUnavailableError('The events are closed.');
-    const result = await this.#ask(name, args);
+  /** Rejects with an `EventsUnavailableError`, if it takes too long with a `TooManyEventsError`; `fold` also with a `MisfitError`. */
+  async call<K extends keyof StoreCalls>(name: K, ...args: Parameters<StoreCalls[K]>): Promise<StoreResult<K>> {
+    if (this.#isClosed) throw closed();
+    const isQuery = QUERIES.has(name);
+    // The keeper makes the file and brings it up to this version; the reader only opens it.
+    if (isQuery && !this.#reader.isRunning) await this.#keeper.call('head', []);
+    if (this.#isClosed) throw closed();
+    const result = await (isQuery ? this.#reader : this.#keeper).call(name, args);
     if (name === 'fold' || name === 'add') this.#stored(result as number);
     return result;
   }
@@ -82,66 +64,17 @@ export class EventLog {
     if (this.#isClosed) return;
     this.#isClosed = true;
     this.#wakeAll();
-    const worker = this.#worker;
-    if (!worker) return;
-    worker.ref();
-    // A query that is under way may take too long to wait for.
-    await Promise.race([this.#ask('close', []).catch(() => {}), delay(CLOSE_MS, undefined, { ref: false })]);
-    await worker.terminate();
-    clearTimeout(this.#late);
+    // What is being kept may take longer than anybody wants to wait.
+    const late = delay(CLOSE_MS, undefined, { ref: false });
+    if (this.#keeper.isRunning) await Promise.race([this.#keeper.call('close', []).catch(() => {}), late]);
+    await Promise.all([this.#reader.end(), this.#keeper.end()]);
   }
 
-  #ask<K extends keyof StoreCalls>(name: K, args: readonly unknown[]): Promise<Result<K>> {
-    this.#worker ??= this.#start();
-    this.#calls += 1;
-    const message: CallMessage = { id: this.#calls, name, args };
-    const answer = new Promise<Result<K>>((resolve, reject) => {
-      this.#pending.set(message.id, { resolve, reject });
-    });
-    this.#worker.postMessage(message);
-    if (this.#pending.size === 1) this.#watch();
-    return answer;
-  }
-
-  #start(): Worker {
-    const data: StoreThreadData = { eventsFile: this.#file };
-    const worker = new Worker(threadFile(), { workerData: data });
-    worker.unref();
-    let reason = 'it ended';
-    worker.on('message', (message: AnswerMessage) => this.#answered(message));
-    worker.on('error', (error) => {
-      reason = error.message;
-    });
-    worker.on('exit', () => {
-      if (this.#worker !== worker) return;
-      this.#worker = undefined;
-      const pending = this.#pending;
-      this.#pending = new Map();
-      for (const { reject } of pending.values())
-        reject(new EventsUnavailableError(`The thread of the events: ${reason}`));
-    });
-    return worker;
-  }
-
-  #answered(message: AnswerMessage): void {
-    const pending = this.#pending.get(message.id);
-    this.#pending.delete(message.id);
-    this.#watch();
-    if ('error' in message) pending?.reject(errorOf(message.error));
-    else pending?.resolve(message.value as never);
-  }
-
-  /** Sets the timer for the oldest call, which is the one that the thread is at. */
-  #watch(): void {
-    clearTimeout(this.#late);
-    if (this.#pending.size > 0) this.#late = setTimeout(() => this.#giveUp(), this.#callMs).unref();
-  }
-
-  #giveUp(): void {
-    const [[id, call] = []] = this.#pending;
-    if (id !== undefined) this.#pending.delete(id);
-    call?.reject(new TooManyEventsError(`It took longer than ${this.#callMs / 1000} s.`));
-    void this.#worker?.terminate();
+  /** Who has the old file open would go on with that. */
+  #makeAnew(): void {
+    if (this.#isClosed) return;
+    this.#keeper.call('makeAnew', []).catch(() => {});
+    if (this.#reader !== this.#keeper) void this.#reader.end();
   }
 
   #stored(seq: number): void {
@@ -155,11 +88,6 @@ export class EventLog {
   }
 }
 
-function errorOf({ name, message }: { readonly name: string; readonly message: string }): Error {
-  return name === 'MisfitError' ? new MisfitError(message) : new EventsUnavailableError(message);
-}
-
-/** The thread's file is beside this one, or beside the bundle if this is built. */
-function threadFile(): URL {
-  return new URL(import.meta.url.endsWith('.ts') ? './store-thread.ts' : './events-thread.js', import.meta.url);
+function closed(): EventsUnavailableError {
+  return new EventsUnavailableError('The events are closed.');
 }

@@ -10,6 +10,8 @@ const RETENTION_MS = 7 * 24 * 3_600_000;
 const SLICE_BYTES = 1_048_576;
 /** At most so many events are removed at once, since no call is answered meanwhile. */
 const REMOVED_AT_ONCE = 5_000;
+/** After so long a query lets others have a turn. */
+const TURN_MS = 20;
 
 const SQL = {
   insert:
@@ -75,7 +77,8 @@ export class EventTable {
     this.#sql.insert.run(id, occurred, name, resource[RESOURCE_ID]!, nowMs, isDerived ? 1 : 0, body);
   }
 
-  page(filter: EventFilter, asked: Asked): Page {
+  /** Yields now and then. */
+  *page(filter: EventFilter, asked: Asked): Generator<void, Page> {
     const seq = this.lastSeq;
     const condition = conditionOf(filter, asked.upTo ?? seq);
     const begins = matcherOf(beginningsOf(filter));
@@ -83,7 +86,7 @@ export class EventTable {
     const isPicked = !begins && !matches && !filter.resource.distinct;
     const page = isPicked
       ? this.#pick(filter, asked, condition)
-      : this.#scan(filter, asked, condition, begins, matches);
+      : yield* this.#scan(filter, asked, condition, begins, matches);
     return { ...page, seq };
   }
 
@@ -96,18 +99,23 @@ export class EventTable {
     return { events, total: Number(count) };
   }
 
-  #scan(
+  *#scan(
     { order, resource }: EventFilter,
     { offset, limit, counts }: Asked,
     { sql, values }: Condition,
     begins: Matcher | undefined,
     matches: Matcher | undefined,
-  ): Omit<Page, 'seq'> {
+  ): Generator<void, Omit<Page, 'seq'>> {
     const events: string[] = [];
     const seen = new Set<string>();
     let total = 0;
     const rows = this.#db.prepare(`SELECT seq, name, resource FROM event WHERE ${sql} ${ordered(order)}`);
+    let turnEndsMs = performance.now() + TURN_MS;
     for (const row of rows.iterate(...values)) {
+      if (performance.now() >= turnEndsMs) {
+        yield;
+        turnEndsMs = performance.now() + TURN_MS;
+      }
       const [seq, name, id] = [Number(row.seq), row.name as string, row.resource as string];
       if (resource.distinct && seen.has(id)) continue;
       if (begins && !begins({ event: name, resource: { [RESOURCE_ID]: id } } as unknown as PrefectEvent)) continue;
@@ -124,7 +132,7 @@ export class EventTable {
     return this.#sql.body.get(seq)?.body as string;
   }
 
-  /** Events after number `seq` that match, in the order in which they were stored: at most `limit`, of at most `scanMax` scanned. */
+  /** Events after number `seq` in the order in which they were stored: `limit` at the most, of `scanMax` looked at, in one turn. */
   after(seq: number, filter: EventFilter, limit: number, scanMax: number): Slice {
     const { since, until } = filter.occurred;
     const matches = matcherOf(filter);
@@ -146,6 +154,9 @@ export class EventTable {
     isWanted: (body: string, isDerived: boolean) => boolean,
   ): Slice {
     const events: string[] = [];
+    const turnEndsMs = performance.now() + TURN_MS;
+    // What comes after it may come to be while the rows are read.
+    const lastSeq = this.lastSeq;
     let scanned = 0;
     let bytes = 0;
     for (const row of this.#sql.after.iterate(after)) {
@@ -155,10 +166,12 @@ export class EventTable {
         events.push(body);
         bytes += body.length;
       }
-      if (events.length >= limit || bytes >= SLICE_BYTES || scanned >= scanMax) return { events, seq: Number(row.seq) };
+      const seq = Number(row.seq);
+      if (events.length >= limit || bytes >= SLICE_BYTES || scanned >= scanMax) return { events, seq };
+      if (seq >= lastSeq || performance.now() >= turnEndsMs) return { events, seq };
     }
-    // Retention may have removed all events after `after`: then the slice ends at the last number.
-    return { events, seq: Math.max(after, this.lastSeq) };
+    // Those up to the last one may be gone.
+    return { events, seq: Math.max(after, lastSeq) };
   }
 
   /** Removes events that are too old, and the oldest ones while the file is too large. */

@@ -48,7 +48,12 @@ export function openEventsFile(file: string | null): DatabaseSync {
   }
 }
 
-/** Only the owner may read the file, like the journal, since events name holders. SQLite gives its log the same rights. */
+/** For queries alone, of a file that another thread has opened. */
+export function openToRead(file: string): DatabaseSync {
+  return new DatabaseSync(file, { readOnly: true });
+}
+
+/** For its owner alone, as the journal is: events name holders. SQLite gives its log the rights of the file. */
 function makePrivate(file: string): void {
   closeSync(openSync(file, 'a', 0o600));
   chmodSync(file, 0o600);

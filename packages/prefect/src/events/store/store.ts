@@ -13,8 +13,6 @@ import type { KnownLimit, OpenGrant, ProjectionState } from '../projection/proje
 import { EventTable } from './event-table.ts';
 import { openEventsFile } from './events-file.ts';
 
-const BYTES_MAX = 2 ** 31;
-
 const SQL = {
   begin: 'BEGIN IMMEDIATE',
   commit: 'COMMIT',
@@ -48,8 +46,11 @@ export class EventStore {
   #grants!: ChangingMap<OpenGrant>;
   #projection!: Projection;
 
-  /** @param file created if it is missing, replaced if it cannot be read; null: in memory */
-  constructor(file: string | null, { bytesMax = BYTES_MAX } = {}) {
+  /**
+   * @param file made if it is missing, and anew if nobody can read it; null: in memory
+   * @param bytesMax of the whole file, about
+   */
+  constructor(file: string | null, { bytesMax }: { readonly bytesMax: number }) {
     this.#db = openEventsFile(file);
     this.events = new EventTable(this.#db, bytesMax);
     this.#sql = Object.fromEntries(Object.entries(SQL).map(([name, text]) => [name, this.#db.prepare(text)])) as never;
