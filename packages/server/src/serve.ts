@@ -67,7 +67,7 @@ export async function serve(options: ServeOptions): Promise<RunningServer> {
   const { host, port, data, apiKey, authString, v1LeaseSeconds, prefectVersion, log } = options;
   const { upstreamCredentials = {}, upstreamOpen = false } = options;
   const tell = (level: 'info' | 'warn' | 'error', message: string): void => log[level](message);
-  const answered = options.upstream && (await fitUpstream(options.upstream, upstreamCredentials, tell));
+  const behind = options.upstream ? await fitUpstream(options.upstream, upstreamCredentials, tell) : {};
   const replica = await Replica.start(() => new SqliteJournal({ folder: data }, realClock), realClock, {
     ...(options.retention && { retention: options.retention }),
   });
@@ -113,7 +113,7 @@ export async function serve(options: ServeOptions): Promise<RunningServer> {
       access,
       isOurs: isReportedByServer,
       log: tell,
-      ...(answered && { answered }),
+      ...(behind.answered && { answered: behind.answered }),
     });
   // A browser shows an auth string that it was given once to whatever page asks. Else it is for the upstream to judge.
   if (upstream && !access.isGuarded) standInFront(app, upstream);
@@ -128,6 +128,8 @@ export async function serve(options: ServeOptions): Promise<RunningServer> {
     serveUpgrades(app.server, session, access.isGuarded ? ofThisSite(upstream.upgrade) : upstream.upgrade, refusalOf);
   else serveUpgrades(app.server, { ...session, ...events.upgrades }, undefined, refusalOf);
   serveProbes(app, replica);
+  // Behind an upstream clients are told its version, by itself.
+  const version = behind.version ?? prefectVersion ?? undefined;
   await app.register(prefectApi, {
     prefix: '/api',
     host: replica,
@@ -135,7 +137,7 @@ export async function serve(options: ServeOptions): Promise<RunningServer> {
     apiKey,
     authString,
     v1LeaseSeconds,
-    ...(prefectVersion !== null && { prefectVersion }),
+    ...(version !== undefined && { prefectVersion: version }),
     routes: events.routes,
     broke: (error) => log.error(error),
   });
@@ -162,24 +164,26 @@ export async function serve(options: ServeOptions): Promise<RunningServer> {
 }
 
 /**
- * Rejects if this server cannot stand in front of it. One that does not answer may be started later: what is returned is to
- * be called when it does.
+ * Rejects if this server cannot stand in front of it. One that does not answer may be started later: call `answered` when it
+ * does.
  */
 async function fitUpstream(
   address: UpstreamAddress,
   credentials: NonNullable<ServeOptions['upstreamCredentials']>,
   tell: (level: 'warn', message: string) => void,
-): Promise<(() => void) | undefined> {
+): Promise<{ readonly version?: string; readonly answered?: () => void }> {
   const found = await upstreamVersion(address, credentials);
   if (found.is === 'known' && found.problem !== undefined) throw new Error(found.problem);
-  if (found.is === 'known') return undefined;
+  if (found.is === 'elsewhere') throw new Error(found.reason);
+  if (found.is === 'known') return { version: found.version };
   tell('warn', found.reason);
-  if (found.is === 'unclear') return undefined;
-  return async () => {
+  if (found.is === 'unclear') return {};
+  const answered = async (): Promise<void> => {
     const now = await upstreamVersion(address, credentials);
     const reason = now.is === 'known' ? now.problem : now.reason;
     if (reason !== undefined) tell('warn', reason);
   };
+  return { answered };
 }
 
 /** For whoever looks after the process: is it there, can it serve. Open without a key. */

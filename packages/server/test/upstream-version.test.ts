@@ -68,9 +68,27 @@ test('Prefect 3 is not, and is asked with what it asks for', async () => {
   expect(lines).toEqual([expect.stringContaining('--upstream-auth-string')]);
 });
 
+test('one whose API is not at /api is refused, with what to do', async () => {
+  const origin = await behind((_request, response) => void response.writeHead(404).end('{"detail":"Not Found"}'));
+  await expect(start(origin)).rejects.toThrow(/no Prefect API at .*\/api.*PREFECT_SERVER_API_BASE_PATH/);
+});
+
+test('what its version does, is done here', async () => {
+  for (const [behindUs, status] of [
+    ['3.8.8', 200],
+    ['3.9.0', 422],
+  ] as const) {
+    const { url } = await start(await behind(version(behindUs)));
+    const headers = { 'user-agent': 'prefect/3.8.8 (API 0.8.4)', 'content-type': 'application/json' };
+    const body = JSON.stringify({ names: [], slots: 1 });
+    const answer = await fetch(`${url}/api/v2/concurrency_limits/increment`, { method: 'POST', headers, body });
+    expect([behindUs, answer.status]).toEqual([behindUs, status]);
+  }
+});
+
 test('one that answers with no version is warned of', async () => {
   const { lines } = await start(await behind((_request, response) => void response.end('<html>')));
-  expect(lines).toEqual([expect.stringContaining('did not say which version')]);
+  expect(lines).toEqual([expect.stringMatching(/cannot be told.*PREFECT_SERVER_API_BASE_PATH/)]);
 });
 
 test('one that does not answer at the start is looked at when it does', async () => {

@@ -12,6 +12,7 @@ import { authenticated } from './authentication.ts';
 import { DurableAnswers } from './durable-answers.ts';
 import { mount, type Route } from './routes.ts';
 import { serverRoutes } from './server-routes.ts';
+import { toldVersion } from './versions.ts';
 
 export interface PrefectApiOptions {
   readonly host: Host;
@@ -64,10 +65,11 @@ export async function prefectApi(app: FastifyInstance, options: PrefectApiOption
     // The server closes its connections next. By the next turn, Node has handed all answers to the operating system.
     await setImmediate();
   });
-  mount(app, serverRoutes(host, options.prefectVersion));
+  const version = toldVersion(options.prefectVersion);
+  mount(app, serverRoutes(host, version));
   mount(app, [
     ...v1Routes({ answers, increments, leaseMs }),
-    ...v2Routes({ answers, increments }),
+    ...v2Routes({ answers, increments, version }),
     ...(options.routes ?? []),
   ]);
 }

@@ -4,9 +4,9 @@ import type { Host } from '../host.ts';
 import { invalidRequest, missing } from '../input/faults.ts';
 import { PrefectError, sendJson } from './answers.ts';
 import type { Route } from './routes.ts';
-import { versionFor } from './versions.ts';
+import type { ToldVersion } from './versions.ts';
 
-export function serverRoutes(host: Host, prefectVersion: string | undefined): readonly Route[] {
+export function serverRoutes(host: Host, version: ToldVersion): readonly Route[] {
   return [
     { method: 'GET', path: '/health', anyVersion: true, handle: ({ reply }) => sendJson(reply, 200, true) },
     {
@@ -19,7 +19,7 @@ export function serverRoutes(host: Host, prefectVersion: string | undefined): re
     {
       method: 'GET',
       path: '/admin/version',
-      handle: ({ reply }) => sendJson(reply, 200, prefectVersion ?? versionFor(reply.request.headers['user-agent'])),
+      handle: ({ reply }) => sendJson(reply, 200, version(reply.request.headers['user-agent'])),
     },
     {
       method: 'GET',

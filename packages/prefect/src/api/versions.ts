@@ -7,16 +7,30 @@ export const PREFECT_VERSION = '3.8.8';
 const NEWEST_CLIENT = [3, 9, 1] as const;
 const CLIENT = /^prefect\/(3\.(\d{1,3})\.(\d{1,3})[\w.+-]{0,40})(?: |$)/;
 
+/** The version of Prefect that a client is told, by what it calls itself (`User-Agent`). */
+export type ToldVersion = (userAgent: string | undefined) => string;
+
+/** @param fixed is told to all; undefined: each client is told what suits it */
+export function toldVersion(fixed: string | undefined): ToldVersion {
+  return fixed === undefined ? versionFor : () => fixed;
+}
+
 /**
- * The version that this server names to a client. A client warns of a server that is older than itself, so one that is known
- * to work gets its own version. Any other gets `PREFECT_VERSION`.
+ * Its own, if it is known to work with this server, since a client warns of a server that is older than itself. Others are
+ * told which Prefect this server speaks like.
  */
-export function versionFor(userAgent: string | undefined): string {
+function versionFor(userAgent: string | undefined): string {
   const [, version, minor, patch] = CLIENT.exec(userAgent ?? '') ?? [];
   if (version === undefined) return PREFECT_VERSION;
   const [, newestMinor, newestPatch] = NEWEST_CLIENT;
   const isKnown = Number(minor) < newestMinor || (Number(minor) === newestMinor && Number(patch) <= newestPatch);
   return isKnown ? version : PREFECT_VERSION;
+}
+
+/** From 3.9 on a Prefect server refuses an increment or a decrement of v2 that names nothing. */
+export function refusesNoNames(version: string): boolean {
+  const [, minor = ''] = /^3\.(\d+)\./.exec(version) ?? [];
+  return Number(minor) >= 9;
 }
 
 const OLDEST_API_VERSION = [0, 8, 0] as const;

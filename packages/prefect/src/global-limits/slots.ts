@@ -13,6 +13,7 @@ import {
 import type { DurableAnswers } from '../api/durable-answers.ts';
 import { activeOf, byName, limitsNamed } from '../api/limit-lookup.ts';
 import type { Call } from '../api/routes.ts';
+import type { ToldVersion } from '../api/versions.ts';
 import type { HeldIncrements } from '../increments/held-increments.ts';
 import { holdOpen, type Unsent } from '../increments/held-request.ts';
 import {
@@ -28,18 +29,20 @@ import {
 import { type ListedLimit, listing } from '../increments/listing.ts';
 import { orInvalid, together } from '../input/bodies.ts';
 import { uuid } from '../input/uuid.ts';
-import { readDecrement, readIncrement, readLeaseDecrement, readLeaseIncrement, readRenew } from './bodies.ts';
+import { namingCallsOf, readLeaseDecrement, readRenew } from './bodies.ts';
 import { takenLimit } from './global-limit.ts';
 
 export interface V2 {
   readonly answers: DurableAnswers;
   readonly increments: HeldIncrements;
+  /** What the client of a call takes this server for. */
+  readonly version: ToldVersion;
 }
 
 type Granted = Extract<Outcome, { is: 'granted' }>;
 
 export async function increment(v2: V2, call: Call) {
-  const { slots, mode, ...given } = orInvalid(readIncrement(call.body), call.body);
+  const { slots, mode, ...given } = orInvalid(naming(v2, call).readIncrement(call.body), call.body);
   const names = namesToTake(v2.answers.state, given.names);
   const asked = { kind: 'bare', names, slots, ratesOnly: mode === 'rate_limit', holder: null, ttlMs: null } as const;
   const { answers } = v2;
@@ -51,7 +54,7 @@ export async function increment(v2: V2, call: Call) {
 
 /** Where none of the names has a limit, it grants a lease on nothing. */
 export async function incrementWithLease(v2: V2, call: Call) {
-  const given = orInvalid(readLeaseIncrement(call.body), call.body);
+  const given = orInvalid(naming(v2, call).readLeaseIncrement(call.body), call.body);
   const { slots, mode, holder = null, lease_duration: leaseSeconds } = given;
   const names = namesToTake(v2.answers.state, given.names);
   const ttlMs = Math.round(leaseSeconds * 1_000);
@@ -96,9 +99,11 @@ function listed(limits: readonly ListedLimit[]) {
   return byName(limits).map(takenLimit);
 }
 
-/** Returns untracked slots. Slots that a lease holds stay taken. */
-export async function decrement({ answers, increments }: V2, { body, reply }: Call) {
-  const { names, slots: given } = orInvalid(readDecrement(body), body);
+/** Slots that leases hold are not given back so. */
+export async function decrement(v2: V2, call: Call) {
+  const { answers, increments } = v2;
+  const { body, reply } = call;
+  const { names, slots: given } = orInvalid(naming(v2, call).readDecrement(body), body);
   const slots = Math.min(given, SLOTS_MAX);
   const limits = limitsNamed(answers.state, names);
   for (const limit of limits) increments.arrivedOn(limit, slots);
@@ -136,6 +141,10 @@ function leased({ answers, increments }: V2, id: string): Lease | undefined {
   if (!lease || !isOfKind('leased', lease)) return undefined;
   increments.arrivedAs(id);
   return lease;
+}
+
+function naming({ version }: V2, { reply }: Call): ReturnType<typeof namingCallsOf> {
+  return namingCallsOf(version(reply.request.headers['user-agent']));
 }
 
 // Refusals

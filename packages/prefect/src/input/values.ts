@@ -16,6 +16,15 @@ export function list<T>(item: Reader<T>): Reader<readonly T[]> {
   };
 }
 
+/** A list that `read` takes, if there is something in it. */
+export function oneOrMore<T>(read: Reader<T>): Reader<T> {
+  return (input, loc) => {
+    if (!Array.isArray(input) || input.length > 0) return read(input, loc);
+    const ctx = { field_type: 'List', min_length: 1, actual_length: 0 };
+    return fault('too_short', 'List should have at least 1 item after validation, not 0', input, loc, ctx);
+  };
+}
+
 export function oneOf<T extends string>(...texts: readonly T[]): Reader<T> {
   const quoted = texts.map((text) => `'${text}'`);
   const expected = [quoted.slice(0, -1).join(', '), quoted.at(-1)].join(' or ');

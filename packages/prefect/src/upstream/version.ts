@@ -2,13 +2,19 @@
 import { authorizationOf, type Credentials } from '@slotkeeper/protocol/prefect';
 import type { UpstreamAddress } from './address.ts';
 
-/** How long a start waits for the answer. */
+/** With one, `/api` is not found, or is a page of the web interface. */
+const BASE_PATH =
+  'If it has a PREFECT_SERVER_API_BASE_PATH, its API is there alone: leave that unset, or let it end in /api and give all of it with --upstream (then its web interface is not passed on).';
+
+/** A start does not wait longer for an answer. */
 const ANSWER_MS = 3_000;
 
 export type UpstreamVersion =
   /** `problem`: why this server cannot stand in front of it; undefined if it can. */
-  | { readonly is: 'known'; readonly problem: string | undefined }
-  /** It answered, but not with a version. */
+  | { readonly is: 'known'; readonly version: string; readonly problem: string | undefined }
+  /** What is there has no Prefect API below `/api`. */
+  | { readonly is: 'elsewhere'; readonly reason: string }
+  /** It has answered, but not with a version. */
   | { readonly is: 'unclear'; readonly reason: string }
   /** It did not answer. Check it again when it does. */
   | { readonly is: 'away'; readonly reason: string };
@@ -24,8 +30,9 @@ export async function upstreamVersion(
     const answer = await fetch(`${url}/api/admin/version`, { headers, signal: AbortSignal.timeout(ANSWER_MS) });
     const version = versionIn(await answer.text());
     if (answer.status === 401 || answer.status === 403) return { is: 'unclear', reason: asksForCredentials(url) };
+    if (answer.status === 404) return { is: 'elsewhere', reason: noApi(url) };
     if (answer.status !== 200 || version === undefined) return { is: 'unclear', reason: noVersion(url, answer.status) };
-    return { is: 'known', problem: version.startsWith('3.') ? undefined : notThree(url, version) };
+    return { is: 'known', version, problem: version.startsWith('3.') ? undefined : notThree(url, version) };
   } catch (error) {
     const cause = (error as Error).cause as { readonly code?: string } | undefined;
     return {
@@ -46,7 +53,11 @@ function asksForCredentials(url: string): string {
 }
 
 function noVersion(url: string, status: number): string {
-  return `The Prefect server at ${url} did not say which version it is: it answered ${status} to /api/admin/version. It must be 3.x.`;
+  return `Which version the Prefect server at ${url} is cannot be told: it has answered ${status} to /api/admin/version. It must be 3.x. ${BASE_PATH}`;
+}
+
+function noApi(url: string): string {
+  return `There is no Prefect API at ${url}/api: /admin/version was answered with 404. ${BASE_PATH}`;
 }
 
 function notThree(url: string, version: string): string {
