@@ -47,7 +47,7 @@ describe('docs/errors.md', () => {
   it('has every warning', () => {
     const source = readFileSync(join(import.meta.dirname, '../packages/client/src/keeper.ts'), 'utf8');
     const codes = /code: ('[A-Z_]+'(?: \| '[A-Z_]+')+);/.exec(source)?.[1]?.match(/[A-Z_]+/g) ?? [];
-    expect(codes).toHaveLength(3);
+    expect(codes.length).toBeGreaterThan(2);
     for (const code of codes) expect(page).toContain(`| \`${code}\` |`);
   });
 });

@@ -10,7 +10,7 @@ const MAY_IMPORT: Record<string, { readonly code: readonly string[]; readonly ty
   journal: { code: ['engine', 'shape'] },
   protocol: { code: ['shape'], types: ['engine'] },
   client: { code: ['protocol', 'shape'] },
-  terminal: { code: [] },
+  terminal: { code: ['shape'] },
   prefect: { code: ['engine', 'journal', 'protocol', 'shape'] },
   demo: { code: ['client', 'terminal'] },
   server: { code: ['engine', 'journal', 'protocol', 'shape', 'prefect'] },

@@ -12,8 +12,8 @@ export const CLIENT_AND_PREFECT: readonly PlantedBug[] = [
   {
     name: 'a page that a POST was redirected to counts as its answer',
     file: 'protocol/src/prefect/prefect-api.ts',
-    find: "await ask('manual')",
-    replace: "await ask('follow')",
+    find: "redirect: 'manual', signal: ended",
+    replace: "redirect: 'follow', signal: ended",
     test: 'packages/protocol/test/prefect/prefect-api.test.ts',
   },
   {

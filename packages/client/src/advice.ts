@@ -8,10 +8,12 @@ type Details = WireError['details'];
 
 const ADVICE: { readonly [C in WireError['code']]: (details: Details) => string } = {
   ACQUIRE_TIMEOUT: () => 'Wait longer, or look at who holds it.',
-  LIMIT_NOT_FOUND: ({ names }) =>
-    Array.isArray(names) && names.length > 1
+  LIMIT_NOT_FOUND: ({ names, lookAlikes }) => {
+    if (lookAlikes !== undefined) return 'Ask for the one that there is.';
+    return Array.isArray(names) && names.length > 1
       ? 'Create them (limits.ensure), or tell onMissing what to do without them.'
-      : 'Create it (limits.ensure), or tell onMissing what to do without it.',
+      : 'Create it (limits.ensure), or tell onMissing what to do without it.';
+  },
   REQUEST_TOO_LARGE: () => 'Ask for less, or raise the limit.',
   QUEUE_FULL: () => 'Try again later, or raise the bound.',
   CONFLICT: ({ mode, holders, lease, last, name }) => {

@@ -4,6 +4,7 @@
  * `SlotkeeperError.is` go by a shared brand and the code, so they hold across copies.
  */
 import type { ErrorCode, WireError, Explanation as WireExplanation } from '@slotkeeper/protocol';
+import { printable } from '@slotkeeper/shape';
 import { withAdvice } from './advice.ts';
 import { type Explanation, readExplanation } from './views.ts';
 
@@ -34,7 +35,8 @@ export class SlotkeeperError extends Error {
   readonly details: ErrorDetails;
 
   constructor(code: ErrorCode, message: string, details: ErrorDetails = {}, options?: ErrorOptions) {
-    super(message, options);
+    // Names and labels in it are anyone's text, and it ends up on somebody's terminal.
+    super(printable(message), options);
     this.code = code;
     this.details = details;
     Object.defineProperty(this, BRAND, { value: code });

@@ -2,7 +2,7 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
 import { randomUUID } from 'node:crypto';
 import type { Clock, Method, Methods } from '@slotkeeper/protocol';
-import { limitName } from '@slotkeeper/shape';
+import { limitName, printable } from '@slotkeeper/shape';
 import {
   type AcquireCall,
   type AcquireDefaults,
@@ -283,7 +283,8 @@ export class Keeper {
 
   /** In a turn of its own: what it throws is not the acquire's, which would lose its lease. */
   #warn(warning: Warning): void {
-    this.#options.clock.soon(() => this.#options.warn(warning));
+    const message = printable(warning.message);
+    this.#options.clock.soon(() => this.#options.warn({ ...warning, message }));
   }
 
   #leaseKeeper(held: HeldLease): LeaseKeeper {

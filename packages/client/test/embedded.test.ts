@@ -57,3 +57,16 @@ test('limits that are missing are told as one, or as several', async () => {
   await expect(keeper.acquire('a')).rejects.toThrow("There is no limit named 'a'. Create it");
   await expect(keeper.acquire(['a', 'b'])).rejects.toThrow("There are no limits named 'a', 'b'. Create them");
 });
+
+test('a limit whose name looks like that of another is not made, and asking for it says which there is', async () => {
+  await using keeper = await connect('embedded:');
+  await keeper.limits.ensure('db', { slots: 1 });
+  for (const call of [keeper.limits.ensure('db ', { slots: 9 }), keeper.limits.set('db\u200b', { slots: 9 })])
+    await expect(call).rejects.toMatchObject({ code: 'CONFLICT', details: { lookAlike: 'db' } });
+  await expect(keeper.acquire('db ')).rejects.toMatchObject({
+    code: 'LIMIT_NOT_FOUND',
+    message:
+      "There is no limit named 'db '. 'db ' looks the same as 'db', which there is. Ask for the one that there is.",
+  });
+  await expect(keeper.limits.ensure('db', { slots: 9 })).resolves.toMatchObject({ name: 'db', slots: 1 });
+});

@@ -125,3 +125,9 @@ test('a class that a program derives goes by its prototype', () => {
   expect(new Mine('x')).toBeInstanceOf(ours.ConflictError);
   expect(new ours.ConflictError('x')).not.toBeInstanceOf(Mine);
 });
+
+test('what would move the cursor of a terminal stands in a message by its code, and in the details as it is', () => {
+  const error = new ours.LimitNotFoundError("There is no limit named '\u001b[2Jdb'.", { names: ['\u001b[2Jdb'] });
+  expect(error.message).toBe("There is no limit named '\\u001b[2Jdb'.");
+  expect(error.details).toEqual({ names: ['\u001b[2Jdb'] });
+});

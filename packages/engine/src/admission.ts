@@ -2,7 +2,8 @@
 import type { AcquireRequest, NewLimit, OnMissing } from './commands.ts';
 import type { Amounts } from './facts.ts';
 import { BrokenInvariant } from './invariant.ts';
-import { draining, notFound, notRates, type Refusal, tooLarge } from './refusals.ts';
+import { lookOf } from './look-alike.ts';
+import { draining, looksTheSame, notFound, notRates, type Refusal, tooLarge } from './refusals.ts';
 import type { State } from './state.ts';
 import { isRate } from './usage.ts';
 
@@ -27,8 +28,19 @@ export function admit(state: State, request: AcquireRequest): Admission {
     amounts = amounts.filter(([other]) => other !== name);
   }
   // Every missing name is told at once, and before what is wrong with the others.
-  const refusal = onMissing === 'error' && missing.length > 0 ? notFound(missing) : whyNever(state, request, amounts);
-  return { refusal, amounts, missing };
+  const refusal =
+    onMissing === 'error' && missing.length > 0 ? notFound(missing, state.limits) : whyNever(state, request, amounts);
+  return { refusal: refusal ?? whyNotMade(state, onMissing, missing), amounts, missing };
+}
+
+function whyNotMade({ limits }: State, onMissing: OnMissing, missing: readonly string[]): Refusal | undefined {
+  if (typeof onMissing !== 'object') return undefined;
+  for (const name of missing) {
+    const existing =
+      limits.lookAlike(name) ?? missing.find((other) => other !== name && lookOf(other) === lookOf(name));
+    if (existing !== undefined) return looksTheSame(name, existing);
+  }
+  return undefined;
 }
 
 /** Why these amounts can never be granted as the limits are. All names that are no rates are told at once. */

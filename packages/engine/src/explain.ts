@@ -2,6 +2,7 @@
 import type { Amounts, EngineMs, Holder } from './facts.ts';
 import type { Lease } from './lease-table.ts';
 import type { Lane, LimitQueue } from './limit-queue.ts';
+import type { Limit } from './limit-table.ts';
 import { isBefore, type Place } from './place.ts';
 import { slotsIn } from './state.ts';
 import { untrackedSlots } from './untracked.ts';
@@ -35,6 +36,8 @@ export interface Lack {
 }
 
 const HOLDERS_SHOWN = 10;
+/** In the sentence. */
+const HOLDERS_NAMED = 3;
 
 /** Of an acquire that is not granted. It looks at each lane of its limits, and counts the waiters ahead without looking at them. */
 export function explain(
@@ -81,6 +84,32 @@ function lack({ limit, lapsed }: LimitQueue, wanted: number, nowMs: EngineMs): L
   };
 }
 
+/** Those who have held it the longest, and how many more. */
+function heldBy({ leases }: Limit, nowMs: EngineMs): string {
+  const named: string[] = [];
+  for (const { holder, grantedAtMs } of leases) {
+    if (named.length === HOLDERS_NAMED) break;
+    named.push(`${who(holder)} for ${span(nowMs - grantedAtMs)}`);
+  }
+  const more = leases.size - named.length;
+  return more === 0 ? named.join(', ') : `${named.join(', ')} and ${more} more`;
+}
+
+/** As it calls itself, then where it runs. */
+function who({ type, id, label, host, pid }: Holder): string {
+  const name = label ?? [type, id].filter((part) => part !== null).join(' ');
+  const where = [host, pid === null ? null : `(${pid})`].filter((part) => part !== null).join(' ');
+  if (name === '') return where === '' ? 'a holder without a name' : where;
+  return where === '' ? `'${name}'` : `'${name}' on ${where}`;
+}
+
+function span(ms: number): string {
+  const seconds = Math.max(0, ms) / 1_000;
+  if (seconds < 10) return `${seconds.toFixed(1)} s`;
+  if (seconds < 600) return `${Math.round(seconds)} s`;
+  return seconds < 36_000 ? `${Math.round(seconds / 60)} min` : `${Math.round(seconds / 3_600)} h`;
+}
+
 function sentence(lacking: readonly { at: LimitQueue; slots: number }[], ahead: number, nowMs: EngineMs): string {
   if (lacking.length === 0) return 'it has just become free, or the server is about to start granting.';
   const parts = lacking.map(({ at: { limit, lapsed }, slots }) => {
@@ -91,8 +120,8 @@ function sentence(lacking: readonly { at: LimitQueue; slots: number }[], ahead: 
       return `wants ${slots} of '${limit.name}', of which ${free} of ${limit.settings.slots} are free (${Number(slotDecayPerSecond.toPrecision(3))} come back a second)`;
     }
     const untracked = untrackedSlots(limit, nowMs);
-    const holders = limit.leases.size === 1 ? '1 holder has the rest' : `${limit.leases.size} holders have the rest`;
-    const others = untracked > 0 ? `, ${untracked} of it without a lease` : '';
+    const holders = limit.leases.size === 0 ? 'nobody holds a lease' : `held by ${heldBy(limit, nowMs)}`;
+    const others = untracked > 0 ? `; ${untracked} without a lease` : '';
     return `wants ${slots} of '${limit.name}', of which ${free} of ${limit.settings.slots} are free (${holders}${others})`;
   });
   const others = ahead === 0 ? '' : ahead === 1 ? ', 1 waiter is ahead' : `, ${ahead} waiters are ahead`;

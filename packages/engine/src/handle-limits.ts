@@ -51,7 +51,7 @@ export function setLimit(parts: Parts, name: string, id: string, patch: LimitPat
 export function deleteLimit(parts: Parts, name: string, force: boolean): Refusal | undefined {
   const { ledger, queue } = parts;
   const limit = ledger.state.limits.get(name);
-  if (!limit) return notFound([name]);
+  if (!limit) return notFound([name], ledger.state.limits);
   if (limit.leases.size > 0 && !force) return hasHolders(name, limit.leases.size);
   revokeAll(parts, limit, `its limit '${name}' was deleted`);
   const waiting = withdrawWaiters(parts, name);
@@ -64,7 +64,7 @@ export function deleteLimit(parts: Parts, name: string, force: boolean): Refusal
 /** Its leases keep their slots; for those who wait its old name is one that no limit has. */
 export function renameLimit(parts: Parts, name: string, to: string): Refusal | undefined {
   const { ledger, queue } = parts;
-  if (!ledger.state.limits.has(name)) return notFound([name]);
+  if (!ledger.state.limits.has(name)) return notFound([name], ledger.state.limits);
   if (name === to) return undefined;
   if (ledger.state.limits.has(to)) return nameInUse(to);
   const waiting = withdrawWaiters(parts, name);
@@ -78,7 +78,7 @@ export function renameLimit(parts: Parts, name: string, to: string): Refusal | u
 export function resetLimit(parts: Parts, name: string, grants: readonly DirectGrant[]): Refusal | undefined {
   const { ledger, sessions, leases } = parts;
   const limit = ledger.state.limits.get(name);
-  if (!limit) return notFound([name]);
+  if (!limit) return notFound([name], ledger.state.limits);
   const { active, slots } = limit.settings;
   if (active && grants.length > slots) return tooLarge(name, grants.length, slots);
   revokeAll(parts, limit, `limit '${name}' was reset`);
@@ -113,7 +113,7 @@ function withdrawWaiters(parts: Parts, name: string): readonly Ticket[] {
   // Before those who wait on are taken out: a session for which nothing waits any more is forgotten.
   for (const ticket of parts.tickets.waitingFor(name)) {
     if (ticket.request.onMissing === 'allow') waitingOn.push(ticket);
-    else refuseTicket(parts, ticket, notFound([name]));
+    else refuseTicket(parts, ticket, notFound([name], parts.ledger.state.limits));
   }
   for (const ticket of waitingOn) parts.tickets.remove(ticket);
   return waitingOn;

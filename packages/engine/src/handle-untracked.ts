@@ -5,7 +5,7 @@ import { notFound, type Refusal } from './refusals.ts';
 
 /** So many slots count as taken, those of leases included, or as many as leases hold if these are more. */
 export function setUntracked({ ledger, queue }: Parts, name: string, slots: number): Refusal | undefined {
-  if (!ledger.state.limits.has(name)) return notFound([name]);
+  if (!ledger.state.limits.has(name)) return notFound([name], ledger.state.limits);
   ledger.record({ type: 'untracked.set', at: ledger.nowMs, name, slots, by: ledger.by });
   queue.roomGained(name);
   return undefined;

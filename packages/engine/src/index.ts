@@ -6,7 +6,7 @@ export type * from './facts.ts';
 export { type Lease, leasesInOrder } from './lease-table.ts';
 export type { Limit } from './limit-table.ts';
 export type { Place } from './place.ts';
-export { notFound, queueFull, type Refusal, type RefusalCode, resumed } from './refusals.ts';
+export { looksTheSame, notFound, queueFull, type Refusal, type RefusalCode, resumed } from './refusals.ts';
 export {
   canonical,
   emptyState,

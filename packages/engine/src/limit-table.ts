@@ -2,6 +2,7 @@
 import type { EngineMs, LimitSettings } from './facts.ts';
 import { BrokenInvariant } from './invariant.ts';
 import type { LeasesInOrder } from './lease-table.ts';
+import { LookAlikes } from './look-alike.ts';
 import { compareTexts, type Order, Ordered } from './ordered.ts';
 import { RecurringMap } from './recurring-map.ts';
 import type { Usage } from './usage.ts';
@@ -38,6 +39,7 @@ export class LimitTable {
   /** The same limits. */
   readonly #inOrder = new Ordered(BY_NAME);
   readonly #byId = new Ordered(BY_ID);
+  readonly #lookAlikes = new LookAlikes();
 
   get size(): number {
     return this.#byName.size;
@@ -49,6 +51,11 @@ export class LimitTable {
 
   get(name: string): Limit | undefined {
     return this.#byName.get(name);
+  }
+
+  /** The name of another limit that people would take for this one. */
+  lookAlike(name: string): string | undefined {
+    return this.#lookAlikes.of(name, (other) => this.has(other));
   }
 
   withId(id: string): Limit | undefined {
@@ -78,12 +85,14 @@ export class LimitTable {
     this.#byName.set(limit.name, limit);
     this.#inOrder.add(limit);
     this.#byId.add(limit);
+    this.#lookAlikes.add(limit.name);
   }
 
   remove(limit: Limit): void {
     this.#byName.delete(limit.name);
     this.#inOrder.remove(limit);
     this.#byId.remove(limit);
+    this.#lookAlikes.remove(limit.name);
   }
 
   rename(limit: Limit, to: string): void {

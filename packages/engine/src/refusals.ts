@@ -3,6 +3,8 @@
  * states what happened, with the values seen. What to do about it is said by whoever faces the user, in the user's own words.
  */
 import type { Explanation } from './explain.ts';
+import type { LimitTable } from './limit-table.ts';
+import { spelled } from './look-alike.ts';
 
 export type RefusalCode =
   | 'ACQUIRE_TIMEOUT'
@@ -31,12 +33,30 @@ export function timedOut(timeoutMs: number, explanation: Explanation): Refusal {
   };
 }
 
-export function notFound(names: readonly string[]): Refusal {
+/** `limits`: those there are. One of them may look the same as a name that is none of theirs. */
+export function notFound(names: readonly string[], limits: Pick<LimitTable, 'lookAlike'>): Refusal {
+  const lookAlikes = names.flatMap((name) => {
+    const other = limits.lookAlike(name);
+    return other === undefined ? [] : [[name, other] as const];
+  });
   const list = names.map((name) => `'${name}'`).join(', ');
+  const missing = names.length === 1 ? `There is no limit named ${list}.` : `There are no limits named ${list}.`;
+  const sentences = lookAlikes.map(
+    ([name, other]) => `'${spelled(name)}' looks the same as '${spelled(other)}', which there is.`,
+  );
   return {
     code: 'LIMIT_NOT_FOUND',
-    message: names.length === 1 ? `There is no limit named ${list}.` : `There are no limits named ${list}.`,
-    details: { names },
+    message: [missing, ...sentences].join(' '),
+    details: lookAlikes.length === 0 ? { names } : { names, lookAlikes: lookAlikes.map(([, other]) => other) },
+  };
+}
+
+/** People could not tell the two apart. */
+export function looksTheSame(name: string, existing: string): Refusal {
+  return {
+    code: 'CONFLICT',
+    message: `A limit named '${spelled(name)}' would look the same as '${spelled(existing)}', which there is.`,
+    details: { name, lookAlike: existing },
   };
 }
 

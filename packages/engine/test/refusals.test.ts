@@ -11,8 +11,9 @@ describe('a refusal says what was seen, and to which limit', () => {
     scene.sleep(1000);
     const { code, message, details } = scene.refusal('waiter');
     expect(code).toBe('ACQUIRE_TIMEOUT');
-    expect(message).toContain('within 1 s');
-    expect(message).toContain("'db'");
+    expect(message).toBe(
+      "The slots were not granted within 1 s: wants 1 of 'db', of which 0 of 2 are free (held by 'nightly' on h (1) for 1.0 s), 1 waiter is ahead.",
+    );
     expect(details).toMatchObject({
       timeoutMs: 1000,
       explanation: {
@@ -24,6 +25,21 @@ describe('a refusal says what was seen, and to which limit', () => {
         ],
       },
     });
+  });
+
+  it('ACQUIRE_TIMEOUT names the three who have held it the longest, as well as they can be named, and counts the others', () => {
+    const scene = new Scene({ db: 5 });
+    const nobody = { type: null, id: null, label: null, host: null, pid: null };
+    scene.acquire('first', { db: 1 }, { holder: { ...nobody, type: 'task-run', id: '7' } });
+    scene.sleep(90_000);
+    scene.acquire('second', { db: 1 }, { holder: { ...nobody, host: 'worker-3' } });
+    scene.acquire('third', { db: 1 });
+    for (const lease of ['fourth', 'fifth']) scene.acquire(lease, { db: 1 });
+    scene.sleep(7_200_000);
+    scene.acquire('try', { db: 1 }, { timeoutMs: 0 });
+    expect(scene.refusal('try').message).toContain(
+      "(held by 'task-run 7' for 122 min, worker-3 for 120 min, a holder without a name for 120 min and 2 more)",
+    );
   });
 
   it('ACQUIRE_TIMEOUT of a try: only the limits that lack', () => {

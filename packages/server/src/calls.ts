@@ -1,6 +1,14 @@
 /** Answers the calls of a session: limits, holders, waiters, check. Each is told once what it saw is durable. */
 import { randomUUID } from 'node:crypto';
-import { type Command, type LimitView, notFound, queueFull, type Refusal, type WaiterView } from '@slotkeeper/engine';
+import {
+  type Command,
+  type LimitView,
+  looksTheSame,
+  notFound,
+  queueFull,
+  type Refusal,
+  type WaiterView,
+} from '@slotkeeper/engine';
 import {
   type ClientMessage,
   checkCall,
@@ -115,15 +123,15 @@ function refuseCall(replica: Replica, id: number, error: WireError, { say, lost 
 
 const handlers: { readonly [M in Method]: Handler<M> } = {
   'limits.ensure': (replica, { name, spec }, done) =>
-    change(replica, { type: 'limit.ensure', name, id: randomUUID(), patch: spec }, name, done),
+    make(replica, { type: 'limit.ensure', name, id: randomUUID(), patch: spec }, name, done),
 
   'limits.set': (replica, { name, spec }, done) =>
-    change(replica, { type: 'limit.set', name, id: randomUUID(), patch: spec }, name, done),
+    make(replica, { type: 'limit.set', name, id: randomUUID(), patch: spec }, name, done),
 
   'limits.get': (replica, { name }, done) => {
     const view = replica.engine.limitView(name, replica.nowMs);
     if (view) replica.confirm((outcome) => done(outcome, view));
-    else refuse(replica, notFound([name]), done);
+    else refuse(replica, notFound([name], replica.engine.state.limits), done);
   },
 
   'limits.list': (replica, { prefix, after }, done) => {
@@ -166,6 +174,14 @@ const handlers: { readonly [M in Method]: Handler<M> } = {
   },
 };
 
+/** A change of a limit that is made if it is not there. Prefect's API makes whatever names its clients choose. */
+function make(replica: Replica, command: Command, name: string, done: Done<LimitView>): void {
+  const { limits } = replica.engine.state;
+  const lookAlike = limits.has(name) ? undefined : limits.lookAlike(name);
+  if (lookAlike === undefined) change(replica, command, name, done);
+  else refuse(replica, looksTheSame(name, lookAlike), done);
+}
+
 function change(replica: Replica, command: Command, name: string, done: Done<LimitView>): void {
   let view: LimitView | undefined;
   replica.submit(command, (outcome) => done(outcome, view));
@@ -179,7 +195,7 @@ function setMode(replica: Replica, name: string, mode: LimitView['mode'], done: 
 
 function isMissing(replica: Replica, name: string | null, done: Settled): boolean {
   if (name === null || replica.engine.state.limits.has(name)) return false;
-  refuse(replica, notFound([name]), done);
+  refuse(replica, notFound([name], replica.engine.state.limits), done);
   return true;
 }
 

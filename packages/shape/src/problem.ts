@@ -1,3 +1,5 @@
+import { printable } from './printable.ts';
+
 /** What is wrong with a value: which field, and why. */
 export interface Problem {
   /** The field as its sender knows it: `slots`, `holder.pid`. Empty: the value itself. */
@@ -32,7 +34,8 @@ export function within(whole: string, field: string): string {
 
 /** A value as a reason shows it: short, whatever it is. */
 export function seen(value: unknown): string {
-  if (typeof value === 'string') return JSON.stringify(value.length <= 40 ? value : `${value.slice(0, 40)}…`);
+  if (typeof value === 'string')
+    return printable(JSON.stringify(value.length <= 40 ? value : `${value.slice(0, 40)}…`));
   if (Array.isArray(value)) return `a list of ${value.length}`;
   if (value === null || typeof value === 'number' || typeof value === 'boolean') return String(value);
   return value === undefined ? 'missing' : `of type ${typeof value}`;

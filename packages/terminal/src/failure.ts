@@ -1,5 +1,5 @@
 /** What a command says when it fails: one sentence or two on stderr, and the exit code. */
-import { printable } from './table.ts';
+import { printable } from '@slotkeeper/shape';
 
 export const EXIT = { done: 0, failed: 1, usage: 2, interrupted: 130 } as const;
 

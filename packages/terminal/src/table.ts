@@ -1,4 +1,5 @@
 /** Tables as people read them. Pure. */
+import { printable } from '@slotkeeper/shape';
 
 export interface Column<Row> {
   readonly title: string;
@@ -9,12 +10,12 @@ export interface Column<Row> {
 export function table<Row>(rows: readonly Row[], columns: readonly Column<Row>[]): string[] {
   const cells = rows.map((row) => columns.map((column) => column.of(row)));
   const widths = columns.map((column, i) =>
-    Math.max(column.title.length, ...cells.map((line) => width(printable(line[i])))),
+    Math.max(column.title.length, ...cells.map((line) => width(printable(String(line[i] ?? ''))))),
   );
   const isNumeric = columns.map((_, i) => cells.length > 0 && cells.every((line) => typeof line[i] === 'number'));
   const aligned = (line: readonly (string | number)[]) =>
     line
-      .map((cell, i) => pad(printable(cell), widths[i]!, isNumeric[i]!))
+      .map((cell, i) => pad(printable(String(cell)), widths[i]!, isNumeric[i]!))
       .join('  ')
       .trimEnd();
   return [aligned(columns.map((column) => column.title)), ...cells.map(aligned)];
@@ -27,12 +28,4 @@ function pad(text: string, toWidth: number, right: boolean): string {
 
 function width(text: string): number {
   return [...text].length;
-}
-
-/** Names and labels are anyone's text: what would move the cursor or break the line is shown by its code instead. */
-export function printable(cell: string | number | undefined): string {
-  return String(cell ?? '').replace(
-    /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu,
-    (char) => `\\u${char.codePointAt(0)!.toString(16).padStart(4, '0')}`,
-  );
 }

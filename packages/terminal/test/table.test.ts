@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest';
 import { duration } from '../src/duration.ts';
-import { printable, table } from '../src/table.ts';
+import { printable } from '../src/index.ts';
+import { table } from '../src/table.ts';
 
 test('a table stands in columns, numbers to the right', () => {
   const lines = table(

@@ -153,6 +153,8 @@ function describe(limit: Limit): string[] {
   ];
   return [
     printable(limit.name),
-    ...lines.flatMap(([label, value]) => (value === null ? [] : [`  ${label.padEnd(11)}  ${printable(value)}`])),
+    ...lines.flatMap(([label, value]) =>
+      value === null ? [] : [`  ${label.padEnd(11)}  ${printable(String(value))}`],
+    ),
   ];
 }

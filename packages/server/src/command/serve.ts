@@ -38,7 +38,7 @@ export function serveCommand(): Command {
       new Option('--host <host>', 'the address to listen on')
         .env('SLOTKEEPER_LISTEN_HOST')
         .default('127.0.0.1')
-        .argParser(notEmpty),
+        .argParser(hostAddress),
     )
     .addOption(
       new Option('--port <port>', 'the port to listen on; 0 takes a free one')
@@ -110,6 +110,11 @@ export function serveCommand(): Command {
         .argParser(byteCount(RETENTION_BYTES_MIN)),
     )
     .action(serveUntilStopped);
+}
+
+/** IPv6 may stand in brackets, as in the line that says that the server is ready. */
+function hostAddress(text: string): string {
+  return notEmpty(text).replace(/^\[(.*)\]$/, '$1');
 }
 
 function collected(name: string, earlier: readonly string[] = []): readonly string[] {

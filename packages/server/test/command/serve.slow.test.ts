@@ -65,6 +65,14 @@ test('a port that is taken is one sentence that names it', async () => {
   expect(told).toContain('--port');
 });
 
+test('an address of IPv6 may stand in brackets, as in the line that says that it is ready', async () => {
+  const { run, url } = await startServer(['--host', '[::1]']);
+  expect(url).toMatch(/^http:\/\/\[::1\]:\d+$/);
+  expect((await slotkeeper('limit', 'ls', '--url', url)).code).toBe(0);
+  run.child.kill('SIGTERM');
+  expect((await run.ended).stderr).not.toContain('WARNING');
+});
+
 test('an address of another machine is one sentence that names it', async () => {
   const data = join(await temporaryFolder(), 'data');
   const told = failure(
