@@ -31,7 +31,10 @@ describe('a real server', () => {
         conversations += peers.length + 3;
         memory.sample();
         await honest.more(1);
-        expect(await (await fetch(`${server.url}/readyz`)).json(), `of process ${server.pid}, once ${pid}`).toEqual({
+        expect(
+          await (await fetch(`${server.url}/readyz`)).json(),
+          `of process ${server.pid}, once ${pid}`,
+        ).toMatchObject({
           status: 'ok',
         });
       }

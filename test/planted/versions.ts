@@ -40,9 +40,9 @@ export const VERSIONS: readonly PlantedBug[] = [
   {
     name: 'a file becomes one of a later format in two steps',
     file: 'journal/src/sqlite.ts',
-    find: '      const tables = transaction(db, () => {\n        const present = contents instanceof Tables ? contents : migrateFromFormat3(db);',
+    find: '      const tables = this.#inAnyCase(() =>\n        transaction(db, () => {\n          const present = contents instanceof Tables ? contents : migrateFromFormat3(db);',
     replace:
-      '      const present = contents instanceof Tables ? contents : migrateFromFormat3(db);\n      const tables = transaction(db, () => {',
+      '      const present = contents instanceof Tables ? contents : migrateFromFormat3(db);\n      const tables = this.#inAnyCase(() =>\n        transaction(db, () => {',
     test: 'packages/journal/test/formats.test.ts',
   },
   {

@@ -111,6 +111,8 @@ class FaultyJournal implements Journal {
     return this.#memory.appendedBytes;
   }
 
+  space(): undefined {}
+
   close(): Promise<void> {
     return this.#memory.close();
   }

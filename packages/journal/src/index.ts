@@ -1,3 +1,4 @@
+export type { Space } from './ballast.ts';
 export {
   type Followed,
   type Journal,

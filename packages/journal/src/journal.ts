@@ -10,6 +10,7 @@
  * writer that is still alive can append no more.
  */
 import type { Fact } from '@slotkeeper/engine';
+import type { Space } from './ballast.ts';
 
 export interface StoredFact {
   readonly position: number;
@@ -88,8 +89,8 @@ export interface Journal {
 
   /**
    * Removes the oldest facts that the newest snapshot covers: those from before `sinceMs` (their `at`), and more until
-   * what is left of history takes `bytesMax` bytes at the most. Removes some of them in a call, so that grants go on
-   * between two calls. Resolves to whether there is more to remove.
+   * what is left of history takes `bytesMax` bytes at the most, or until its disk is no more short of space. Removes some of
+   * them in a call, so that grants go on between two calls. Resolves to whether there is more to do.
    */
   retain(kept: Retained): Promise<boolean>;
 
@@ -97,6 +98,9 @@ export interface Journal {
    * How many bytes of facts this one has appended. A journal in memory, where no fact has a size, gives an estimate.
    */
   readonly appendedBytes: number;
+
+  /** Of the disk that it is on, as it is now; undefined if it is on none. */
+  space(): Space | undefined;
 
   /** Lets another process open it. Idempotent. Whatever is called afterwards rejects with `NOT_CURRENT`. */
   close(): Promise<void>;
@@ -107,7 +111,9 @@ export type JournalErrorCode =
   | 'IN_USE'
   /** `after` or `epoch` is not what the journal has. */
   | 'NOT_CURRENT'
-  /** The write or read failed: disk full, I/O error, not writable. */
+  /** The disk is full, and the ballast is used up: nothing was written. */
+  | 'FULL'
+  /** The write or read failed: I/O error, not writable. */
   | 'IO'
   /** What is stored is not what was written. */
   | 'DAMAGED'

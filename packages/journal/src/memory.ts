@@ -129,6 +129,8 @@ export class MemoryJournal implements Journal {
     return false;
   }
 
+  space(): undefined {}
+
   async close(): Promise<void> {
     this.#state = 'closed';
   }

@@ -18,7 +18,8 @@ export function isBusy(error: unknown): boolean {
 }
 
 export function isDiskFull(error: unknown): boolean {
-  return primaryCode(error) === SQLITE.FULL || (error as NodeJS.ErrnoException)?.code === 'ENOSPC';
+  const { code } = (error ?? {}) as NodeJS.ErrnoException;
+  return code === 'FULL' || code === 'ENOSPC' || primaryCode(error) === SQLITE.FULL;
 }
 
 export function damaged(file: string, what: string, cause?: unknown): JournalError {
@@ -29,10 +30,13 @@ export function damaged(file: string, what: string, cause?: unknown): JournalErr
 export function nearlyFull(file: string, needed: number): JournalError {
   const mebibytes = needed / 2 ** 20;
   return new JournalError(
-    'IO',
-    `Cannot write a snapshot to '${file}': the disk has less than ${mebibytes} MiB left. Free some space.`,
+    'FULL',
+    `Cannot write a snapshot to '${file}': the disk has less than ${mebibytes} MiB left. Free some space. ${MAY_GO}`,
   );
 }
+
+/** Also for who tells of a disk that is nearly full. */
+export const MAY_GO = "Beside the journal 'events.db', of Prefect's events, may be deleted while no server runs.";
 
 const RESTORE = 'Keep a copy of it and restore a backup; nothing was changed.';
 
@@ -41,7 +45,7 @@ function diagnose(file: string, cause: unknown): [code: JournalErrorCode, what: 
   if (cause instanceof Malformed || (cause as NodeJS.ErrnoException)?.code === 'ERR_OUT_OF_RANGE')
     return ['DAMAGED', `what is stored is not what was written (${seen})`, RESTORE];
   if (isDiskFull(cause))
-    return ['IO', 'the disk is full', 'Free some space and start again; what was acknowledged is there.'];
+    return ['FULL', 'the disk is full', `Free some space; what was acknowledged is there. ${MAY_GO}`];
   switch (primaryCode(cause)) {
     case SQLITE.BUSY:
       return ['IN_USE', `it is in use by ${whoHas(file)}`, 'Stop that one, or choose another place for the data.'];

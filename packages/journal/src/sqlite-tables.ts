@@ -162,13 +162,13 @@ export class Tables implements Contents {
 
   /**
    * Removes the oldest batches, `batchesMax` at most, whose facts are all in the snapshot, as long as they are too old or
-   * history is too large. Returns how many there were.
+   * history is too large, or the file has less free than its disk lacks. Returns how many there were.
    */
-  removeBatches({ sinceMs, bytesMax }: Retained, batchesMax: number): number {
+  removeBatches({ sinceMs, bytesMax }: Retained, lackingBytes: number, batchesMax: number): number {
     const head = this.head();
     let { removed } = head;
     let batches = 0;
-    let excessBytes = this.#historyBytes() - bytesMax;
+    let excessBytes = Math.max(this.#historyBytes() - bytesMax, lackingBytes - this.freePages * PAGE_BYTES);
     for (const row of this.#sql.oldestBatches.all(batchesMax)) {
       if (row.first !== removed + 1) throw new Malformed('', `fact ${removed + 1} is missing`);
       const last = count(row.last);
@@ -188,15 +188,20 @@ export class Tables implements Contents {
    * None in a file that was made without `auto_vacuum`.
    */
   giveBack(spare: number, pagesMax: number): number {
-    const free = pragma(this.#db, 'freelist_count');
+    const free = this.freePages;
     if (free <= spare) return 0;
     this.#db.exec(`PRAGMA incremental_vacuum(${Math.min(pagesMax, free - spare)})`);
-    return free - pragma(this.#db, 'freelist_count');
+    return free - this.freePages;
+  }
+
+  /** Of the file: what is written next takes them. */
+  get freePages(): number {
+    return pragma(this.#db, 'freelist_count');
   }
 
   /** All that is in the file but the snapshots: counted in pages, since to add up the batches would read them all. */
   #historyBytes(): number {
-    const used = pragma(this.#db, 'page_count') - pragma(this.#db, 'freelist_count');
+    const used = pragma(this.#db, 'page_count') - this.freePages;
     return used * PAGE_BYTES - count(this.#sql.snapshotBytes.get()?.bytes);
   }
 

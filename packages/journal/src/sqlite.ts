@@ -1,9 +1,9 @@
 /** The journal in one file, by SQLite, which runs in the event loop: a commit is one sync of the disk. */
-import { statfsSync } from 'node:fs';
-import { dirname, join, resolve } from 'node:path';
+import { join, resolve } from 'node:path';
 import type { DatabaseSync } from 'node:sqlite';
 import { setTimeout } from 'node:timers/promises';
 import type { Fact } from '@slotkeeper/engine';
+import { Ballast, type Space } from './ballast.ts';
 import { encodeFacts } from './codec.ts';
 import { FORMAT } from './formats.ts';
 import {
@@ -31,8 +31,10 @@ const PAGES_A_TURN = 256;
 /** Free pages that stay in the file, 16 MiB: what is written until the next snapshot fills them again. */
 const PAGES_SPARE = 4096;
 
-/** With less than this free on the disk no snapshot is written. */
+/** With less than this free on the disk and in the file no snapshot of several parts is written. */
 const SPACE_LEFT = 16 * 2 ** 20;
+/** So many batches go at once when the disk is full, while grants wait. */
+const BATCHES_WHEN_FULL = 2_000;
 
 /** Two that open at the very same time can refuse each other; so each comes back, after a random while up to this. */
 const ATTEMPTS = 5;
@@ -44,6 +46,7 @@ export class SqliteJournal implements Journal {
   readonly #folder: string | undefined;
   readonly #file: string;
   readonly #host: JournalHost;
+  readonly #ballast: Ballast;
   #db: DatabaseSync | undefined;
   /** While it follows or leads. */
   #contents: Contents | undefined;
@@ -61,6 +64,7 @@ export class SqliteJournal implements Journal {
     const isFolder = 'folder' in place;
     this.#folder = isFolder ? place.folder : undefined;
     this.#file = isFolder ? join(place.folder, 'slotkeeper.db') : place.file;
+    this.#ballast = new Ballast(resolve(this.#file));
     this.description = `sqlite ${isFolder ? place.folder : place.file}`;
   }
 
@@ -69,7 +73,7 @@ export class SqliteJournal implements Journal {
     if (this.#contents) throw new Error('a journal is followed once');
     try {
       if (this.#folder !== undefined) makeFolder(this.#folder);
-      this.#db = await takeWhenFree(this.#file);
+      this.#db = await takeWhenFree(this.#file, this.#ballast);
       this.#contents = formatOf(this.#db) === FORMAT ? new Tables(this.#db) : new TablesOfFormat3(this.#db);
       const followed = this.#followed(this.#contents);
       leaveNote(this.#file);
@@ -86,12 +90,14 @@ export class SqliteJournal implements Journal {
     if (this.#tables) throw new Error('a journal is led once');
     const db = this.#db as DatabaseSync;
     try {
-      const tables = transaction(db, () => {
-        const present = contents instanceof Tables ? contents : migrateFromFormat3(db);
-        const head = present.head();
-        present.setHead({ ...head, epoch: head.epoch + 1 });
-        return present;
-      });
+      const tables = this.#inAnyCase(() =>
+        transaction(db, () => {
+          const present = contents instanceof Tables ? contents : migrateFromFormat3(db);
+          const head = present.head();
+          present.setHead({ ...head, epoch: head.epoch + 1 });
+          return present;
+        }),
+      );
       const { epoch, position } = tables.head();
       this.#contents = tables;
       this.#tables = tables;
@@ -108,12 +114,14 @@ export class SqliteJournal implements Journal {
     const { epoch, after } = at;
     const last = after + facts.length;
     const row = { first: after + 1, last, epoch, at: newest.at, facts: encodeFacts(facts), format: FORMAT };
-    this.#write('append to', (tables) => {
-      const head = tables.head();
-      if (epoch !== head.epoch || after !== head.position) throw notCurrent(this.description, head, at);
-      tables.insertBatch(row);
-      tables.setHead({ ...head, position: last });
-    });
+    this.#inAnyCase(() =>
+      this.#write('append to', (tables) => {
+        const head = tables.head();
+        if (epoch !== head.epoch || after !== head.position) throw notCurrent(this.description, head, at);
+        tables.insertBatch(row);
+        tables.setHead({ ...head, position: last });
+      }),
+    );
     this.#appendedBytes += Buffer.byteLength(row.facts);
   }
 
@@ -141,8 +149,13 @@ export class SqliteJournal implements Journal {
         next = iterator.next();
         const isLast = next.done === true;
         if (!isLast) await this.#turn();
-        this.#leaveSpace();
-        this.#writeSnapshot((tables) => tables.insertPart(row, isLast));
+        const write = () => this.#writeSnapshot((tables) => tables.insertPart(row, isLast));
+        // One of a single part is as small as an append, and lets history go.
+        if (isLast && part === 1) this.#inAnyCase(write);
+        else {
+          this.#leaveSpace();
+          write();
+        }
         if (!isLast) await this.#turn();
       }
     } finally {
@@ -169,11 +182,22 @@ export class SqliteJournal implements Journal {
     return this.#appendedBytes;
   }
 
+  space(): Space | undefined {
+    return this.#ballast.space();
+  }
+
   async retain(kept: Retained): Promise<boolean> {
-    const spare = Math.min(PAGES_SPARE, Math.floor(kept.bytesMax / 8 / PAGE_BYTES));
-    const removed = this.#write('write to', (tables) => tables.removeBatches(kept, BATCHES_A_TURN));
+    const { freeBytes = 0, wantedBytes = 0 } = this.space() ?? {};
+    const lackingBytes = wantedBytes - freeBytes;
+    const removed = this.#inAnyCase(() =>
+      this.#write('write to', (tables) => tables.removeBatches(kept, lackingBytes, BATCHES_A_TURN)),
+    );
     await this.#turn();
     if (removed > 0) return true;
+    if (this.#folder !== undefined && this.#ballast.grow()) return true;
+    // What is given back to a disk that is short of space others may take.
+    const lacking = Math.max(0, Math.ceil(lackingBytes / PAGE_BYTES));
+    const spare = Math.max(lacking, Math.min(PAGES_SPARE, Math.floor(kept.bytesMax / 8 / PAGE_BYTES)));
     const givenBack = this.#write('write to', (tables) => tables.giveBack(spare, PAGES_A_TURN));
     if (givenBack > 0) this.#cutFile();
     await this.#turn();
@@ -239,6 +263,53 @@ export class SqliteJournal implements Journal {
     }
   }
 
+  /**
+   * When the disk is full, room is found in this order: in the log, from the start again; in history that a snapshot covers; in
+   * the ballast. Only the last of these takes any space of the disk, so on a full one grants go on for as long as history goes.
+   */
+  #inAnyCase<T>(write: () => T): T {
+    for (let attempt = 1; ; attempt += 1) {
+      try {
+        return write();
+      } catch (error) {
+        if (!isDiskFull(error) || !this.#findRoom(attempt)) throw error;
+      }
+    }
+  }
+
+  #findRoom(attempt: number): boolean {
+    const isRewound = this.#rewindLog();
+    if (attempt === 1 && isRewound) return true;
+    // Pages that history has let go of are of no use where the file itself has to grow.
+    const wasDropped = attempt % 2 === 0 && this.#dropHistory();
+    return wasDropped || this.#ballast.giveBack() || this.#dropHistory();
+  }
+
+  /** What is in the log is moved into the file, so that the log can be written from its start. */
+  #rewindLog(): boolean {
+    return this.#isDone((db) => {
+      db.exec('PRAGMA wal_checkpoint(RESTART)');
+      return true;
+    });
+  }
+
+  #dropHistory(): boolean {
+    const tables = this.#tables;
+    if (!tables) return false;
+    const all = { sinceMs: Number.POSITIVE_INFINITY, bytesMax: 0 };
+    return this.#isDone((db) => transaction(db, () => tables.removeBatches(all, 0, BATCHES_WHEN_FULL)) > 0);
+  }
+
+  /** False, too, if there is no room for that either. */
+  #isDone(body: (db: DatabaseSync) => boolean): boolean {
+    try {
+      return body(this.#db as DatabaseSync);
+    } catch (error) {
+      if (!isDiskFull(error)) throw error;
+      return false;
+    }
+  }
+
   /** Whether the disk has it may be open afterwards: it has the part or not, and neither changes anything for appends. */
   #writeSnapshot<T>(body: (tables: Tables) => T): T {
     const tables = this.#led();
@@ -261,8 +332,9 @@ export class SqliteJournal implements Journal {
 
   /** What appends need is not theirs to take: a full disk would end grants, a snapshot can wait. */
   #leaveSpace(): void {
-    const { bavail, bsize } = statfsSync(dirname(resolve(this.#file)));
-    if (bavail * bsize < SPACE_LEFT) throw nearlyFull(this.#file, SPACE_LEFT);
+    const inFile = this.#led().freePages * PAGE_BYTES;
+    const { freeBytes = SPACE_LEFT } = this.space() ?? {};
+    if (freeBytes + inFile < SPACE_LEFT) throw nearlyFull(this.#file, SPACE_LEFT);
   }
 
   #open(): Contents {
@@ -288,11 +360,12 @@ export class SqliteJournal implements Journal {
   }
 }
 
-async function takeWhenFree(file: string): Promise<DatabaseSync> {
+async function takeWhenFree(file: string, ballast: Ballast): Promise<DatabaseSync> {
   for (let attempt = 1; ; attempt += 1) {
     try {
       return takeFile(file);
     } catch (error) {
+      if (isDiskFull(error) && ballast.giveBack()) continue;
       if (!isBusy(error) || attempt === ATTEMPTS) throw error;
       await setTimeout(Math.random() * PAUSE_MAX_MS);
     }

@@ -16,6 +16,7 @@ import type { Logger } from 'pino';
 import { realClock } from './clock.ts';
 import { decodable } from './decodable-url.ts';
 import { hostCheck } from './known-host.ts';
+import { onceThereIsSpace } from './once-there-is-space.ts';
 import { isOfAnotherSite } from './other-site.ts';
 import type { Retention } from './replica/compaction.ts';
 import { Replica } from './replica/replica.ts';
@@ -49,6 +50,8 @@ export interface ServeOptions {
   readonly prefectVersion: string | null;
   /** What of history is kept; a week and 1 GiB unless given. */
   readonly retention?: Retention;
+  /** Gives up waiting for space on a disk that is full. */
+  readonly signal?: AbortSignal;
   readonly log: Logger;
 }
 
@@ -62,19 +65,23 @@ export interface RunningServer {
   close(): Promise<void>;
 }
 
-/** Resolves when it can serve. Rejects with a `JournalError`, or with the error of `listen` (`EADDRINUSE`, `EACCES`, …). */
+/** Resolves when it can serve; on a full disk, once there is space. Rejects with a `JournalError`, or with the error of `listen` (`EADDRINUSE`, `EACCES`, …). */
 export async function serve(options: ServeOptions): Promise<RunningServer> {
   const { host, port, data, apiKey, authString, v1LeaseSeconds, prefectVersion, log } = options;
   const { upstreamCredentials = {}, upstreamOpen = false } = options;
   const tell = (level: 'info' | 'warn' | 'error', message: string): void => log[level](message);
   const behind = options.upstream ? await fitUpstream(options.upstream, upstreamCredentials, tell) : {};
-  const replica = await Replica.start(() => new SqliteJournal({ folder: data }, realClock), realClock, {
-    ...(options.retention && { retention: options.retention }),
-  });
+  const bounds = { ...(options.retention && { retention: options.retention }) };
+  const replica = await onceThereIsSpace(
+    () => Replica.start(() => new SqliteJournal({ folder: data }, realClock), realClock, bounds),
+    (message) => tell('error', message),
+    options.signal,
+  );
   replica.on({ log: tell });
   const warn = (message: string): void => tell('warn', message);
   const events = await openEvents({
     folder: data,
+    bytesMax: options.retention?.bytes,
     host: replica,
     apiKey,
     authString,
@@ -189,7 +196,10 @@ async function fitUpstream(
 /** For whoever looks after the process: is it there, can it serve. Open without a key. */
 function serveProbes(app: FastifyInstance, replica: Replica): void {
   app.get('/healthz', () => ({ status: 'ok', server: 'slotkeeper', version: VERSION }));
-  app.get('/readyz', (_request, reply) =>
-    replica.ready ? { status: 'ok' } : reply.code(503).send({ status: 'starting again from the journal' }),
-  );
+  app.get('/readyz', (_request, reply) => {
+    const { space } = replica;
+    const disk = space && { ...space, isShort: space.freeBytes < space.wantedBytes };
+    if (replica.ready) return { status: 'ok', disk };
+    return reply.code(503).send({ status: 'starting again from the journal', disk });
+  });
 }

@@ -16,6 +16,8 @@ import { UpstreamSender } from './upstream-sender.ts';
 export interface EventsOptions {
   /** The folder of `events.db`. Null: events are kept in memory. */
   readonly folder: string | null;
+  /** Of that file, about; 1 GiB unless given. */
+  readonly bytesMax?: number | undefined;
   readonly host: Host;
   /** A client of the WebSockets must show this or `authString`. If both are null, anybody may connect. */
   readonly apiKey: string | null;
@@ -47,9 +49,9 @@ const CATCH_UP_MS = 2_000;
  * must not stop the server, since slots matter more than reports of them.
  */
 export async function openEvents(options: EventsOptions): Promise<Events> {
-  const { folder, host, apiKey, authString, upstream, upstreamCredentials, warn } = options;
+  const { folder, bytesMax, host, apiKey, authString, upstream, upstreamCredentials, warn } = options;
   const tokens = [apiKey, authString].filter((token) => token !== null);
-  const log = new EventLog(folder === null ? null : join(folder, 'events.db'));
+  const log = new EventLog(folder === null ? null : join(folder, 'events.db'), { bytesMax });
   const clientEvents = new ClientEvents(log);
   let feed: JournalFeed | undefined;
   let sender: UpstreamSender | undefined;

@@ -138,7 +138,10 @@ function prefectVersion(text: string): string {
 
 async function serveUntilStopped(options: ServeOptions): Promise<void> {
   const stopAsked = untilStopAsked();
-  const server = await start(options);
+  const waiting = new AbortController();
+  void stopAsked.then(() => waiting.abort());
+  const server = await start(options, waiting.signal);
+  if (!server) return;
   // The server goes on when nobody reads its output any more.
   for (const stream of [process.stdout, process.stderr]) stream.on('error', () => {});
   const isOpen = options.apiKey === undefined && options.authString === undefined;
@@ -170,7 +173,8 @@ function untilStopAsked(): Promise<void> {
   });
 }
 
-async function start(options: ServeOptions): Promise<RunningServer> {
+/** Undefined if it was asked to stop before it could. */
+async function start(options: ServeOptions, signal: AbortSignal): Promise<RunningServer | undefined> {
   const [{ serve }, { pino }] = await Promise.all([import('../serve.ts'), import('pino')]);
   try {
     const { allowHost = [], apiKey = null, authString = null, upstream = null } = options;
@@ -187,6 +191,7 @@ async function start(options: ServeOptions): Promise<RunningServer> {
       v1LeaseSeconds,
       prefectVersion,
       retention: { ageMs: retentionDays * DAY_MS, bytes: retentionBytes },
+      signal,
       log,
     });
     log.info(
@@ -194,6 +199,7 @@ async function start(options: ServeOptions): Promise<RunningServer> {
     );
     return server;
   } catch (error) {
+    if (signal.aborted) return undefined;
     throw listenFailure(error, options) ?? error;
   }
 }

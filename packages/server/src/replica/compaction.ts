@@ -7,11 +7,14 @@
  * journal is and whatever changes meanwhile.
  * Nothing depends on it: a failure is reported, and the next snapshot is due after as many facts.
  *
+ * Where the journal's disk is short of space, history gives way: snapshots come sooner, so that more of it can go, and the
+ * operator is told once a minute.
+ *
  * A snapshot writes a row for each limit and lease. It is due after half as many facts at the earliest, so that what
  * snapshots cost grows with the facts and not with the state.
  */
 import type { State } from '@slotkeeper/engine';
-import { type Journal, SnapshotWriter } from '@slotkeeper/journal';
+import { type Journal, SnapshotWriter, type Space } from '@slotkeeper/journal';
 
 /** What of history is kept for those who read events. */
 export interface Retention {
@@ -37,6 +40,10 @@ const ROWS_A_FACT = 2;
 const SNAPSHOT_EVERY_BYTES_MIN = 4 * 2 ** 20;
 const SNAPSHOTS_IN_RETENTION = 8;
 
+/** The disk is looked at after so many facts or so long, whichever is sooner. If it is short, that is when a snapshot is due. */
+const LOOK_EVERY_FACTS = 5_000;
+const LOOK_EVERY_MS = 60_000;
+
 export function compactionBounds(given: Partial<CompactionBounds>): CompactionBounds {
   return { snapshotEveryFacts: SNAPSHOT_EVERY_FACTS, retention: RETENTION, ...given };
 }
@@ -54,7 +61,8 @@ export interface CompactionOptions {
   readonly bounds: CompactionBounds;
   /** The engine's time. */
   readonly startedAtMs: number;
-  readonly failed: (message: string) => void;
+  /** Something that an operator should know of. */
+  readonly warn: (message: string) => void;
 }
 
 export class Compaction {
@@ -66,6 +74,9 @@ export class Compaction {
   /** Of the last snapshot that was stored; 0 before the first. */
   #snapshotBytes = 0;
   #hasTrimmed = false;
+  /** When the disk was last looked at. */
+  #looked = { position: 0, atMs: Number.NEGATIVE_INFINITY };
+  #warnedAtMs = Number.NEGATIVE_INFINITY;
   #isEnding = false;
   /** Invariant: its batch is being written. */
   #begun: Begun | null = null;
@@ -74,6 +85,7 @@ export class Compaction {
   constructor(options: CompactionOptions) {
     this.#options = options;
     this.#position = options.snapshotPosition;
+    this.#looked = { position: this.#position, atMs: options.startedAtMs };
   }
 
   /** Call as a batch is closed. */
@@ -111,8 +123,22 @@ export class Compaction {
     const facts = state.position - this.#position;
     const rows = state.limits.size + state.leases.size;
     if (facts >= Math.max(bounds.snapshotEveryFacts, rows / ROWS_A_FACT)) return true;
+    if (this.#isShort(state) && facts >= Math.max(LOOK_EVERY_FACTS, rows / ROWS_A_FACT)) return true;
     const everyBytes = Math.max(bounds.retention.bytes / SNAPSHOTS_IN_RETENTION, SNAPSHOT_EVERY_BYTES_MIN);
     return journal.appendedBytes - this.#appendedBytes >= Math.max(everyBytes, this.#snapshotBytes);
+  }
+
+  /** Only where it is time to look again. */
+  #isShort({ position, atMs }: State): boolean {
+    if (position < this.#looked.position + LOOK_EVERY_FACTS && atMs < this.#looked.atMs + LOOK_EVERY_MS) return false;
+    this.#looked = { position, atMs };
+    const space = this.#options.journal.space();
+    if (!space || space.freeBytes >= space.wantedBytes) return false;
+    if (atMs >= this.#warnedAtMs + LOOK_EVERY_MS) {
+      this.#warnedAtMs = atMs;
+      this.#options.warn(shortOfSpace(this.#options.journal.description, space));
+    }
+    return true;
   }
 
   #begin(state: State): Begun {
@@ -122,7 +148,7 @@ export class Compaction {
   }
 
   async #store({ snapshot, atMs }: Begun): Promise<void> {
-    const { journal, failed } = this.#options;
+    const { journal, warn } = this.#options;
     let bytes = 0;
     function* measured(parts: Iterable<string>): Generator<string> {
       for (const part of parts) {
@@ -134,7 +160,7 @@ export class Compaction {
       await journal.saveSnapshot(snapshot.position, measured(snapshot.parts()));
       this.#snapshotBytes = bytes;
     } catch (error) {
-      failed(`No snapshot was kept: ${(error as Error).message}`);
+      warn(`No snapshot was kept: ${(error as Error).message}`);
     } finally {
       snapshot.end();
     }
@@ -142,7 +168,7 @@ export class Compaction {
   }
 
   async #trim(nowMs: number): Promise<void> {
-    const { journal, failed } = this.#options;
+    const { journal, warn } = this.#options;
     const { ageMs, bytes } = this.#options.bounds.retention;
     this.#hasTrimmed = true;
     const kept = { sinceMs: nowMs - ageMs, bytesMax: bytes };
@@ -150,7 +176,14 @@ export class Compaction {
       let isMore = !this.#isEnding;
       while (isMore) isMore = (await journal.retain(kept)) && !this.#isEnding;
     } catch (error) {
-      failed(`History was not trimmed: ${(error as Error).message}`);
+      warn(`History was not trimmed: ${(error as Error).message}`);
     }
   }
+}
+
+function shortOfSpace(journal: string, { freeBytes, wantedBytes, ballastBytes }: Space): string {
+  const [free, wanted, ballast] = [freeBytes, wantedBytes, ballastBytes].map(
+    (bytes) => `${Math.floor(bytes / 2 ** 20)} MiB`,
+  );
+  return `The disk of ${journal} has ${free} left, less than ${wanted}: history goes first, then the ballast of ${ballast}. Free some space.`;
 }

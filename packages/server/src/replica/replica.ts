@@ -27,7 +27,7 @@
  *    pauses first: what fails each time must not keep the process busy.
  */
 import { type Command, Engine, type Refusal, type Step } from '@slotkeeper/engine';
-import { catchUp, type Journal, replay, type StoredFact } from '@slotkeeper/journal';
+import { catchUp, type Journal, replay, type Space, type StoredFact } from '@slotkeeper/journal';
 import type { Clock } from '@slotkeeper/protocol';
 import { Batch, type Sink } from './batch.ts';
 import { Compaction, type CompactionBounds, compactionBounds } from './compaction.ts';
@@ -133,6 +133,11 @@ export class Replica {
   /** Facts up to it are durable. */
   get durablePosition(): number {
     return this.#run?.commit.durablePosition ?? this.#durablePosition;
+  }
+
+  /** Of the disk that the state is on, as it is now; undefined if it is on none. */
+  get space(): Space | undefined {
+    return this.#journal?.space();
   }
 
   /** The engine, for reading. Reveal what is read only through `confirm`. Throws unless `ready`. */
@@ -278,7 +283,7 @@ export class Replica {
       snapshotPosition: followed.snapshot?.position ?? 0,
       bounds: this.#bounds,
       startedAtMs: nowMs,
-      failed: (message) => {
+      warn: (message) => {
         if (run === this.#run) this.#log('warn', message);
       },
     });

@@ -23,7 +23,10 @@ export class EventLog {
    * @param queryMs how long one query may take
    * @param bytesMax of the file, about
    */
-  constructor(file: string | null, { queryMs = QUERY_MS, bytesMax = BYTES_MAX } = {}) {
+  constructor(
+    file: string | null,
+    { queryMs = QUERY_MS, bytesMax = BYTES_MAX }: { queryMs?: number; bytesMax?: number | undefined } = {},
+  ) {
     const data = { file, bytesMax, queryMs };
     this.#keeper = new StoreWorker({ ...data, onlyReads: false }, () => this.#makeAnew());
     this.#reader = file === null ? this.#keeper : new StoreWorker({ ...data, onlyReads: true }, () => this.#makeAnew());

@@ -10,6 +10,9 @@ const RETENTION_MS = 7 * 24 * 3_600_000;
 const SLICE_BYTES = 1_048_576;
 /** At most so many events are removed at once, since no call is answered meanwhile. */
 const REMOVED_AT_ONCE = 5_000;
+/** Free pages that stay in the file, and how many more go back to the disk at once. */
+const PAGES_SPARE = 4_096;
+const PAGES_AT_ONCE = 1_024;
 /** After so long a query lets others have a turn. */
 const TURN_MS = 20;
 
@@ -183,11 +186,16 @@ export class EventTable {
       gone = Number(seq);
     }
     if (gone > 0) this.#sql.remove.run(gone);
+    // None in a file that an earlier version made.
+    if (this.#freePages() > PAGES_SPARE) this.#db.exec(`PRAGMA incremental_vacuum(${PAGES_AT_ONCE})`);
   }
 
   #usedBytes(): number {
-    const pages = Number(this.#sql.pages.get()?.page_count) - Number(this.#sql.freePages.get()?.freelist_count);
-    return pages * PAGE_BYTES;
+    return (Number(this.#sql.pages.get()?.page_count) - this.#freePages()) * PAGE_BYTES;
+  }
+
+  #freePages(): number {
+    return Number(this.#sql.freePages.get()?.freelist_count);
   }
 }
 

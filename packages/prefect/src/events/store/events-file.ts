@@ -1,5 +1,6 @@
 /** The file of the events. The journal can restore it, so a file that cannot be read is replaced by a new one. */
-import { chmodSync, closeSync, openSync, rmSync } from 'node:fs';
+import { chmodSync, closeSync, openSync, rmSync, statfsSync } from 'node:fs';
+import { dirname } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 
 /** The format of the tables and their values. An older file is migrated; a file of a later version is replaced by a new one. */
@@ -15,6 +16,10 @@ const MIGRATIONS: Readonly<Record<number, string>> = {
 export const PAGE_BYTES = 4096;
 /** Pages in the write-ahead log before a checkpoint. Each checkpoint syncs the disk, and grants wait for that. */
 const LOG_PAGES = 8_000;
+
+/** What is left of the disk for the journal beside it, which starts to let history go at a quarter of that. Of a small disk, half. */
+const SPACE_LEFT = 256 * 2 ** 20;
+const SHARE_LEFT = 2;
 
 const SQLITE = { CORRUPT: 11, NOTADB: 26 } as const;
 
@@ -46,6 +51,18 @@ export function openEventsFile(file: string | null): DatabaseSync {
     makePrivate(file);
     return open(file);
   }
+}
+
+/** Throws while the disk has so little left that it is the journal's. */
+export function leaveSpace(file: string | null): void {
+  if (file === null) return;
+  const { bavail, bsize, blocks } = statfsSync(dirname(file));
+  const needed = Math.min(SPACE_LEFT, (blocks * bsize) / SHARE_LEFT);
+  if (bavail * bsize >= needed) return;
+  const text = `${Math.floor(needed / 2 ** 20)} MiB`;
+  throw new Error(
+    `The disk of '${file}' has less than ${text} left: events are not kept until there is more. The file may be deleted while no server runs.`,
+  );
 }
 
 /** For queries alone, of a file that another thread has opened. */
@@ -91,7 +108,9 @@ function migrate(db: DatabaseSync): void {
 function open(file: string): DatabaseSync {
   const db = new DatabaseSync(file);
   try {
-    db.exec(`PRAGMA page_size = ${PAGE_BYTES}; PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL`);
+    db.exec(
+      `PRAGMA page_size = ${PAGE_BYTES}; PRAGMA auto_vacuum = INCREMENTAL; PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL`,
+    );
     db.exec(`PRAGMA wal_autocheckpoint = ${LOG_PAGES}`);
     const isNew = Number(db.prepare('SELECT count(*) AS count FROM sqlite_schema').get()?.count) === 0;
     if (isNew) db.exec(`BEGIN; ${SCHEMA} ${numbersFrom(Date.now() * 1000)} PRAGMA user_version = ${FORMAT}; COMMIT`);

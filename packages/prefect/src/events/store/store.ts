@@ -11,7 +11,7 @@ import { ChangingMap } from '../projection/changing-map.ts';
 import { Projection } from '../projection/projection.ts';
 import type { KnownLimit, OpenGrant, ProjectionState } from '../projection/projection-state.ts';
 import { EventTable } from './event-table.ts';
-import { openEventsFile } from './events-file.ts';
+import { leaveSpace, openEventsFile } from './events-file.ts';
 
 const SQL = {
   begin: 'BEGIN IMMEDIATE',
@@ -40,6 +40,7 @@ export interface StoreHead {
 /** All calls are synchronous, and queries may take long: run it in a thread of its own. */
 export class EventStore {
   readonly events: EventTable;
+  readonly #file: string | null;
   readonly #db: DatabaseSync;
   readonly #sql: Readonly<Record<keyof typeof SQL, StatementSync>>;
   #limits!: ChangingMap<KnownLimit>;
@@ -51,6 +52,7 @@ export class EventStore {
    * @param bytesMax of the whole file, about
    */
   constructor(file: string | null, { bytesMax }: { readonly bytesMax: number }) {
+    this.#file = file;
     this.#db = openEventsFile(file);
     this.events = new EventTable(this.#db, bytesMax);
     this.#sql = Object.fromEntries(Object.entries(SQL).map(([name, text]) => [name, this.#db.prepare(text)])) as never;
@@ -77,6 +79,7 @@ export class EventStore {
 
   /** Stores the events of `facts`, which begin right after position `after`. Returns the number of the last event. */
   fold(after: number, facts: readonly Fact[], nowMs: number): number {
+    leaveSpace(this.#file);
     const position = this.head().position ?? 0;
     if (after !== position) throw new Error(`facts after ${after} cannot follow those up to ${position}`);
     return this.#transaction(() => {
@@ -93,6 +96,7 @@ export class EventStore {
 
   /** Stores events of clients. Returns the number of the last event. */
   add(events: readonly PrefectEvent[], received: string, nowMs: number): number {
+    leaveSpace(this.#file);
     return this.#transaction(() => {
       for (const event of events) this.events.insert(event, received, nowMs, false);
       this.events.retain(nowMs);
