@@ -31,11 +31,11 @@ export function look(world: World): Look {
 
 function describe(world: World, client: Client, waiters: readonly WaiterView[]): string {
   const { engine, nowMs } = world.stepper;
-  const { name, connected, wish, token, place, heardAtMs, askedAtMs } = client;
+  const { name, connected, wish, token, place, aliveAtMs, askedAtMs } = client;
   const rank = waiters.findIndex(({ ticket }) => ticket === name);
   const waiter = waiters[rank];
   const lease = engine.state.leases.get(name);
-  const parts: unknown[] = [connected ? '' : Math.max(heardAtMs - nowMs, -LONG_MS)];
+  const parts: unknown[] = [connected ? '' : Math.max(aliveAtMs - nowMs, -LONG_MS)];
   if (wish) parts.push(world.cast.wishes.indexOf(wish), token === lease?.token, token === null);
   if (waiter) {
     const limits = waiter.limits.map(({ name: limit }) => [limit, passed(world, client, limit)]);

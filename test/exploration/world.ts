@@ -15,7 +15,7 @@ export interface Client {
   readonly name: string;
   connected: boolean;
   connection: number;
-  heardAtMs: number;
+  aliveAtMs: number;
   /** What it asked for last; null: it neither waits nor holds, as far as it knows. */
   wish: Wish | null;
   place: Place | null;
@@ -43,7 +43,7 @@ export class World {
       name: String.fromCharCode(0x70 + i),
       connected: false,
       connection: 0,
-      heardAtMs: 0,
+      aliveAtMs: 0,
       wish: null,
       place: null,
       token: null,
@@ -163,7 +163,7 @@ export class World {
     const { name, wish, token } = client;
     client.connection += 1;
     client.connected = true;
-    client.heardAtMs = this.stepper.nowMs;
+    client.aliveAtMs = this.stepper.nowMs;
     if (token === null) this.#joins(client);
     this.#step({
       type: 'session.open',
@@ -189,8 +189,8 @@ export class World {
     this.stepper.nowMs = Math.max(atMs, this.stepper.nowMs);
     for (const client of this.clients) {
       if (!client.connected) continue;
-      client.heardAtMs = this.stepper.nowMs;
-      this.#step({ type: 'session.heard', sessionId: client.name, connection: client.connection });
+      client.aliveAtMs = this.stepper.nowMs;
+      this.#step({ type: 'session.alive', sessionId: client.name, connection: client.connection });
     }
     this.#step({ type: 'tick' });
   }
@@ -198,8 +198,8 @@ export class World {
   /** All moments at which something is to happen by itself. */
   deadlines(): number[] {
     const { engine, nowMs } = this.stepper;
-    const ofClients = this.clients.flatMap(({ name, connected, heardAtMs, wish, askedAtMs, token }) => {
-      const away = connected ? [] : [heardAtMs + TTL_MS, heardAtMs + 2 * TTL_MS];
+    const ofClients = this.clients.flatMap(({ name, connected, aliveAtMs, wish, askedAtMs, token }) => {
+      const away = connected ? [] : [aliveAtMs + TTL_MS, aliveAtMs + 2 * TTL_MS];
       const waits = connected && token === null && wish?.timeoutMs;
       const timeout = waits && engine.waiters(null).some(({ ticket }) => ticket === name) ? [askedAtMs + waits] : [];
       return [...away, ...timeout];
@@ -215,7 +215,7 @@ export class World {
     this.heldBackUntilMs = leases > 0 ? this.stepper.nowMs + HOLD_BACK_MS : null;
     for (const client of this.clients) {
       client.connected = false;
-      client.heardAtMs = this.stepper.nowMs;
+      client.aliveAtMs = this.stepper.nowMs;
     }
   }
 

@@ -238,9 +238,9 @@ export const ENGINE: readonly PlantedBug[] = [
   {
     name: 'a frame is acknowledged as it is read',
     file: 'server/src/session.ts',
-    find: "      replica.submit({ type: 'session.heard', sessionId: session, connection }, settled);",
+    find: "      replica.submit({ type: 'session.alive', sessionId: session, connection }, settled);",
     replace:
-      "      replica.submit({ type: 'session.heard', sessionId: session, connection });\n      settled({ is: 'durable', refusal: undefined });",
+      "      replica.submit({ type: 'session.alive', sessionId: session, connection });\n      settled({ is: 'durable', refusal: undefined });",
   },
   {
     name: 'who waits as its client comes back is forgotten',

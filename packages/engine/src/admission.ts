@@ -1,4 +1,4 @@
-/** What an acquire comes to among the limits there are, before the wait queue is asked whether there is room. */
+/** Admission: checks an acquire against the limits there are, before the wait queue is asked whether there is room. */
 import type { AcquireRequest, NewLimit, OnMissing } from './commands.ts';
 import type { Amounts } from './facts.ts';
 import { BrokenInvariant } from './invariant.ts';
@@ -8,7 +8,7 @@ import type { State } from './state.ts';
 import { isRate } from './usage.ts';
 
 export interface Admission {
-  /** Why it can never be granted as things are; undefined: it may wait. */
+  /** Why the acquire can never be granted as the limits are; undefined: it may wait. */
   readonly refusal: Refusal | undefined;
   /** The request less what limits nothing. */
   readonly amounts: Amounts;
@@ -27,7 +27,7 @@ export function admit(state: State, request: AcquireRequest): Admission {
     if (settings && !(skipInactive && settings.active === false)) continue;
     amounts = amounts.filter(([other]) => other !== name);
   }
-  // Every missing name is told at once, and before what is wrong with the others.
+  // The refusal names every missing limit, and comes before any other reason.
   const refusal =
     onMissing === 'error' && missing.length > 0 ? notFound(missing, state.limits) : whyNever(state, request, amounts);
   return { refusal: refusal ?? whyNotMade(state, onMissing, missing), amounts, missing };
@@ -43,7 +43,7 @@ function whyNotMade({ limits }: State, onMissing: OnMissing, missing: readonly s
   return undefined;
 }
 
-/** Why these amounts can never be granted as the limits are. All names that are no rates are told at once. */
+/** Why these amounts can never be granted as the limits are. The refusal names every limit that should be a rate and is none. */
 export function whyNever(
   { limits }: State,
   { onMissing, ratesOnly }: AcquireRequest,
@@ -61,7 +61,7 @@ export function whyNever(
   return semaphores.length > 0 ? notRates(semaphores) : refusal;
 }
 
-/** Those of a limit that is to be created; undefined: it is to be left out. */
+/** The settings of a limit that is to be created; undefined: the name is left out of the acquire. */
 function settingsOfNew(onMissing: OnMissing): NewLimit | undefined {
   return typeof onMissing === 'object' ? onMissing : undefined;
 }

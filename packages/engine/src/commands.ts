@@ -1,4 +1,4 @@
-/** What the engine is asked, and what it answers. All of it is plain data: time and ids come in as arguments. */
+/** The engine's commands and its answers. All of it is plain data: time and ids come in as arguments. */
 import type { Actor, Amounts, EngineMs, Fact, Holder, Lifeline, LimitSettings, Origin, ReleaseHow } from './facts.ts';
 import type { Place } from './place.ts';
 import type { Refusal } from './refusals.ts';
@@ -18,13 +18,13 @@ export interface AcquireRequest {
   readonly leaseId: string;
   /** 1 … 64 distinct names, each with 1 … 2³¹ − 1 slots. All or nothing. */
   readonly amounts: Amounts;
-  /** From now; null: for ever; 0: at once or not at all. */
+  /** How long to wait, from now. Null: for ever. 0: a try, granted at once or refused. */
   readonly timeoutMs: number | null;
   /** A head start in seconds, within ± 86,400. */
   readonly priority: number;
   readonly holder: Holder;
   readonly onMissing: OnMissing;
-  /** The place that it had before its client came back; null for a new acquire. */
+  /** The place that the waiter had before its client came back; null for a new acquire. */
   readonly place: Place | null;
   /** Refuses limits whose slots do not come back by themselves: there will be no lease to give them back. */
   readonly ratesOnly: boolean;
@@ -62,7 +62,7 @@ type Asked =
       readonly origin: Origin;
     }
   /** Any sign of life of that connection. */
-  | { readonly type: 'session.heard'; readonly sessionId: string; readonly connection: number }
+  | { readonly type: 'session.alive'; readonly sessionId: string; readonly connection: number }
   /** The connection is gone. The session stays for its time to live; one that holds nothing for `keepMs` if given (over REST: 0 unless given). */
   | { readonly type: 'session.lost'; readonly sessionId: string; readonly connection: number; readonly keepMs?: number }
   /** Goes away in order: all it holds is released, all it waits for cancelled. */
@@ -108,7 +108,7 @@ type Asked =
 
 export interface DirectGrant {
   readonly leaseId: string;
-  /** The lease's own session. Clients must not know it: whoever knows a session's id can displace it. */
+  /** The lease's own session. Its id is a secret: a client that knows it can displace the session. */
   readonly sessionId: string;
   readonly ttlMs: number | null;
   readonly holder: Holder;
@@ -139,13 +139,13 @@ export interface Grant {
   readonly warnings: readonly Warning[];
 }
 
-/** Something that limits nothing although it was asked to. */
+/** A limit that an acquire asked for and that limits nothing: there is none of that name, or it is switched off. */
 export interface Warning {
   readonly code: 'LIMIT_MISSING' | 'LIMIT_INACTIVE';
   readonly limit: string;
 }
 
-/** What a step comes to: facts to make durable, and what may be said once they are. */
+/** The result of a step: facts to make durable, and what may be revealed once they are. */
 export interface Step {
   readonly facts: readonly Fact[];
   readonly notices: readonly Notice[];

@@ -9,7 +9,7 @@
  *   4. `timeout`: a waiter is refused, the earliest deadline first, then the first in the wait queue. The queue is served
  *      before each, so a waiter that can be granted at the moment of its timeout is granted.
  *
- * Only a tick handles 2, 3 and 4: a host that could not run first hands over what has arrived meanwhile.
+ * Only a tick handles 2, 3 and 4, since a host that could not run submits what has arrived meanwhile before the tick.
  */
 import type { EngineMs } from './facts.ts';
 import { Heap } from './heap.ts';
@@ -21,21 +21,21 @@ export type DeadlineKind = keyof typeof ORDER;
 
 export interface Deadline {
   readonly kind: DeadlineKind;
-  /** Whose it is: the limit's name, the session's id, the waiter's lease id. */
+  /** What the deadline belongs to: a limit's name, a session's id, or a waiter's lease id. */
   readonly of: string;
-  /** That of the waiter that times out; null for the other kinds, of which no order is promised among equals. */
+  /** The place of the waiter that times out. Null for the other kinds: equal ones may be handled in any order. */
   readonly place: Place | null;
   readonly atMs: EngineMs;
 }
 
-/** Only this file changes a deadline. Invariant: it is in one heap at most. */
+/** Only this file changes a deadline. Invariant: a deadline is in one heap at most. */
 interface OwnDeadline extends Deadline {
   atMs: EngineMs;
   inFuture: number;
   inDue: number;
 }
 
-/** One that is not set yet. */
+/** A deadline that is not set yet. */
 export function newDeadline(kind: DeadlineKind, of: string, place: Place | null = null): Deadline {
   const deadline: OwnDeadline = { kind, of, place, atMs: 0, inFuture: -1, inDue: -1 };
   return deadline;
@@ -43,7 +43,7 @@ export function newDeadline(kind: DeadlineKind, of: string, place: Place | null 
 
 export class Deadlines {
   readonly #future: Heap<'inFuture', OwnDeadline> = new Heap('inFuture', (a, b) => a.atMs < b.atMs);
-  /** Their time has come, and nobody has taken them yet. In the stated order. */
+  /** Deadlines whose time has come and that have not been taken, in the stated order. */
   readonly #due: Heap<'inDue', OwnDeadline> = new Heap('inDue', (a, b) => isHandledBefore(a, b));
 
   /** When a tick is next to be called; null: no deadline is set. */
@@ -56,7 +56,7 @@ export class Deadlines {
     return this.#future.has(own) || this.#due.has(own);
   }
 
-  /** Sets it, or moves it. */
+  /** Sets the deadline, or moves it. */
   set(deadline: Deadline, atMs: EngineMs): void {
     const own = deadline as OwnDeadline;
     if (this.#due.has(own)) this.#due.remove(own);

@@ -11,7 +11,7 @@ import type { EngineMs } from './facts.ts';
 import { acquire, cancel } from './handle-acquire.ts';
 import { release, renew } from './handle-leases.ts';
 import { deleteLimit, ensureLimit, renameLimit, resetLimit, setLimit } from './handle-limits.ts';
-import { adopt, closeSession, heard, lose, openSession } from './handle-sessions.ts';
+import { adopt, closeSession, alive, lose, openSession } from './handle-sessions.ts';
 import { serveGrownRoom, tick } from './handle-tick.ts';
 import { returnUntracked, setUntracked } from './handle-untracked.ts';
 import type { Limit } from './limit-table.ts';
@@ -73,8 +73,8 @@ export class Engine {
         return renew(parts, command.leaseId, command.ttlMs);
       case 'session.open':
         return openSession(parts, command);
-      case 'session.heard':
-        return heard(parts, command.sessionId, command.connection);
+      case 'session.alive':
+        return alive(parts, command.sessionId, command.connection);
       case 'session.lost':
         return lose(parts, command.sessionId, command.connection, command.keepMs);
       case 'session.close':

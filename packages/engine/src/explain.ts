@@ -24,7 +24,7 @@ export interface Explanation {
 export interface Lack {
   readonly name: string;
   readonly wanted: number;
-  /** Free now, waiters ahead not counted. */
+  /** Slots free now, including those that waiters ahead reserve. */
   readonly free: number;
   /** The longest holders first, ten at the most. */
   readonly heldBy: readonly {
@@ -39,7 +39,7 @@ const HOLDERS_SHOWN = 10;
 /** In the sentence. */
 const HOLDERS_NAMED = 3;
 
-/** Of an acquire that is not granted. It looks at each lane of its limits, and counts the waiters ahead without looking at them. */
+/** Explains an acquire that is not granted. It looks at each lane of its limits, and counts the waiters ahead without a scan. */
 export function explain(
   queue: WaitQueue,
   ticket: string,

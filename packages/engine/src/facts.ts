@@ -31,7 +31,7 @@ export interface LimitSettings {
   readonly description: string | null;
 }
 
-/** For people, shown wherever holders are. */
+/** Who holds or waits: texts for people, shown with each lease and waiter. */
 export interface Holder {
   /** What the holder is in its user's world: a task run, a flow run, a job. */
   readonly type: string | null;

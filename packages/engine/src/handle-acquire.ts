@@ -1,4 +1,4 @@
-/** Acquires: asked, asked again by a client that is back, and given up. */
+/** Acquires: a new one, one that a client repeats when it is back, and one that it cancels. */
 import { type Admission, admit } from './admission.ts';
 import type { AcquireRequest } from './commands.ts';
 import { explain } from './explain.ts';
@@ -29,7 +29,7 @@ export function acquire(parts: Parts, sessionId: string, request: AcquireRequest
   }
 }
 
-/** Its client is back, with the place that it had, if any. The wait queue is to be served afterwards. */
+/** Takes an acquire of a client that is back, with the place that it had, if any. Serve the wait queue afterwards. */
 export function resumeAcquire(parts: Parts, session: Session, request: AcquireRequest): void {
   if (answeredAgain(parts, session, request)) return;
   const admission = admitted(parts, session, request);
@@ -55,7 +55,7 @@ function connected({ sessions }: Parts, id: string): Session {
   return session;
 }
 
-/** The same acquire again is the same acquire. */
+/** Answers an acquire that is known already as before, or refuses a lease id that another one has. False: it is a new acquire. */
 function answeredAgain(parts: Parts, session: Session, request: AcquireRequest): boolean {
   const lease = parts.ledger.state.leases.get(request.leaseId);
   const ticket = parts.tickets.get(request.leaseId);
@@ -70,12 +70,12 @@ function answeredAgain(parts: Parts, session: Session, request: AcquireRequest):
   return true;
 }
 
-/** Undefined if it was refused. Limits that are to be created are there afterwards. */
+/** Admits the acquire and creates the limits that it asks for, or refuses it and returns undefined. */
 function admitted(parts: Parts, session: Session, request: AcquireRequest): Admission | undefined {
   const { ledger, tickets, bounds } = parts;
   const admission = admit(ledger.state, request);
   const { leasesPerSession } = bounds;
-  // Each that waits may become a lease.
+  // Each waiter may become a lease, so it counts.
   const isFull = session.leases.size + tickets.ofSession(session).size >= leasesPerSession;
   const refusal = admission.refusal ?? (isFull ? queueFull('leases of one client', leasesPerSession) : undefined);
   if (refusal) {
@@ -115,7 +115,7 @@ function enqueue(
   notifyQueued(parts, parts.tickets.add({ session, request, missing, amounts, place, timeoutAtMs }));
 }
 
-/** Why no more may wait. A waiter that has a place keeps it on its limits. */
+/** Why no more waiters are allowed. One that comes back with its place does not count against `maxWaiters`. */
 function whyFull(
   { tickets, bounds, ledger }: Parts,
   session: Session,

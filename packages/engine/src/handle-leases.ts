@@ -1,4 +1,4 @@
-/** Leases: given back by their holders, and renewed. */
+/** Leases: released by their holders, and renewed. */
 import type { Command } from './commands.ts';
 import { forgetIfIdle, type Parts } from './parts.ts';
 import { leaseLost, type Refusal } from './refusals.ts';

@@ -1,4 +1,4 @@
-/** Limits, as they are set by hand: created, changed, deleted, renamed, reset. The wait queue is to be served after each. */
+/** Limits set by hand: created, changed, deleted, renamed, reset. Serve the wait queue after each. */
 import { whyNever } from './admission.ts';
 import type { DirectGrant, LimitPatch } from './commands.ts';
 import type { LimitSettings } from './facts.ts';
@@ -18,7 +18,7 @@ const NEW_LIMIT: Omit<LimitSettings, 'slots'> = {
   description: null,
 };
 
-/** Creates it if it is not there; `id` is then its own. */
+/** Creates the limit, with this `id`, if it does not exist. */
 export function ensureLimit(
   { ledger, queue }: Parts,
   name: string,
@@ -47,7 +47,7 @@ export function setLimit(parts: Parts, name: string, id: string, patch: LimitPat
   return undefined;
 }
 
-/** Refused while it has holders, unless forced. Waiters that allow it to be missing wait on without it; others are refused. */
+/** Refused while the limit has holders, unless forced. Waiters that allow missing limits wait on without it; others are refused. */
 export function deleteLimit(parts: Parts, name: string, force: boolean): Refusal | undefined {
   const { ledger, queue } = parts;
   const limit = ledger.state.limits.get(name);
@@ -61,7 +61,7 @@ export function deleteLimit(parts: Parts, name: string, force: boolean): Refusal
   return undefined;
 }
 
-/** Its leases keep their slots; for those who wait its old name is one that no limit has. */
+/** Leases keep their slots. For waiters, the old name is now one that no limit has. */
 export function renameLimit(parts: Parts, name: string, to: string): Refusal | undefined {
   const { ledger, queue } = parts;
   if (!ledger.state.limits.has(name)) return notFound([name], ledger.state.limits);
@@ -74,7 +74,7 @@ export function renameLimit(parts: Parts, name: string, to: string): Refusal | u
   return undefined;
 }
 
-/** Revokes every lease on it, frees untracked slots, then takes one slot for each of `grants`: all, or nothing changes. */
+/** Revokes every lease on the limit, frees its untracked slots, then grants one slot to each of `grants`. All or nothing. */
 export function resetLimit(parts: Parts, name: string, grants: readonly DirectGrant[]): Refusal | undefined {
   const { ledger, sessions, leases } = parts;
   const limit = ledger.state.limits.get(name);
@@ -107,10 +107,10 @@ function refuseHopeless(parts: Parts, name: string): void {
   }
 }
 
-/** The name is about to be no limit's: refuses the waiters that do not allow that, and returns the others, taken out. */
+/** Call before the limit loses this name. Refuses the waiters that do not allow that, and takes out and returns the others. */
 function withdrawWaiters(parts: Parts, name: string): readonly Ticket[] {
   const waitingOn: Ticket[] = [];
-  // Before those who wait on are taken out: a session for which nothing waits any more is forgotten.
+  // Refuse first, take out last: a refusal forgets a session that has no ticket left, and these still have theirs.
   for (const ticket of parts.tickets.waitingFor(name)) {
     if (ticket.request.onMissing === 'allow') waitingOn.push(ticket);
     else refuseTicket(parts, ticket, notFound([name], parts.ledger.state.limits));
@@ -119,7 +119,7 @@ function withdrawWaiters(parts: Parts, name: string): readonly Ticket[] {
   return waitingOn;
 }
 
-/** Grants or queues it again without the limit that is gone, at its place. */
+/** Grants the waiter, or queues it again at its place, without the limit that is gone. */
 function waitOnWithout(parts: Parts, name: string, { session, request, missing, joinedAtMs, timeout, waiter }: Ticket) {
   const amounts = waiter.amounts.filter(([other]) => other !== name);
   const without = [...missing, name];

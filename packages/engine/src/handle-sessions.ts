@@ -7,7 +7,7 @@ import { forgetIfIdle, type Parts } from './parts.ts';
 import { leaseLost, queueFull, type Refusal, staleConnection } from './refusals.ts';
 import type { Session } from './sessions.ts';
 
-/** As the journal has it: a session that holds leases and has not connected yet. */
+/** Adds a lease of the journal, with its session: that holds leases and has not connected yet. */
 export function adopt({ sessions, leases, ledger }: Parts, lease: Lease): void {
   const { lifeline, ttlMs, origin } = lease;
   const session = sessions.get(lease.sessionId) ?? sessions.add(lease.sessionId, lifeline, ttlMs, origin);
@@ -16,7 +16,7 @@ export function adopt({ sessions, leases, ledger }: Parts, lease: Lease): void {
     sessions.setDeadline(session, ledger.nowMs, session.ttlMs);
     return;
   }
-  // What a process held that embedded the engine is over with it: its leases end with the first tick.
+  // The process that embedded the engine is gone, and its leases with it: they end with the first tick.
   if (!session.lapsed) sessions.lapse(session);
   leases.lapse(lease);
   sessions.setDeadline(session, ledger.nowMs, 0);
@@ -38,7 +38,7 @@ export function openSession(
   sessions.connect(session, connection);
   resumeLeases(parts, session, leases, waits);
   if (session.lifeline === 'heartbeat') sessions.setDeadline(session, ledger.nowMs, session.ttlMs);
-  // Over REST a waiter lives as long as its request is held open; a lease is renewed by itself.
+  // Over REST a waiter lives as long as its request is held open, so a session without leases has no deadline.
   else if (session.leases.size === 0) sessions.setDeadline(session, ledger.nowMs, null);
   for (const wait of waits) {
     resumeAcquire(parts, session, { ...wait, place: places.get(wait.leaseId) ?? wait.place });
@@ -67,8 +67,8 @@ function resumeLeases(
   }
 }
 
-/** A sign of life. */
-export function heard({ sessions, ledger }: Parts, sessionId: string, connection: number): undefined {
+/** A sign of life of a session. */
+export function alive({ sessions, ledger }: Parts, sessionId: string, connection: number): undefined {
   const session = sessions.get(sessionId);
   if (session?.connected && session.connection === connection && session.lifeline === 'heartbeat') {
     sessions.setDeadline(session, ledger.nowMs, session.ttlMs);
@@ -95,8 +95,8 @@ export function closeSession({ sessions, tickets, leases }: Parts, sessionId: st
 }
 
 /**
- * A session's deadline has come: it lapses, or ends if it has. Returns the leases that are to lapse with it. The wait
- * queue is to be served afterwards.
+ * Call when a session's deadline has come: it lapses, or ends if it has lapsed before. Returns the leases that lapse with it,
+ * for the caller to lapse. Serve the wait queue afterwards.
  */
 export function lapseOrEnd(parts: Parts, session: Session): readonly Lease[] {
   const { sessions, tickets, leases } = parts;

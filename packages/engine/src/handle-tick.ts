@@ -1,10 +1,10 @@
-/** Time: what has become due is handled, in the order that deadlines.ts states. */
+/** Handles what has become due, in the order that deadlines.ts states. */
 import { lapseOrEnd } from './handle-sessions.ts';
 import type { Lease } from './lease-table.ts';
 import { serveQueue, timeOut } from './outcomes.ts';
 import type { Parts } from './parts.ts';
 
-/** As any step begins: waiters for whom enough has come back by itself are granted. */
+/** Call as each step begins. Grants waiters for whom enough slots of a rate have come back by themselves. */
 export function serveGrownRoom(parts: Parts): void {
   const { deadlines, queue, ledger } = parts;
   let due = deadlines.take('room', ledger.nowMs);
@@ -22,12 +22,12 @@ export function tick(parts: Parts): undefined {
     const due = deadlines.take('timeout', ledger.nowMs);
     if (!due) return;
     timeOut(parts, tickets.known(due.of));
-    // Another one that stood behind it may fit now, though its time may be over too.
+    // A waiter behind it may fit now, and is granted before its own timeout is handled.
     serveQueue(parts);
   }
 }
 
-/** Sessions lapse or end; what lapses is then on offer in the order in which it is to be ended. */
+/** Sessions lapse or end. Then their leases lapse, in the order in which grants will end them. */
 function lapseOverdue(parts: Parts): void {
   const { sessions, leases, ledger } = parts;
   const lapsing: { readonly deadlineMs: number; readonly lease: Lease }[] = [];
@@ -36,6 +36,6 @@ function lapseOverdue(parts: Parts): void {
     for (const lease of lapseOrEnd(parts, session)) lapsing.push({ deadlineMs, lease });
   }
   lapsing.sort((a, b) => a.deadlineMs - b.deadlineMs || a.lease.token - b.lease.token);
-  // A session may have been overdue twice: then its leases have ended already.
+  // A session may be overdue twice in one tick: then its leases have ended already.
   for (const { lease } of lapsing) if (leases.stateOf(lease.id) === 'held') leases.lapse(lease);
 }

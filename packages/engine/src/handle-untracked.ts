@@ -3,7 +3,7 @@ import type { Amounts } from './facts.ts';
 import type { Parts } from './parts.ts';
 import { notFound, type Refusal } from './refusals.ts';
 
-/** So many slots count as taken, those of leases included, or as many as leases hold if these are more. */
+/** Sets how many slots count as taken, those of leases included. If leases hold more than that, their number counts. */
 export function setUntracked({ ledger, queue }: Parts, name: string, slots: number): Refusal | undefined {
   if (!ledger.state.limits.has(name)) return notFound([name], ledger.state.limits);
   ledger.record({ type: 'untracked.set', at: ledger.nowMs, name, slots, by: ledger.by });
@@ -11,7 +11,7 @@ export function setUntracked({ ledger, queue }: Parts, name: string, slots: numb
   return undefined;
 }
 
-/** Of each limit as many as there are at the most. Names that no limit has are passed over. */
+/** Returns untracked slots, of each limit at most as many as there are. Names that no limit has are ignored. */
 export function returnUntracked({ ledger, queue }: Parts, amounts: Amounts): undefined {
   const existing = amounts.filter(([name]) => ledger.state.limits.has(name));
   if (existing.length === 0) return;

@@ -40,7 +40,7 @@ export class Heap<K extends string, T extends Record<K, number>> {
     this.moved(last);
   }
 
-  /** To be called when the order of `item` has changed. */
+  /** Call when the order of `item` has changed. */
   moved(item: T): void {
     this.#up(item[this.#index]);
     this.#down(item[this.#index]);

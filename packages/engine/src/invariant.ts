@@ -1,6 +1,6 @@
 /**
- * Thrown when the engine finds that something can no longer be true that must always be true. It is a bug, never a
- * refusal: the step is not to be made durable, and the replica starts again from its journal.
+ * Thrown when the engine finds that an invariant is broken. It is a bug, never a refusal: do not make the step durable; the
+ * replica starts again from its journal.
  */
 export class BrokenInvariant extends Error {
   override readonly name = 'BrokenInvariant';

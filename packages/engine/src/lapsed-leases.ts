@@ -3,21 +3,21 @@ import { BrokenInvariant } from './invariant.ts';
 import type { Lease } from './lease-table.ts';
 
 export class LapsedLeases {
-  /** In the order in which they are to be ended. */
+  /** What each lease holds here, in the order in which grants end them. */
   readonly #slotsOf = new Map<Lease, number>();
-  /** Invariant: the sum of what they hold on this limit; so never below 0, and 0 when there are none. */
+  /** Invariant: the sum of what the lapsed leases hold on this limit. So it is never below 0, and 0 when there are none. */
   #slots = 0;
 
   get slots(): number {
     return this.#slots;
   }
 
-  /** The one that is to be ended first. */
+  /** The lease that a grant ends first. */
   get first(): Lease | undefined {
     return this.#slotsOf.keys().next().value;
   }
 
-  /** It is to be ended after those that are there. */
+  /** Adds a lease that ends after those that are there. */
   add(lease: Lease, slots: number): void {
     if (this.#slotsOf.has(lease)) throw new BrokenInvariant(`lease ${lease.id} lapses twice`);
     this.#slotsOf.set(lease, slots);

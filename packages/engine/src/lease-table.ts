@@ -1,4 +1,4 @@
-/** Leases as the state has them, by id and in the order of their grants. */
+/** The state's leases, by id and in the order of their grants. */
 import type { Amounts, EngineMs, Holder, Lifeline, Origin } from './facts.ts';
 import { BrokenInvariant } from './invariant.ts';
 import { compareTexts, type Order, Ordered } from './ordered.ts';
@@ -10,19 +10,19 @@ export interface Lease {
   readonly sessionId: string;
   readonly lifeline: Lifeline;
   ttlMs: number | null;
-  /** Whether it was ever renewed: then its holder has received it. */
+  /** Whether the lease was ever renewed: then its holder has received it. */
   renewed: boolean;
   readonly grantedAtMs: EngineMs;
   readonly holder: Holder;
-  /** What it holds. Empty in a lease that holds nothing: all its names were unknown and allowed, or rates. */
+  /** The slots that the lease holds. It may hold none: all its names were unknown and allowed, or rates. */
   amounts: Amounts;
   /**
-   * What it took of rates and does not hold: it is spent, whatever becomes of the lease. Forgotten when the limit is
-   * deleted or decays otherwise from then on.
+   * The slots that it took of rates and does not hold: they stay spent when the lease ends. Forgotten when the limit is
+   * deleted, or its decay changes.
    */
   spent: Amounts;
   readonly origin: Origin;
-  /** `State.snapshots` as it came to be, or as a snapshot last wrote it. */
+  /** The value of `State.snapshots` when the lease was added, or when a snapshot last wrote it. */
   snapshot: number;
 }
 
@@ -44,9 +44,9 @@ const BY_HOLDER: Order<Held, Lease> = {
 
 export class LeaseTable {
   readonly #byId = new Map<string, Lease>();
-  /** The same leases. */
+  /** The same leases in the order of their grants. */
   readonly #inOrder = leasesInOrder();
-  /** Those of them that are renewed one by one and whose holder has an id. */
+  /** The leases over REST (lifeline `renewal`) whose holder has an id. */
   readonly #byHolder = new Ordered(BY_HOLDER);
 
   get size(): number {
@@ -61,17 +61,17 @@ export class LeaseTable {
     return this.#byId.get(id);
   }
 
-  /** In the order of their grants. */
+  /** All leases in the order of their grants. */
   values(): IterableIterator<Lease> {
     return this.#inOrder[Symbol.iterator]();
   }
 
-  /** Those granted after this token, in the order of their grants. */
+  /** The leases granted after this token, in the order of their grants. */
   after(token: number): IterableIterator<Lease> {
     return this.#inOrder.after(token);
   }
 
-  /** Those that are renewed one by one (over REST) and whose holder has this id, in the order of their grants. */
+  /** The leases over REST (lifeline `renewal`) whose holder has this id, in the order of their grants. */
   *ofHolder(id: string): IterableIterator<Lease> {
     for (const lease of this.#byHolder.from({ holder: { id }, token: 0 })) {
       if (lease.holder.id !== id) return;
@@ -79,7 +79,7 @@ export class LeaseTable {
     }
   }
 
-  /** Throws if its id or its token is there already. */
+  /** Throws if a lease with this id or token is there already. */
   add(lease: Lease): void {
     if (this.#byId.has(lease.id)) throw new BrokenInvariant(`there is a lease ${lease.id} already`);
     this.#inOrder.add(lease);

@@ -1,6 +1,6 @@
 /**
- * Leases: the one place where slots are taken, given back, and lent on. A lease that is not kept alive lapses: its slots
- * count as free, and a grant that needs them ends it; until then it can be made whole again.
+ * Leases: the one place where slots are taken and given back. A lease that is not kept alive lapses: its slots count as free,
+ * and a grant that needs them ends it. Until then it can be made whole again.
  */
 import type { Amounts, Fact, Holder, ReleaseHow } from './facts.ts';
 import { BrokenInvariant } from './invariant.ts';
@@ -12,7 +12,7 @@ import { assertWithin, room } from './usage.ts';
 import type { WaitQueue } from './wait-queue.ts';
 
 /**
- * What a lease is to this engine, which the journal does not know:
+ * The state of a lease in this engine. The journal does not have it:
  *
  *        grant ──▶ held ◀── make whole ── lapsed
  *                   │ └──── lapse ─────────▶ │
@@ -24,9 +24,9 @@ export class Leases {
   readonly #ledger: Ledger;
   readonly #queue: WaitQueue;
   readonly #sessions: Sessions;
-  /** Of each lease that is not simply held. */
+  /** The states of all leases that are not `held`. */
   readonly #states = new Map<string, Exclude<LeaseState, 'held'>>();
-  /** Invariant: each grant's is greater. */
+  /** Invariant: the token of each grant is greater than that of the one before. */
   #lastToken = 0;
 
   constructor(ledger: Ledger, queue: WaitQueue, sessions: Sessions) {
@@ -35,12 +35,12 @@ export class Leases {
     this.#sessions = sessions;
   }
 
-  /** Undefined: there is no such lease. */
+  /** Undefined if there is no such lease. */
   stateOf(id: string): LeaseState | undefined {
     return this.#ledger.state.leases.has(id) ? (this.#states.get(id) ?? 'held') : undefined;
   }
 
-  /** The slots must be free, or held by leases that have lapsed. `refunds`: what it takes of rates is its own, too. */
+  /** Grants the slots, which must be free or held by lapsed leases. `refunds`: the lease also holds what it takes of rates. */
   take(session: Session, id: string, amounts: Amounts, holder: Holder, refunds: boolean): Lease {
     const { nowMs } = this.#ledger;
     for (const [name, slots] of amounts) this.#endLapsed(name, slots);
@@ -67,19 +67,19 @@ export class Leases {
     return lease;
   }
 
-  /** Of all its limits, or of `names` only. The wait queue is to be served afterwards. */
+  /** Releases the slots of `names`, or with null all. Serve the wait queue afterwards. */
   release(lease: Lease, how: ReleaseHow = 'returned', names: readonly string[] | null = null): void {
     const amounts = names ? lease.amounts.filter(([name]) => names.includes(name)) : lease.amounts;
     this.#end(lease, { type: 'lease.released', at: this.#ledger.nowMs, leaseId: lease.id, names, how }, amounts);
     if (how === 'undone') for (const [name] of lease.spent) this.#queue.roomGained(name);
   }
 
-  /** The wait queue is to be served afterwards. */
+  /** Ends the lease at its deadline. Serve the wait queue afterwards. */
   expire(lease: Lease): void {
     this.#end(lease, { type: 'lease.expired', at: this.#ledger.nowMs, leaseId: lease.id });
   }
 
-  /** Its holder is notified. The wait queue is to be served afterwards. */
+  /** Ends the lease and notifies its holder. Serve the wait queue afterwards. */
   revoke(lease: Lease, reason: string): void {
     const { id, sessionId } = lease;
     const { nowMs: at, by } = this.#ledger;
@@ -87,7 +87,7 @@ export class Leases {
     this.#ledger.notify({ type: 'ended', sessionId, leaseId: id, refusal: leaseRevoked(id, reason) });
   }
 
-  /** Its holder gave no sign of life in time. The wait queue is to be served afterwards. */
+  /** Lapses the lease: its holder gave no sign of life in time. Serve the wait queue afterwards. */
   lapse(lease: Lease): void {
     if (this.stateOf(lease.id) !== 'held') throw new BrokenInvariant(`lease ${lease.id} lapses, and is not held`);
     this.#states.set(lease.id, 'lapsed');
@@ -97,7 +97,7 @@ export class Leases {
     }
   }
 
-  /** Its holder is back. False if somebody waits for its slots: then it is to end. */
+  /** The holder is back, so the lease is held again. False if somebody waits for its slots: then the caller ends it. */
   makeWhole(lease: Lease): boolean {
     if (this.stateOf(lease.id) !== 'lapsed') throw new BrokenInvariant(`lease ${lease.id} is whole already`);
     for (const [name] of lease.amounts) if (this.#queue.isWantedNow(name)) return false;
@@ -106,7 +106,7 @@ export class Leases {
     return true;
   }
 
-  /** As many lapsed leases as the slots need, the oldest first. */
+  /** Ends as many lapsed leases as the slots need, the oldest first. */
   #endLapsed(name: string, slots: number): void {
     const { limit, lapsed } = this.#queue.limit(name);
     if (lapsed.slots === 0) return;
@@ -116,7 +116,7 @@ export class Leases {
     }
   }
 
-  /** `amounts`: what of the lease is over. */
+  /** `amounts`: the part of the lease that is over. */
   #end(lease: Lease, fact: Fact, amounts: Amounts = lease.amounts): void {
     this.#takeOffLapsed(lease, amounts);
     this.#ledger.record(fact);

@@ -1,4 +1,4 @@
-/** The books of one engine: its durable state, and the facts and notices of the step under way. */
+/** The ledger of one engine: its durable state, and the facts and notices of the step under way. */
 import type { Notice, Step } from './commands.ts';
 import type { Actor, EngineMs, Fact } from './facts.ts';
 import type { Lease } from './lease-table.ts';
@@ -12,7 +12,7 @@ export class Ledger {
   readonly state: State;
   #nowMs: EngineMs;
   #by: Actor | null = null;
-  /** Null while there is none: most steps have no fact, or no notice. */
+  /** Null while the step has none: most steps have no fact, or no notice. */
   #facts: Fact[] | null = null;
   #notices: Notice[] | null = null;
 
@@ -21,7 +21,7 @@ export class Ledger {
     this.#nowMs = Math.max(nowMs, state.atMs);
   }
 
-  /** Never runs backwards, whatever the host says. */
+  /** Engine time. It never runs backwards, even if the host's does. */
   get nowMs(): EngineMs {
     return this.#nowMs;
   }
@@ -42,14 +42,14 @@ export class Ledger {
     return { facts: this.#facts ?? NONE, notices: this.#notices ?? NONE, refusal };
   }
 
-  /** The fact has happened: the state changes, and the host is to make it durable. */
+  /** Applies the fact to the state, and adds it to the step, so that the host makes it durable. */
   record(fact: Fact): void {
     evolve(this.state, fact);
     if (this.#facts) this.#facts.push(fact);
     else this.#facts = [fact];
   }
 
-  /** To be delivered to a session once what has been recorded so far is durable. */
+  /** Adds a notice, which the host delivers once what has been recorded so far is durable. */
   notify(notice: Notice): void {
     if (this.#notices) this.#notices.push(notice);
     else this.#notices = [notice];

@@ -10,7 +10,7 @@ import { comparePositions, isBefore, type Place, type Position } from './place.t
 import { slotsIn } from './state.ts';
 import { room } from './usage.ts';
 
-/** One who waits, as far as the wait queue is concerned. Its ticket has the rest. */
+/** A waiter, as far as the wait queue is concerned. Its ticket has the rest. */
 export interface Waiter {
   readonly leaseId: string;
   readonly amounts: Amounts;
@@ -35,13 +35,13 @@ const NONE: readonly never[] = [];
 
 const BY_POSITION: Order<Position, Waiter> = { key: (waiter) => waiter, compare: comparePositions };
 
-/** Waiters that ask for exactly the same. Only the first needs a look. Invariant: not empty, but within a step. */
+/** Waiters that ask for exactly the same, so that only the first needs a look. Invariant: between steps no lane is empty. */
 export class Lane {
   readonly key: string;
   readonly amounts: Amounts;
   readonly limits: readonly LimitQueue[];
   readonly #waiters = new Ordered(BY_POSITION);
-  /** Where it lacks room, and reserves; null: it has not been tried yet, or a limit of it is paused. */
+  /** The limit where the lane lacks room, and reserves. Null: it has not been tried yet, or one of its limits is paused. */
   #parkedOn: LimitQueue | null = null;
   inParked = -1;
   inToTry = -1;
@@ -98,7 +98,7 @@ export class Lane {
     limit?.parked.push(this);
   }
 
-  /** The limit to park on: where it is parked if it still lacks there, else the first of the request where it lacks. */
+  /** The limit to park on: the present one if the lane still lacks room there, else the first of the request where it does. */
   whereItLacks(nowMs: EngineMs): LimitQueue | null {
     const { place } = this.head;
     let first: LimitQueue | null = null;
@@ -116,7 +116,7 @@ export function lanesBefore(a: Lane, b: Lane): boolean {
   return isBefore(a.head.place, b.head.place);
 }
 
-/** What the first waiter parked on one limit keeps for itself on another one, `at`, once that has made so many grants. */
+/** What the first waiter parked on one limit reserves on another one, `at`, once that has made `fromGrants` grants. */
 export interface Reservation {
   readonly at: LimitQueue;
   readonly leaseId: string;
@@ -134,11 +134,11 @@ export class LimitQueue {
   #roomDeadline: Deadline;
   /** Grants made since the engine started. */
   #grants = 0;
-  /** The first waiter parked here, and what it reserves elsewhere or will. */
+  /** The first waiter parked here, and its present and future reservations on other limits. */
   #first: { readonly waiter: Waiter; readonly elsewhere: readonly Reservation[] } | null = null;
-  /** What first waiters of other limits reserve here, in the order of their positions. */
+  /** The reservations here of first waiters of other limits, in the order of their positions. */
   readonly #reserving: Reservation[] = [];
-  /** What they will reserve here, once this limit has made enough grants. */
+  /** Their reservations that begin once this limit has made enough grants. */
   readonly #expected: Heap<'inExpected', Reservation> = new Heap('inExpected', (a, b) => a.fromGrants < b.fromGrants);
 
   constructor(limit: Limit) {
@@ -189,8 +189,8 @@ export class LimitQueue {
   }
 
   /**
-   * What waiters before that position reserve here, without those in `leftOut` (lease ids). It looks at each of them: it
-   * answers a question, and no grant waits for it.
+   * What waiters before that position reserve here, without those in `leftOut` (lease ids). It looks at each of them, which
+   * no grant may do.
    */
   reserved(before: Place, leftOut: ReadonlySet<string>): number {
     const counts = ({ leaseId, place }: { readonly leaseId: string; readonly place: Place }): boolean =>
@@ -247,7 +247,7 @@ export class LimitQueue {
     this.#reserving.splice(after === -1 ? this.#reserving.length : after, 0, reservation);
   }
 
-  /** Whether it did reserve. */
+  /** Ends the reservation. Returns whether it had begun. */
   #withdraw(reservation: Reservation): boolean {
     if (this.#expected.has(reservation)) {
       this.#expected.remove(reservation);

@@ -1,4 +1,4 @@
-/** Limits as the state has them, by name, by id, and in the order of their names. */
+/** The state's limits, by name, by id, and in the order of their names. */
 import type { EngineMs, LimitSettings } from './facts.ts';
 import { BrokenInvariant } from './invariant.ts';
 import type { LeasesInOrder } from './lease-table.ts';
@@ -9,18 +9,18 @@ import type { Usage } from './usage.ts';
 
 export interface Limit {
   readonly name: string;
-  /** Chosen by the shell as the limit is created; Prefect's API names limits by it. */
+  /** The host chooses it as the limit is created. Prefect's API names limits by it. */
   readonly id: string;
   readonly createdAtMs: EngineMs;
   updatedAtMs: EngineMs;
   settings: LimitSettings;
-  /** What is taken of it, of the kind that the settings say. */
+  /** How much is taken; its kind is that of the settings. */
   usage: Usage;
-  /** Leases that hold slots here. Invariant: `usage.held` is the sum of what they hold. */
+  /** The leases that hold slots here. Invariant: `usage.held` is the sum of what they hold. */
   readonly leases: LeasesInOrder;
-  /** Leases that spent slots here and have not ended: those with the limit's name in `spent`. Null until there is one. */
+  /** The leases that have spent slots here: those with the limit's name in `spent`. Null until there is one. */
   spenders: LeasesInOrder | null;
-  /** `State.snapshots` as it came to be, or as a snapshot last wrote it. */
+  /** The value of `State.snapshots` when the limit was added, or when a snapshot last wrote it. */
   snapshot: number;
 }
 
@@ -28,7 +28,7 @@ type Names = Pick<Limit, 'id' | 'name'>;
 
 const BY_NAME: Order<string, Limit> = { key: ({ name }) => name, compare: compareTexts };
 
-/** The name comes second: nothing here depends on it that two limits never have one id. */
+/** The name comes second, so that this works even if two limits had one id. */
 const BY_ID: Order<Names, Limit> = {
   key: (limit) => limit,
   compare: (a, b) => compareTexts(a.id, b.id) || compareTexts(a.name, b.name),
@@ -36,7 +36,7 @@ const BY_ID: Order<Names, Limit> = {
 
 export class LimitTable {
   readonly #byName = new RecurringMap<string, Limit>();
-  /** The same limits. */
+  /** The same limits in the order of their names. */
   readonly #inOrder = new Ordered(BY_NAME);
   readonly #byId = new Ordered(BY_ID);
   readonly #lookAlikes = new LookAlikes();
@@ -63,23 +63,23 @@ export class LimitTable {
     return first?.id === id ? first : undefined;
   }
 
-  /** In the order of their names. */
+  /** All limits in the order of their names. */
   values(): IterableIterator<Limit> {
     return this.#inOrder[Symbol.iterator]();
   }
 
-  /** Those whose names begin with `prefix` and come after `after`, in the order of their names. */
+  /** The limits whose names begin with `prefix` and come after `after`, in the order of their names. */
   named(prefix: string, after: string | null = null): IterableIterator<Limit> {
     const isWithin = after === null || after < prefix;
     return whileNamed(prefix, isWithin ? this.#inOrder.from(prefix) : this.#inOrder.after(after));
   }
 
-  /** Those whose names begin with `prefix`, in the order of their names, but for the first `offset` of them. */
+  /** The limits whose names begin with `prefix`, in the order of their names, without the first `offset`. */
   namedAt(prefix: string, offset: number): IterableIterator<Limit> {
     return whileNamed(prefix, this.#inOrder.skip(this.#inOrder.countBefore(prefix) + offset));
   }
 
-  /** Throws if its name is there already. */
+  /** Throws if a limit with this name is there already. */
   add(limit: Limit): void {
     if (this.#byName.has(limit.name)) throw new BrokenInvariant(`there is a limit '${limit.name}' already`);
     this.#byName.set(limit.name, limit);

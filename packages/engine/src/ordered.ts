@@ -1,6 +1,6 @@
 /**
- * An ordered collection: items sorted by a key, of which no two are equal. It can be walked from any key on, so a list is
- * read page by page and nobody looks at what the page does not show.
+ * An ordered collection: items sorted by a key, of which no two are equal. A walk may begin at any key, so a page of a list
+ * costs what it shows, and nothing for the items before it.
  *
  * The items lie in sorted blocks of at most 512, and the blocks in one array. An item costs 8 to 32 bytes here and has no
  * object of its own. Adding at the end, the usual case, is O(1); all else is a binary search and a move within one block.
@@ -18,7 +18,7 @@ export interface Order<K, T> {
 
 const BLOCK_MAX = 512;
 const HALF = BLOCK_MAX / 2;
-/** A block this short joins a neighbour if both fit in half a block: what was once large does not stay scattered. */
+/** A block this short is joined with its neighbour if both fit in half a block, so that a shrunken collection stays compact. */
 const BLOCK_SHORT = BLOCK_MAX / 4;
 /** A position is one number, `block * STRIDE + index`; the index may be the block's length. */
 const STRIDE_BITS = 10;
@@ -50,7 +50,7 @@ export class Ordered<K, T extends object> {
     return item !== undefined && this.#compare(item, key) === 0 ? item : undefined;
   }
 
-  /** Throws if an item with this key is there: two things with one key are a bug. */
+  /** Throws if an item with this key is there already. */
   add(item: T): void {
     const key = this.#order.key(item);
     const last = this.#blocks.at(-1);
@@ -77,7 +77,7 @@ export class Ordered<K, T extends object> {
     if (block.length <= BLOCK_SHORT) this.#shrink(blockOf(at));
   }
 
-  /** Where it is, if it is there. The first and the last, which are the usual ones to leave, are not searched for. */
+  /** The item's position, if it is there. The first and the last item, which leave most often, need no search. */
   #positionOf(item: T): number {
     const blocks = this.#blocks;
     if (blocks[0]?.[0] === item) return 0;
@@ -131,7 +131,7 @@ export class Ordered<K, T extends object> {
       if (item === undefined) return;
       const key = this.#order.key(item);
       yield item;
-      // Whatever has changed meanwhile: what follows an item of this key is what comes next.
+      // The collection may have changed since the last item: go on after its key.
       const now = this.#blocks[blockOf(at)]?.[indexOf(at)];
       at = now !== undefined && this.#compare(now, key) === 0 ? at + 1 : this.#seekAfter(key);
     }

@@ -1,4 +1,4 @@
-/** How an acquire ends: granted, or refused. */
+/** The ends of an acquire: granted or refused. */
 import type { AcquireRequest, Warning } from './commands.ts';
 import { explain } from './explain.ts';
 import type { Amounts, EngineMs } from './facts.ts';
@@ -9,7 +9,7 @@ import type { Session } from './sessions.ts';
 import { type State, slotsIn } from './state.ts';
 import type { Ticket } from './tickets.ts';
 
-/** Grants whatever can be granted, in the order of the wait queue, and refuses tries that do not fit. */
+/** Serves the wait queue: grants all waiters that can be granted, in order, and refuses tries that do not fit. */
 export function serveQueue(parts: Parts): void {
   const { queue, tickets, ledger } = parts;
   for (let next = queue.next(ledger.nowMs); next; next = queue.next(ledger.nowMs)) {
@@ -19,7 +19,7 @@ export function serveQueue(parts: Parts): void {
   }
 }
 
-/** The slots must be there. `joinedAtMs`: since when it has waited. */
+/** Grants the acquire. There must be room. `joinedAtMs`: when it began to wait. */
 export function grant(
   { leases, ledger }: Parts,
   session: Session,
@@ -58,19 +58,22 @@ export function grantAgain({ ledger }: Parts, lease: Lease, request: AcquireRequ
   });
 }
 
-/** Whether the lease is what the request came to: all of it, or less what was left out. */
+/** Whether the lease came from this request: it has all the amounts, or all except those that were left out. */
 export function isGrantOf(lease: Lease, request: AcquireRequest): boolean {
   return grantedOf(lease, request).length === lease.amounts.length + lease.spent.length;
 }
 
-/** What of the request the lease holds or has spent, in the order of the request. What it spent of rates that were deleted or decay otherwise since is forgotten. */
+/**
+ * The amounts of the request that the lease holds or has spent, in the order of the request. Missing are those that it spent
+ * of rates that have been deleted since, or got another decay.
+ */
 function grantedOf({ amounts, spent }: Lease, request: AcquireRequest): Amounts {
   return request.amounts.filter(([name, slots]) => (slotsIn(amounts, name) ?? slotsIn(spent, name)) === slots);
 }
 
 const NO_WARNINGS: readonly Warning[] = [];
 
-/** What limits nothing, as the grant is made. */
+/** Warnings of limits that limit nothing at the time of the grant. */
 function warningsOf({ limits }: State, amounts: Amounts, missing: readonly string[]): readonly Warning[] {
   const inactive = amounts.filter(([name]) => !limits.get(name)?.settings.active);
   if (missing.length === 0 && inactive.length === 0) return NO_WARNINGS;
@@ -84,14 +87,14 @@ export function refuse({ ledger }: Parts, session: Session, leaseId: string, ref
   ledger.notify({ type: 'refused', sessionId: session.id, leaseId, refusal });
 }
 
-/** The wait queue is to be served afterwards. */
+/** Refuses a waiter. Serve the wait queue afterwards. */
 export function refuseTicket(parts: Parts, ticket: Ticket, refusal: Refusal): void {
   parts.tickets.remove(ticket);
   refuse(parts, ticket.session, ticket.waiter.leaseId, refusal);
   forgetIfIdle(parts, ticket.session.id);
 }
 
-/** The wait queue is to be served afterwards. */
+/** Refuses a waiter whose timeout is over. Serve the wait queue afterwards. */
 export function timeOut(parts: Parts, ticket: Ticket): void {
   const { leaseId, amounts, place } = ticket.waiter;
   const explanation = explain(parts.queue, leaseId, amounts, place, parts.ledger.nowMs);

@@ -32,7 +32,7 @@ export function newParts(state: State, epoch: number, nowMs: EngineMs, bounds: B
   return { bounds, ledger, deadlines, queue, places, sessions, tickets, leases };
 }
 
-/** Call when something of a session has ended: one that holds nothing, waits for nothing and is gone is forgotten. */
+/** Call when a session has lost a lease, a ticket or its connection. Forgets it if it has none of these any more. */
 export function forgetIfIdle({ sessions, tickets }: Parts, sessionId: string): void {
   const session = sessions.get(sessionId);
   if (!session || session.leases.size > 0 || tickets.ofSession(session).size > 0) return;

@@ -1,4 +1,4 @@
-/** Where a waiter stands in the wait queue. */
+/** Places and positions in the wait queue. */
 import type { EngineMs } from './facts.ts';
 import { compareTexts } from './ordered.ts';
 
@@ -8,7 +8,7 @@ export interface Place {
   readonly number: number;
 }
 
-/** What sorts waiters: their positions, then their lease ids, since a client that comes back may claim any position. */
+/** The order of waiters: by place, then by lease id, since a client that comes back may claim another waiter's place. */
 export interface Position {
   readonly place: Place;
   readonly leaseId: string;

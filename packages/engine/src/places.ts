@@ -1,4 +1,4 @@
-/** Who gives positions in the wait queue, and which of those that a client claims it can have had. */
+/** Gives out places in the wait queue, and judges the places that returning clients claim. */
 import type { EngineMs } from './facts.ts';
 import type { Place } from './place.ts';
 
@@ -9,10 +9,13 @@ export const HEAD_START_MAX_MS = 86_400_000;
 const NUMBERS_PER_EPOCH = 2 ** 32;
 
 /**
- * Hands out positions, and judges those that a client says it had. The server keeps nothing for clients that are gone, so it
- * cannot know; but a position that was handed out has a number that was, and is no earlier than the start of its epoch
- * allows. One of an earlier epoch is no earlier than the greatest head start would have been at this start: claiming one
- * gains no more than any client may ask for by its priority.
+ * The server keeps nothing of clients that are gone, so it cannot know which place a client had. It bounds the claim instead:
+ *
+ *   1. The number must have been given out.
+ *   2. The time is no earlier than the start of the number's epoch allows, with the client's own head start.
+ *   3. A place of an earlier epoch is no earlier than the greatest head start would have been at this epoch's start.
+ *
+ * So a false claim gains no more than any client may ask for by its priority.
  */
 export class Places {
   readonly #firstNumber: number;
@@ -25,13 +28,13 @@ export class Places {
     this.#startedAtMs = startedAtMs;
   }
 
-  /** A new position at the end of those with that time. */
+  /** A new place, after all others with that time. */
   next(atMs: EngineMs): Place {
     this.#lastNumber += 1;
     return { atMs, number: this.#lastNumber };
   }
 
-  /** The position that a client with that head start had, or a new one if it can have had none such. */
+  /** The claimed place, within these bounds; a new one if its number was never given out. */
   claimed({ atMs, number }: Place, headStartMs: number, nowMs: EngineMs): Place {
     const latestMs = nowMs - headStartMs;
     if (number > this.#lastNumber) return this.next(latestMs);

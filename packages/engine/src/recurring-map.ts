@@ -1,9 +1,9 @@
 /**
- * A map for keys that go and come again, such as names of limits and of sessions that now wait and now do not.
+ * A map whose keys are often deleted and set again, such as the names of limits that have waiters now and then.
  *
- * V8 leaves a deleted entry of a `Map` in the chain of its key until the whole map is rehashed, which in a large one takes
- * long to come. A key that is deleted and set 30,000 times among 100,000 others has a chain of 30,000 entries, and each look
- * at it walks them all: a millisecond. Here an entry that is deleted stays, empty, and is used again when its key comes again.
+ * V8 leaves a deleted entry of a `Map` in the chain of its hash until the whole map is rehashed, which is rare in a large one.
+ * A key that is deleted and set 30,000 times among 100,000 others has a chain of 30,000 entries, and each lookup walks them
+ * all, which takes a millisecond. Here a deleted key keeps its entry, which is used again when the key is set again.
  */
 export class RecurringMap<K, V extends object> {
   /** Null: deleted. */
@@ -45,5 +45,5 @@ export class RecurringMap<K, V extends object> {
   }
 }
 
-/** So many are not worth forgetting. */
+/** Fewer deleted entries than this are not worth removing. */
 const DELETED_MIN = 32;

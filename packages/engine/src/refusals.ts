@@ -1,6 +1,6 @@
 /**
- * Every reason for which the engine says no: made here, and nowhere else. A refusal is a result; a broken invariant throws. It
- * states what happened, with the values seen. What to do about it is said by whoever faces the user, in the user's own words.
+ * Every refusal of the engine is made here and nowhere else. A refusal is a result; a broken invariant throws. It states what
+ * happened, with the values seen. The client, the command and Prefect's API add what to do, in their user's words.
  */
 import type { Explanation } from './explain.ts';
 import type { LimitTable } from './limit-table.ts';
@@ -16,7 +16,7 @@ export type RefusalCode =
   | 'LEASE_LOST'
   | 'LEASE_REVOKED';
 
-/** The same three over the wire and in the client's errors. `details` hold what was seen, for programs. */
+/** These three fields go over the wire and into the client's errors. `details` has the values seen, for programs. */
 export interface Refusal {
   readonly code: RefusalCode;
   readonly message: string;

@@ -1,10 +1,10 @@
-/** The usage of a semaphore: its slots come back as they are given back. */
+/** The usage of a semaphore: taken slots come back only when they are returned. */
 
 export interface SemaphoreUsage {
   readonly kind: 'semaphore';
-  /** By leases. Invariant: the sum of what they hold here. */
+  /** Slots that leases hold. Invariant: their sum. */
   held: number;
-  /** In all. Invariant: `held` or more; the rest is untracked. */
+  /** Slots that are taken. Invariant: at least `held`; the rest is untracked. */
   taken: number;
 }
 
@@ -16,7 +16,7 @@ export function take(usage: SemaphoreUsage, slots: number): void {
   usage.taken += slots;
 }
 
-/** As far as leases do not hold them. */
+/** Returns slots, as far as no lease holds them. */
 export function giveBack(usage: SemaphoreUsage, slots: number): void {
   usage.taken = Math.max(usage.taken - slots, usage.held);
 }

@@ -7,16 +7,16 @@ import type { Lease } from './lease-table.ts';
 export interface Session {
   readonly id: string;
   readonly lifeline: Lifeline;
-  /** That of its leases. */
+  /** The origin of its leases. */
   readonly origin: Origin;
   /** Null: it does not expire. */
   readonly ttlMs: number | null;
   /** The number of its last connection; 0 before the first. */
   readonly connection: number;
   readonly connected: boolean;
-  /** It gave no sign of life in time: its leases have lapsed, and it ends at its next deadline. */
+  /** True once it gave no sign of life in time: its leases have lapsed, and it ends at its next deadline. */
   readonly lapsed: boolean;
-  /** When it lapses, or ends if it has; on the lease clock. Null: never. */
+  /** When it lapses, or ends if it has lapsed; on the lease clock. Null: never. */
   readonly deadlineMs: EngineMs | null;
   readonly leases: ReadonlyMap<string, Lease>;
 }
@@ -29,7 +29,7 @@ interface OwnSession extends Session {
   lapsed: boolean;
   deadlineMs: EngineMs | null;
   readonly leases: Map<string, Lease>;
-  /** When `deadlineMs` is looked at next: then or before, since a sign of life moves `deadlineMs` alone. */
+  /** When to check `deadlineMs` next. It may be earlier than `deadlineMs`, since a sign of life moves only that. */
   readonly deadline: Deadline;
 }
 
@@ -99,7 +99,7 @@ export class Sessions {
     own(session).lapsed = true;
   }
 
-  /** Its client is back, and what it holds has not lapsed any more. */
+  /** The client is back: the session is no longer lapsed. */
   revive(session: Session): void {
     own(session).lapsed = false;
   }
@@ -114,29 +114,29 @@ export class Sessions {
 
   // Deadlines
 
-  /** The host could not run for so long. What is looked at too early now is looked at again. */
+  /** The host could not run for so long: the lease clock stood still. A deadline that is then checked too early is set again. */
   stalled(byMs: number): void {
     this.#stalledMs += byMs;
   }
 
-  /** `inMs` from `nowMs`, a time of the engine; null: never. */
+  /** Sets the session's deadline to `inMs` after `nowMs`, an engine time; null: never. */
   setDeadline(session: Session, nowMs: EngineMs, inMs: number | null): void {
     this.#schedule(own(session), inMs === null ? null : nowMs - this.#stalledMs + inMs);
   }
 
-  /** Moves its deadline by one time to live: the time after which what has lapsed ends. */
+  /** Moves its deadline by one time to live: then a lapsed session ends. */
   prolong(session: Session): void {
     const { deadlineMs, ttlMs } = session;
     if (deadlineMs === null || ttlMs === null) throw new BrokenInvariant('a session without a deadline is prolonged');
     this.#schedule(own(session), deadlineMs + ttlMs);
   }
 
-  /** The session's deadline as a time of the engine, if the host does not stall before. */
+  /** The session's deadline as engine time, unless the host stalls before. */
   deadlineOf(session: Session): EngineMs | null {
     return session.deadlineMs === null ? null : session.deadlineMs + this.#stalledMs;
   }
 
-  /** A session whose deadline has come. It is to be prolonged or to end. */
+  /** A session whose deadline has come. The caller prolongs it or ends it. */
   takeOverdue(nowMs: EngineMs): Session | undefined {
     for (let due = this.#deadlines.take('session', nowMs); due; due = this.#deadlines.take('session', nowMs)) {
       const session = this.#sessions.get(due.of);

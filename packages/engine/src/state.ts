@@ -1,6 +1,6 @@
 /**
- * The durable state and the one function that changes it. Whatever is not here (waiters, sessions' last heartbeats,
- * deadlines) is lost with the process; clients that come back say it again.
+ * The durable state and the one function that changes it. Everything else (waiters, last heartbeats, deadlines) is lost with
+ * the process, and rebuilt from what returning clients send.
  */
 import type { Amounts, EngineMs, Fact } from './facts.ts';
 import { BrokenInvariant } from './invariant.ts';
@@ -11,7 +11,7 @@ import { changed, giveBack, hold, letGo, newUsage, setTaken, take } from './usag
 
 /**
  * A snapshot that is written while the state goes on changing. It needs each limit and lease as it was when the snapshot
- * began, so each that has an older `snapshot` number is announced before it changes.
+ * began, so `evolve` announces each one with an older `snapshot` number before it changes it.
  */
 export interface SnapshotUnderWay {
   limitChanges(limit: Limit): void;
@@ -134,7 +134,7 @@ export function evolve(state: State, fact: Fact): void {
   }
 }
 
-/** Adds a lease, and to its limits what is derived from it. Throws if it is there already, or a limit of it is not. */
+/** Adds a lease, to its limits' indexes as well. Throws if it is there already, or one of its limits is not. */
 export function insertLease({ limits, leases }: State, lease: Lease): void {
   const limitOf = (name: string): Limit => {
     const limit = limits.get(name);
@@ -154,7 +154,7 @@ export function insertLease({ limits, leases }: State, lease: Lease): void {
   }
 }
 
-/** `names`: of which limits; null: of all. */
+/** Ends the lease's slots of the limits `names`; null: all. */
 function endSlots(state: State, lease: Lease, names: readonly string[] | null, frees: boolean, fact: Fact): void {
   const amounts = names ? lease.amounts.filter(([name]) => names.includes(name)) : lease.amounts;
   if (names && amounts.length < names.length)
@@ -170,7 +170,7 @@ function endSlots(state: State, lease: Lease, names: readonly string[] | null, f
   lease.amounts = names ? lease.amounts.filter((amount) => !amounts.includes(amount)) : NOTHING;
 }
 
-/** As if it had not been granted, less what may have decayed and been granted again. */
+/** Returns what the lease spent of rates, less what may have decayed, and been granted again, since. */
 function refund(state: State, lease: Lease, fact: Fact): void {
   for (const [name, slots] of lease.spent) {
     const { usage } = changing(state, name, fact);
@@ -179,7 +179,7 @@ function refund(state: State, lease: Lease, fact: Fact): void {
   }
 }
 
-/** Of a lease that holds nothing any more. */
+/** Removes a lease that holds nothing any more. */
 function endLease({ limits, leases }: State, lease: Lease): void {
   for (const [name] of lease.spent) limits.get(name)?.spenders?.remove(lease);
   leases.remove(lease);
@@ -239,8 +239,7 @@ function announceLease({ snapshotUnderWay, snapshots }: State, lease: Lease): vo
 }
 
 /**
- * The state as text: the same for equal states, whatever their history. Snapshots are written so, and two replays are
- * compared by it.
+ * The state as text: equal states have equal texts, even if their histories differ. Tests compare replays by it.
  */
 export function canonical(state: State): string {
   const limits = [...state.limits.values()].map(({ name, id, createdAtMs, updatedAtMs, usage, settings: s }) => [

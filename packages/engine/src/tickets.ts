@@ -13,12 +13,12 @@ import type { WaitQueue } from './wait-queue.ts';
 export interface Ticket {
   readonly session: Session;
   readonly request: AcquireRequest;
-  /** Names left out since no limit has them. */
+  /** Names that were left out since no limit has them. */
   readonly missing: readonly string[];
   readonly joinedAtMs: EngineMs;
-  /** Null: it waits for ever. */
+  /** Null: the acquire waits for ever. */
   readonly timeout: Deadline | null;
-  /** Its `amounts` are what is asked for of limits that exist: less than the request where missing names are allowed. */
+  /** Its `amounts` are the request's, without names that were left out. */
   readonly waiter: Waiter;
 }
 
@@ -28,9 +28,9 @@ export interface NewTicket {
   readonly missing: readonly string[];
   readonly amounts: Amounts;
   readonly place: Place;
-  /** Null: it waits for ever. */
+  /** Null: the acquire waits for ever. */
   readonly timeoutAtMs: EngineMs | null;
-  /** Of one that waits on where it was; otherwise they are counted from now. */
+  /** Given for a waiter that waits on at its place. Otherwise grants are counted from now. */
   readonly grantsAsItJoined?: readonly number[];
 }
 
@@ -77,13 +77,13 @@ export class Tickets {
     return this.#byLimit.get(name)?.size ?? 0;
   }
 
-  /** Those that wait for a limit, with null all, in the order of the wait queue. Those that leave meanwhile are passed over. */
+  /** The tickets of a limit, with null all, in the order of the wait queue. A walk skips tickets that leave meanwhile. */
   waitingFor(name: string | null, after: Position | null = null): Iterable<Ticket> {
     const tickets = name === null ? this.#inOrder : this.#byLimit.get(name);
     return (after ? tickets?.after(after) : tickets) ?? NONE;
   }
 
-  /** A ticket whose session is connected joins the wait queue, which is to be served afterwards; another keeps its position. */
+  /** Adds a ticket. If its session is connected its waiter joins the wait queue: serve that afterwards. */
   add({ session, request, missing, amounts, place, timeoutAtMs, grantsAsItJoined }: NewTicket): Ticket {
     const { leaseId, priority } = request;
     const ticket: Ticket = {
@@ -104,7 +104,7 @@ export class Tickets {
     return ticket;
   }
 
-  /** The wait queue is to be served afterwards. */
+  /** Removes a ticket. Serve the wait queue afterwards. */
   remove(ticket: Ticket): void {
     const { session, timeout, waiter } = ticket;
     this.#queue.leave(waiter);

@@ -9,14 +9,14 @@ import * as semaphore from './semaphore.ts';
 
 export type Usage = semaphore.SemaphoreUsage | rate.RateUsage;
 
-/** A limit, as far as its slots are counted. */
+/** The parts of a limit that count its slots. */
 export interface Counted {
   readonly name: string;
   readonly settings: LimitSettings;
   readonly usage: Usage;
 }
 
-/** That of a limit with this decay. What was counted until `atMs` was `held` by leases and `taken` in all. */
+/** The usage of a limit with this decay. As of `atMs`, leases hold `held` slots, and `taken` are taken in all. */
 export function newUsage(slotDecayPerSecond: number | null, atMs: EngineMs, held = 0, taken = 0): Usage {
   return slotDecayPerSecond === null
     ? semaphore.newSemaphore(held, taken)
@@ -28,7 +28,7 @@ export function isRate({ slotDecayPerSecond }: { readonly slotDecayPerSecond?: n
   return (slotDecayPerSecond ?? null) !== null;
 }
 
-/** Slots that count as taken; of a rate it may have a fraction. */
+/** Slots that count as taken; of a rate with a fraction. */
 export function takenAt(usage: Usage, nowMs: EngineMs): number {
   return usage.kind === 'rate' ? rate.takenAt(usage, nowMs) : usage.taken;
 }
@@ -47,27 +47,27 @@ export function roomAtMs(limit: Counted, slots: number, lapsedSlots: number, now
   if (usage.kind !== 'rate' || slots > settings.slots) return null;
   const atMs = rate.grownAtMs(usage, slots - room(limit, lapsedSlots, nowMs), nowMs);
   if (atMs === null) return null;
-  // As the clock tells it, that may be a moment before there is room: then it is the next that it can tell.
+  // By rounding, that may be a moment before there is room: then take the next number that a clock can show.
   return room(limit, lapsedSlots, atMs) < slots ? atMs * (1 + Number.EPSILON) : atMs;
 }
 
-/** Slots nobody needs now, for people to see: whole ones, never below 0, and finite for a limit that is switched off. */
+/** Free slots as people see them: whole ones, never below 0, and finite for a limit that is switched off. */
 export function freeSlots({ settings, usage }: Counted, lapsedSlots: number, nowMs: EngineMs): number {
   return Math.max(0, Math.floor(settings.slots - takenWithout(usage, lapsedSlots, nowMs) + ROUNDING));
 }
 
-/** Slots that are taken, without those of lapsed leases, for people to see: one that is taken in part counts. */
+/** Taken slots as people see them, without those of lapsed leases: a slot that is taken in part counts. */
 export function takenSlots({ usage }: Counted, lapsedSlots: number, nowMs: EngineMs): number {
   return Math.max(0, Math.ceil(takenWithout(usage, lapsedSlots, nowMs) - ROUNDING));
 }
 
-/** Of a sum of fractions, what is not worth telling. */
+/** Sums of fractions may be off by this much. */
 const ROUNDING = 1e-6;
 
 /** Call after a grant. */
 export function assertWithin({ name, settings, usage }: Counted, nowMs: EngineMs): void {
   const taken = takenAt(usage, nowMs);
-  // So written, it also finds a number that is none.
+  // Written as a negation, so that NaN breaks the invariant, too.
   if (settings.active && !(taken <= settings.slots + ROUNDING)) {
     throw new BrokenInvariant(`a grant made ${taken} slots of limit '${name}' taken, which has ${settings.slots}`);
   }
@@ -75,39 +75,39 @@ export function assertWithin({ name, settings, usage }: Counted, nowMs: EngineMs
 
 // Changes, for `evolve` alone
 
-/** So many more are taken. */
+/** Takes so many more slots. */
 export function take(usage: Usage, slots: number, atMs: EngineMs): void {
   if (usage.kind === 'rate') rate.take(usage, slots, atMs);
   else semaphore.take(usage, slots);
 }
 
-/** So many fewer are taken, as far as leases do not hold them and they have not come back by themselves. */
+/** Returns so many slots, as far as no lease holds them and they have not come back by themselves. */
 export function giveBack(usage: Usage, slots: number, atMs: EngineMs): void {
   if (usage.kind === 'rate') rate.giveBack(usage, slots, atMs);
   else semaphore.giveBack(usage, slots);
 }
 
-/** So many count as taken, or as many as leases hold if these are more. */
+/** Sets how many slots count as taken. If leases hold more, their number counts. */
 export function setTaken(usage: Usage, slots: number, atMs: EngineMs): void {
   const taken = Math.max(slots, Math.min(takenAt(usage, atMs), usage.held));
   if (usage.kind === 'rate') rate.set(usage, taken, atMs);
   else usage.taken = taken;
 }
 
-/** Of what is taken, a lease holds so many. */
+/** A lease now holds so many of the taken slots. */
 export function hold(usage: Usage, slots: number): void {
   usage.held += slots;
 }
 
-/** A lease holds so many no more. They stay taken until they are given back. */
+/** A lease no longer holds so many slots. They stay taken until `giveBack`. */
 export function letGo(usage: Usage, slots: number): void {
   usage.held -= slots;
   if (usage.held < 0) throw new BrokenInvariant(`leases let go of ${-usage.held} more slots than they hold`);
 }
 
-/** The usage from now on of a limit that decays so. The past is counted by the decay that it had. */
+/** The usage from now on, with another decay. The past still counts by the old one. */
 export function changed(usage: Usage, slotDecayPerSecond: number | null, atMs: EngineMs): Usage {
-  // What was spent of a rate would never come back from a semaphore.
+  // As a semaphore, the limit would never get spent slots back, so they are forgotten.
   const isKept = usage.kind === 'semaphore' || slotDecayPerSecond !== null;
   return newUsage(slotDecayPerSecond, atMs, usage.held, isKept ? takenAt(usage, atMs) : usage.held);
 }

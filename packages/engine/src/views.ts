@@ -14,11 +14,11 @@ export interface LimitView {
   readonly overtakes: number;
   readonly maxWaiters: number | null;
   readonly description: string | null;
-  /** Slots that are taken now; of a rate one that has come back in part is taken still. */
+  /** Slots that are taken now. A rate's slot that has come back only in part is still taken. */
   readonly taken: number;
-  /** Slots that are not, or only by leases that end as soon as somebody needs them; never below 0. */
+  /** Slots that are free now, those of lapsed leases included; never below 0. */
   readonly free: number;
-  /** Leases that hold some of it. */
+  /** How many leases hold slots of it. */
   readonly holders: number;
   readonly waiters: number;
 }
@@ -48,7 +48,10 @@ export interface WaiterView {
   readonly place: Place;
   /** False while its client is away: it keeps its place and is not granted. */
   readonly connected: boolean;
-  /** The limit it waits for, which lacks room for it; null while its client is away, a limit of it is paused, or the server has just started. */
+  /**
+   * The limit that lacks room for it. Null while its client is away, one of its limits is paused, or the server has just
+   * started.
+   */
   readonly blockedOn: string | null;
 }
 

@@ -32,7 +32,7 @@ export class WaitQueue {
   readonly #limits = new RecurringMap<string, LimitQueue>();
   readonly #lanes = new RecurringMap<string, Lane>();
   readonly #toTry: Heap<'inToTry', Lane> = new Heap('inToTry', lanesBefore);
-  /** Waiters that are to be granted or refused at once, at their positions. They are in no lane. */
+  /** Tries: waiters that are granted or refused at once, in the order of their places. They are in no lane. */
   readonly #tries: Heap<'inTries', Waiter> = new Heap('inTries', (a, b) => isBefore(a.place, b.place));
   readonly #holdBackEnd: Deadline = newDeadline('hold-back', '');
   #isHeldBack = false;
@@ -71,7 +71,7 @@ export class WaitQueue {
   changed(name: string): void {
     for (const lane of this.limit(name).lanes) {
       this.#tryLater(lane);
-      // The setting `overtakes` may have changed: the first waiters of other limits reserve here anew.
+      // The setting `overtakes` may have changed, so recompute what the first waiters of other limits reserve here.
       if (lane.parkedOn && lane.parkedOn.first?.lane === lane) this.#setFirst(lane.parkedOn, lane.parkedOn.first);
     }
   }
@@ -93,7 +93,7 @@ export class WaitQueue {
 
   // Hold-back
 
-  /** Until then nobody is granted: those who waited before a restart are to be back in their positions first. */
+  /** Grants nobody until then, so that those who waited before a restart are back in their places first. */
   holdBack(untilMs: EngineMs): void {
     this.#isHeldBack = true;
     this.#deadlines.set(this.#holdBackEnd, untilMs);
@@ -119,7 +119,7 @@ export class WaitQueue {
     }
   }
 
-  /** To be granted or refused when the queue is next served, at its position; nobody waits for it. */
+  /** Adds a try: it is granted or refused, at its place, when the queue is next served. */
   try(waiter: Waiter): void {
     this.#tries.push(waiter);
   }
@@ -142,7 +142,7 @@ export class WaitQueue {
     }
   }
 
-  /** Whether an acquire would be granted at that position. To be asked only when all before it are served. */
+  /** Whether an acquire would be granted at that place. Call it only when the queue has been served. */
   fits(amounts: Amounts, place: Place, nowMs: EngineMs): boolean {
     if (this.#isHeldBack) return false;
     for (const [name, slots] of amounts) {
@@ -169,7 +169,7 @@ export class WaitQueue {
       this.#toTry.remove(lane);
       if (!this.#hasRoom(lane, nowMs)) continue;
       const waiter = lane.head;
-      // It takes what it reserved before the others are looked at: `leave` has them tried, now or after this one.
+      // It takes what it reserved before others are tried: `leave` only marks them to be tried, after this one.
       this.leave(waiter);
       return { waiter, fits: true };
     }
@@ -188,11 +188,11 @@ export class WaitQueue {
     return false;
   }
 
-  /** The first lane parked on the limit has been tried in vain: it is to be tried again when enough may have come back. */
+  /** The first lane parked on the limit lacked room: sets the deadline at which enough may have come back to try it again. */
   #awaitRoom(at: LimitQueue, lane: Lane, nowMs: EngineMs): void {
     const dueMs = roomAtMs(at.limit, at.needed(lane), at.lapsed.slots, nowMs);
     if (dueMs === null) this.#deadlines.cancel(at.roomDeadline);
-    // There was no room just now, whatever fractions come to: not before the next moment that a clock can tell.
+    // There was no room just now, even if rounding says so: wait for the next number that a clock can show.
     else this.#deadlines.set(at.roomDeadline, Math.max(dueMs, nowMs * (1 + Number.EPSILON)));
   }
 

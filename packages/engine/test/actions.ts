@@ -20,7 +20,7 @@ export type Action = { readonly waitMs: number } & (
       readonly do: 'repeat' | 'cancel' | 'undo' | 'release' | 'releaseStale' | 'releasePart' | 'leave' | 'renew';
       readonly pick: number;
     }
-  | { readonly do: 'heard' | 'close'; readonly client: number }
+  | { readonly do: 'alive' | 'close'; readonly client: number }
   | { readonly do: 'lose'; readonly client: number; readonly keepMs: number | null }
   | { readonly do: 'set'; readonly name: string; readonly patch: LimitPatch }
   | { readonly do: 'delete'; readonly name: string; readonly force: boolean }
@@ -112,7 +112,7 @@ export function actions(also: {
       fc.record({ do: fc.constant('sleep' as const), ms, beating: also.sessions ? fc.boolean() : fc.constant(true) }),
     ],
     [2, fc.record({ do: fc.constant('connect' as const), client, forget: fc.boolean() })],
-    [also.sessions ? 3 : 0, fc.record({ do: fc.constantFrom('heard' as const), client })],
+    [also.sessions ? 3 : 0, fc.record({ do: fc.constantFrom('alive' as const), client })],
     [
       also.sessions ? 2 : 0,
       fc.record({ do: fc.constant('lose' as const), client, keepMs: fc.constantFrom(null, null, 800) }),

@@ -88,7 +88,7 @@ export class Fleet {
         if (held) this.#send(() => duel.step({ type: 'renew', leaseId: held.lease, ttlMs: 1500 }));
         return;
       }
-      case 'heard':
+      case 'alive':
       case 'lose':
       case 'close':
         this.#connection(this.clients[action.client]!, action);
@@ -132,7 +132,7 @@ export class Fleet {
   #sleep(ms: number, beating: boolean): void {
     const untilMs = this.#duel.nowMs + ms;
     while (this.#duel.nowMs < untilMs) {
-      if (beating) for (const client of this.clients) this.#connection(client, { do: 'heard' });
+      if (beating) for (const client of this.clients) this.#connection(client, { do: 'alive' });
       const left = untilMs - this.#duel.nowMs;
       this.#send(() => this.#duel.sleep(beating ? Math.min(BEAT_MS, left) : left));
     }
@@ -223,11 +223,11 @@ export class Fleet {
     this.#send(() => this.#duel.step({ type: 'release', leaseId: lease, token, ...some }));
   }
 
-  #connection(client: Client, action: { do: 'heard' | 'close' } | { do: 'lose'; keepMs: number | null }): void {
+  #connection(client: Client, action: { do: 'alive' | 'close' } | { do: 'lose'; keepMs: number | null }): void {
     if (!client.connected) return;
     const { session, connection } = client;
-    if (action.do === 'heard') {
-      this.#send(() => this.#duel.step({ type: 'session.heard', sessionId: session, connection }));
+    if (action.do === 'alive') {
+      this.#send(() => this.#duel.step({ type: 'session.alive', sessionId: session, connection }));
       return;
     }
     client.connected = false;

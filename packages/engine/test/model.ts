@@ -154,7 +154,7 @@ export class Model {
       case 'session.open':
         this.#open(command);
         return;
-      case 'session.heard': {
+      case 'session.alive': {
         const session = this.#connected(command);
         if (session?.deadlineMs) session.deadlineMs = this.#nowMs + (session.ttlMs ?? 0);
         return;

@@ -128,9 +128,9 @@ describe('the moment at which slots come back', () => {
     spend(scene, 'first');
     scene.acquire('waiter', { r: 1 });
     scene.nowMs += 999;
-    expect(grants(scene.heard('S'))).toEqual([]);
+    expect(grants(scene.alive('S'))).toEqual([]);
     scene.nowMs += 1;
-    expect(grants(scene.heard('S'))).toEqual(['waiter']);
+    expect(grants(scene.alive('S'))).toEqual(['waiter']);
   });
 
   it('comes before the timeout of the same moment', () => {
@@ -269,7 +269,7 @@ describe('the line of a rate', () => {
     scene.acquire('small', { r: 2 });
     expect(scene.engine.wakeAtMs).toBe(fromMs + 2000);
     ticks(scene, 1500);
-    scene.heard('T');
+    scene.alive('T');
     scene.cancel('big');
     ticks(scene, 0);
     expect(scene.waiting()).toEqual(['away', 'small']);

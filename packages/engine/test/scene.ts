@@ -92,8 +92,8 @@ export class Scene {
     return this.#connections.get(session) ?? 0;
   }
 
-  heard(session: string): Step {
-    return this.do({ type: 'session.heard', sessionId: session, connection: this.connection(session) });
+  alive(session: string): Step {
+    return this.do({ type: 'session.alive', sessionId: session, connection: this.connection(session) });
   }
 
   lose(session: string, keepMs?: number): Step {

@@ -9,7 +9,7 @@ describe('a session', () => {
     scene.acquire('lease', { db: 1 }, { session: 'T' });
     for (let beat = 0; beat < 5; beat++) {
       scene.sleep(1999);
-      scene.heard('T');
+      scene.alive('T');
     }
     expect(scene.engine.limitView('db')?.free).toBe(0);
   });
@@ -190,7 +190,7 @@ describe('a client that comes back', () => {
     scene.do({ type: 'session.close', sessionId: 'T', connection: 1 });
     expect(scene.holding()).toEqual(['lease']);
     scene.sleep(1000);
-    scene.do({ type: 'session.heard', sessionId: 'T', connection: 1 });
+    scene.do({ type: 'session.alive', sessionId: 'T', connection: 1 });
     scene.sleep(1000);
     expect(scene.engine.limitView('a')?.free).toBe(1);
   });

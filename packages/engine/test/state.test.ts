@@ -75,7 +75,7 @@ describe('the durable state', () => {
     scene.acquire('waiter', { db: 1 });
     scene.acquire('try', { db: 1 }, { timeoutMs: 0 });
     scene.acquire('too big', { db: 2 });
-    scene.heard('T');
+    scene.alive('T');
     scene.lose('T');
     scene.open('T');
     scene.cancel('waiter');

@@ -248,7 +248,7 @@ class Connection implements ChannelEvents<ClientFrame> {
     };
     if (this.#mode === 'open' && this.#hello) {
       const { sessionId: session, connection } = this.#hello;
-      replica.submit({ type: 'session.heard', sessionId: session, connection }, settled);
+      replica.submit({ type: 'session.alive', sessionId: session, connection }, settled);
     } else if (this.#mode !== 'closed') {
       replica.confirm(settled);
     }
