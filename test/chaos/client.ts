@@ -10,14 +10,14 @@ import { Random } from '../random.ts';
 import { type Amounts, ObservationLog } from './observation.ts';
 
 /** What a call asks for, and how long it then holds it, from … to. */
-export interface Wish {
+export interface Ask {
   readonly amounts: Amounts;
   readonly holdMs: readonly [number, number];
 }
 
 export interface Load {
   /** Each call draws one of these. */
-  readonly wishes: readonly Wish[];
+  readonly asks: readonly Ask[];
   /** Connections of each process. */
   readonly sessions: number;
   /** Calls at a time of each connection. */
@@ -54,7 +54,7 @@ async function acquire(keeper: Keeper, call: string, amounts: Amounts): Promise<
   }
 }
 
-async function hold(lease: Lease<string>, call: string, holdMs: Wish['holdMs']): Promise<void> {
+async function hold(lease: Lease<string>, call: string, holdMs: Ask['holdMs']): Promise<void> {
   const { id, token, limits, signal } = lease;
   const amounts = Object.fromEntries(limits.map(({ name, slots }) => [name, slots]));
   log.write({ type: 'granted', call, lease: id, token, amounts });
@@ -70,7 +70,7 @@ async function hold(lease: Lease<string>, call: string, holdMs: Wish['holdMs']):
 async function callAgainAndAgain(keeper: Keeper, caller: string): Promise<void> {
   for (let round = 0; !stopping.signal.aborted; round += 1) {
     const call = `${caller}.${round}`;
-    const { amounts, holdMs } = random.pick(duty.wishes);
+    const { amounts, holdMs } = random.pick(duty.asks);
     const lease = await acquire(keeper, call, amounts);
     if (lease === 'failed') return;
     if (lease === 'given-up') continue;

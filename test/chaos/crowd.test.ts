@@ -20,7 +20,7 @@ describe('a crowd', () => {
           slots: { few: 50 },
           load: {
             ...LOAD,
-            wishes: [held([0, 5])({ few: 1 })],
+            asks: [held([0, 5])({ few: 1 })],
             sessions: SESSIONS / PROCESSES,
             callers: 1,
           },
@@ -52,7 +52,7 @@ describe('a crowd', () => {
       const outcome = await run(
         {
           slots: { few: 4 },
-          load: { ...LOAD, wishes: [held([10, 20])({ few: 1 })], sessions, callers },
+          load: { ...LOAD, asks: [held([10, 20])({ few: 1 })], sessions, callers },
           processes: PROCESSES,
           fault: async ({ server }) => {
             await using keeper = await connect(server.url);

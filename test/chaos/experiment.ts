@@ -13,7 +13,7 @@ import { eventually } from '../eventually.ts';
 import { Random } from '../random.ts';
 import { type ServerPlace, ServerProcess } from '../server-process.ts';
 import { audit, type Evidence, type Verdict } from './auditor.ts';
-import type { Load, Wish } from './client.ts';
+import type { Ask, Load } from './client.ts';
 import { type Amounts, nowMs, type Observation } from './observation.ts';
 import { Traffic } from './traffic.ts';
 
@@ -27,7 +27,7 @@ const SERVED_WITHIN_MS = 180_000;
 export const SLOTS: Amounts = { one: 1, three: 3, ten: 10, many: 100 };
 /** Short holds of what others wait for, and some that outlast most faults. */
 export const LOAD: Load = {
-  wishes: [
+  asks: [
     ...[{ one: 1 }, { three: 1 }, { three: 2, ten: 1 }, { ten: 4 }, { one: 1, ten: 2 }].map(held([0, 20])),
     held([0, 4_000])({ many: 1 }),
   ],
@@ -39,7 +39,7 @@ export const LOAD: Load = {
 };
 
 /** Wishes for amounts, to be held so long. */
-export function held(holdMs: Wish['holdMs']): (amounts: Amounts) => Wish {
+export function held(holdMs: Ask['holdMs']): (amounts: Amounts) => Ask {
   return (amounts) => ({ amounts, holdMs });
 }
 

@@ -9,7 +9,7 @@ const VICTIMS_MAX = 3;
 /** Limits of one slot, so that it is plain whom a slot went to after its holder was killed. */
 const ALONE = ['a', 'b', 'c', 'd', 'e', 'f'];
 const SLOTS = { ...Object.fromEntries(ALONE.map((name) => [name, 1])), three: 3, ten: 10 };
-const WISHES = [...ALONE.map((name) => ({ [name]: 1 })), { three: 2, ten: 1 }, { ten: 4 }, { a: 1, b: 1 }].map(
+const ASKS = [...ALONE.map((name) => ({ [name]: 1 })), { three: 2, ten: 1 }, { ten: 4 }, { a: 1, b: 1 }].map(
   held([0, 20]),
 );
 
@@ -51,7 +51,7 @@ describe('case 1: holders and waiters are killed with -9', () => {
     'their slots go to others, their places to nobody, and all others are served',
     async () => {
       const random = seeded('kill-clients.test.ts');
-      const load = { ...LOAD, wishes: WISHES, ttlSeconds: TTL_SECONDS };
+      const load = { ...LOAD, asks: ASKS, ttlSeconds: TTL_SECONDS };
       const outcome = await run({ slots: SLOTS, load, processes: 6, fault: killClients }, random);
       report('kill -9 of holders and waiters', outcome);
       const times = grantedOnAfterMs(outcome).sort((a, b) => a - b);

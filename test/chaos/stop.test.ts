@@ -12,7 +12,7 @@ const ALL_MS = [1_000 * TTL_SECONDS, 1_500 * TTL_SECONDS] as const;
 /** Holds that outlast the pauses, and sessions that have been heard of at very different times as one begins. */
 const load = {
   ...LOAD,
-  wishes: LOAD.wishes.map(({ amounts }) => held([0, 2_000 * TTL_SECONDS])(amounts)),
+  asks: LOAD.asks.map(({ amounts }) => held([0, 2_000 * TTL_SECONDS])(amounts)),
   sessions: 8,
   callers: 1,
   ttlSeconds: TTL_SECONDS,

@@ -18,11 +18,11 @@ describe('case 5: a retried acquire takes slots once', () => {
 
     let acquires = 0;
     const held: Record<string, number> = { one: 0, five: 0, many: 0 };
-    const wishes: readonly Record<string, number>[] = [{ one: 1 }, { five: 2 }, { many: 7, five: 1 }, { many: 1 }];
+    const asks: readonly Record<string, number>[] = [{ one: 1 }, { five: 2 }, { many: 7, five: 1 }, { many: 1 }];
     const caller = async (keeper: (typeof keepers)[number]): Promise<void> => {
       while (acquires < 10_000) {
         acquires += 1;
-        const lease = await keeper.acquire(random.pick(wishes));
+        const lease = await keeper.acquire(random.pick(asks));
         for (const { name, slots: taken } of lease.limits) {
           held[name] = (held[name] as number) + taken;
           expect(held[name], `held of '${name}'`).toBeLessThanOrEqual(slots[name] as number);

@@ -1,7 +1,7 @@
 /** Who plays in an exploration: the limits, how many clients, what they may ask for, and what else may happen. */
 import type { Amounts } from '@slotkeeper/engine';
 
-export interface Wish {
+export interface Ask {
   readonly amounts: Amounts;
   /** In milliseconds; null: for ever; 0: at once or not at all. */
   readonly timeoutMs: number | null;
@@ -47,19 +47,19 @@ export type Turn = (typeof TURNS)[number];
 export interface Cast {
   readonly limits: readonly CastLimit[];
   readonly clients: number;
-  readonly wishes: readonly Wish[];
+  readonly asks: readonly Ask[];
   readonly turns: ReadonlySet<Turn>;
 }
 
-/** What wishes have besides amounts. */
+/** What asks have besides amounts. */
 export const EXTRAS = ['try', 'timeout', 'priority', 'allow', 'refunds', 'rates'] as const;
 export type Extra = (typeof EXTRAS)[number];
 
 const TIMEOUT_MS = 500;
 
 /** Each limit alone, in part and in full; each pair in both orders, since the order says where one parks; all at once. `extras` come once each. */
-export function wishes(limits: Cast['limits'], extras: readonly Extra[]): Wish[] {
-  const plain = (...amounts: Amounts): Wish => ({
+export function asks(limits: Cast['limits'], extras: readonly Extra[]): Ask[] {
+  const plain = (...amounts: Amounts): Ask => ({
     amounts,
     timeoutMs: null,
     priority: 0,
@@ -74,7 +74,7 @@ export function wishes(limits: Cast['limits'], extras: readonly Extra[]): Wish[]
   const whole = limits.length > 2 ? [plain(...limits.map(([name]) => [name, 1] as const))] : [];
   const alone = singles[0]!;
   const together = pairs.at(-1) ?? alone;
-  const special: Record<Extra, Wish> = {
+  const special: Record<Extra, Ask> = {
     try: { ...together, timeoutMs: 0 },
     timeout: { ...together, timeoutMs: TIMEOUT_MS },
     priority: { ...together, priority: 1 },

@@ -49,7 +49,7 @@ export function drain(world: World): void {
   for (const client of world.clients) if (!client.connected) world.do(`${client.name} returns`);
   while (world.heldBackUntilMs !== null) world.do('time passes');
   for (const { name, usage } of engine.state.limits.values()) world.do(`${name} occupied ${usage.held}`);
-  for (let rounds = 0; world.clients.some(({ wish }) => wish); rounds++) {
+  for (let rounds = 0; world.clients.some(({ ask }) => ask); rounds++) {
     const holder = world.clients.find(({ token }) => token !== null);
     if (holder) world.do(`${holder.name} releases`);
     else if (rounds < ROUNDS_MAX && rates(world)) world.do('time refills');
@@ -74,5 +74,5 @@ function rates(world: World): boolean {
 }
 
 function unserved(world: World): string[] {
-  return world.clients.filter(({ wish, token }) => wish && token === null).map(({ name }) => name);
+  return world.clients.filter(({ ask, token }) => ask && token === null).map(({ name }) => name);
 }

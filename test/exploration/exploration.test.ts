@@ -4,7 +4,7 @@
  * Deeper with `npm run explore`; how deep it went is in docs/reliability.md.
  */
 import { describe, expect, it } from 'vitest';
-import { type Cast, EXTRAS, type Extra, TURNS, type Turn, wishes } from './cast.ts';
+import { asks, type Cast, EXTRAS, type Extra, TURNS, type Turn } from './cast.ts';
 import { explore } from './explore.ts';
 import { Alone, Dueling } from './stepper.ts';
 
@@ -18,7 +18,7 @@ const OF_WAITING: readonly Extra[] = ['try', 'timeout', 'priority', 'allow'];
 const TIMEOUT_MS = 300_000;
 
 function cast(limits: Cast['limits'], clients: number, turns: readonly Turn[], extras: readonly Extra[] = []): Cast {
-  return { limits, clients, wishes: wishes(limits, extras), turns: new Set(turns) };
+  return { limits, clients, asks: asks(limits, extras), turns: new Set(turns) };
 }
 
 describe('in every state nobody waits who could be granted, and all are served once all let go', () => {

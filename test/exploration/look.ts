@@ -31,23 +31,23 @@ export function look(world: World): Look {
 
 function describe(world: World, client: Client, waiters: readonly WaiterView[]): string {
   const { engine, nowMs } = world.stepper;
-  const { name, connected, wish, token, place, aliveAtMs, askedAtMs } = client;
+  const { name, connected, ask, token, place, aliveAtMs, askedAtMs } = client;
   const rank = waiters.findIndex(({ ticket }) => ticket === name);
   const waiter = waiters[rank];
   const lease = engine.state.leases.get(name);
   const parts: unknown[] = [connected ? '' : Math.max(aliveAtMs - nowMs, -LONG_MS)];
-  if (wish) parts.push(world.cast.wishes.indexOf(wish), token === lease?.token, token === null);
+  if (ask) parts.push(world.cast.asks.indexOf(ask), token === lease?.token, token === null);
   if (waiter) {
     const limits = waiter.limits.map(({ name: limit }) => [limit, passed(world, client, limit)]);
     parts.push(rank, waiter.blockedOn, limits);
   }
-  if (wish && token === null) {
+  if (ask && token === null) {
     const places = world.clients.map((other) => other.place).filter((other) => other !== null);
     const ahead = place && places.filter((other) => isBefore(other, place)).length;
     parts.push(
       ahead,
       place && Math.max(-1_001, place.atMs - nowMs),
-      wish.timeoutMs && Math.max(askedAtMs - nowMs, -LONG_MS),
+      ask.timeoutMs && Math.max(askedAtMs - nowMs, -LONG_MS),
     );
   }
   if (lease) {
@@ -80,10 +80,10 @@ function takenOf(world: World, name: string): number {
   return Math.max(0, usage.taken - (usage.slotDecayPerSecond * (nowMs - usage.atMs)) / 1000);
 }
 
-function movesOf(world: World, { name, connected, wish, token }: Client): string[] {
+function movesOf(world: World, { name, connected, ask, token }: Client): string[] {
   const { turns } = world.cast;
-  if (!connected) return [`${name} returns`, ...(wish ? [`${name} forgets`] : [])];
-  if (!wish) return world.cast.wishes.map((_, i) => `${name} asks ${i}`);
+  if (!connected) return [`${name} returns`, ...(ask ? [`${name} forgets`] : [])];
+  if (!ask) return world.cast.asks.map((_, i) => `${name} asks ${i}`);
   const own = [token === null ? `${name} cancels` : `${name} releases`];
   if (token !== null && turns.has('undo')) own.push(`${name} cancels`);
   if (token !== null && turns.has('untracked')) own.push(`${name} leaves`);

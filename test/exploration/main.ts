@@ -1,10 +1,10 @@
 /**
  * Explores deeper than the tests do:
- *   npm run explore -- --limits a:1,b:2 --clients 4 --depth 8 [--turns sessions,time] [--wishes try,allow] [--model]
+ *   npm run explore -- --limits a:1,b:2 --clients 4 --depth 8 [--turns sessions,time] [--asks try,allow] [--model]
  * `a:1@2` is a rate of which two slots come back a second.
  */
 import { parseArgs } from 'node:util';
-import { type Cast, EXTRAS, type Extra, TURNS, type Turn, wishes } from './cast.ts';
+import { asks, type Cast, EXTRAS, type Extra, TURNS, type Turn } from './cast.ts';
 import { explore } from './explore.ts';
 import { Alone, Dueling } from './stepper.ts';
 
@@ -14,7 +14,7 @@ const { values } = parseArgs({
     clients: { type: 'string', default: '3' },
     depth: { type: 'string', default: '6' },
     turns: { type: 'string', default: TURNS.join() },
-    wishes: { type: 'string', default: EXTRAS.join() },
+    asks: { type: 'string', default: EXTRAS.join() },
     model: { type: 'boolean', default: false },
   },
 });
@@ -27,12 +27,12 @@ const limits = values.limits.split(',').map((text) => {
 const cast: Cast = {
   limits,
   clients: Number(values.clients),
-  wishes: wishes(limits, among(EXTRAS, values.wishes)),
+  asks: asks(limits, among(EXTRAS, values.asks)),
   turns: new Set(among(TURNS, values.turns)),
 };
 
 console.log(
-  `${values.clients} clients, ${cast.wishes.length} wishes, limits ${values.limits}, turns ${values.turns || 'none'}`,
+  `${values.clients} clients, ${cast.asks.length} asks, limits ${values.limits}, turns ${values.turns || 'none'}`,
 );
 const startedMs = performance.now();
 const { states, transitions, complete } = explore(cast, {

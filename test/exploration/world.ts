@@ -4,7 +4,7 @@
  */
 import { type AcquireRequest, HOLD_BACK_MS, type Place } from '@slotkeeper/engine';
 import { request } from '../../packages/engine/test/scene.ts';
-import type { Cast, CastLimit, Wish } from './cast.ts';
+import type { Ask, Cast, CastLimit } from './cast.ts';
 import type { Stepper } from './stepper.ts';
 
 export const TTL_MS = 2_000;
@@ -17,12 +17,12 @@ export interface Client {
   connection: number;
   aliveAtMs: number;
   /** What it asked for last; null: it neither waits nor holds, as far as it knows. */
-  wish: Wish | null;
+  ask: Ask | null;
   place: Place | null;
   token: number | null;
-  /** When the timeout of its wish began. */
+  /** When the timeout of its ask began. */
   askedAtMs: number;
-  /** What each limit of its wish had granted as it joined or resumed. */
+  /** What each limit of its ask had granted as it joined or resumed. */
   grantsSeen: Map<string, number>;
 }
 
@@ -44,7 +44,7 @@ export class World {
       connected: false,
       connection: 0,
       aliveAtMs: 0,
-      wish: null,
+      ask: null,
       place: null,
       token: null,
       askedAtMs: 0,
@@ -68,7 +68,7 @@ export class World {
     const { name, connection } = client;
     switch (what) {
       case 'asks':
-        this.#ask(client, this.cast.wishes[Number(which)]!);
+        this.#ask(client, this.cast.asks[Number(which)]!);
         return;
       case 'releases':
         this.#step({ type: 'release', leaseId: name, token: client.token! });
@@ -148,19 +148,19 @@ export class World {
     this.#step({ type: 'limit.set', name, id: name, patch });
   }
 
-  #ask(client: Client, wish: Wish): void {
-    client.wish = wish;
+  #ask(client: Client, ask: Ask): void {
+    client.ask = ask;
     this.#joins(client);
-    this.#step({ type: 'acquire', sessionId: client.name, request: requestOf(client, wish) });
+    this.#step({ type: 'acquire', sessionId: client.name, request: requestOf(client, ask) });
   }
 
   #joins(client: Client): void {
     client.askedAtMs = this.stepper.nowMs;
-    client.grantsSeen = new Map(client.wish?.amounts.map(([name]) => [name, this.grants.get(name) ?? 0]));
+    client.grantsSeen = new Map(client.ask?.amounts.map(([name]) => [name, this.grants.get(name) ?? 0]));
   }
 
   #open(client: Client): void {
-    const { name, wish, token } = client;
+    const { name, ask, token } = client;
     client.connection += 1;
     client.connected = true;
     client.aliveAtMs = this.stepper.nowMs;
@@ -172,7 +172,7 @@ export class World {
       lifeline: 'heartbeat',
       ttlMs: TTL_MS,
       leases: token === null ? [] : [[name, token]],
-      waits: token === null && wish ? [requestOf(client, wish)] : [],
+      waits: token === null && ask ? [requestOf(client, ask)] : [],
       origin: 'session',
     });
   }
@@ -198,9 +198,9 @@ export class World {
   /** All moments at which something is to happen by itself. */
   deadlines(): number[] {
     const { engine, nowMs } = this.stepper;
-    const ofClients = this.clients.flatMap(({ name, connected, aliveAtMs, wish, askedAtMs, token }) => {
+    const ofClients = this.clients.flatMap(({ name, connected, aliveAtMs, ask, askedAtMs, token }) => {
       const away = connected ? [] : [aliveAtMs + TTL_MS, aliveAtMs + 2 * TTL_MS];
-      const waits = connected && token === null && wish?.timeoutMs;
+      const waits = connected && token === null && ask?.timeoutMs;
       const timeout = waits && engine.waiters(null).some(({ ticket }) => ticket === name) ? [askedAtMs + waits] : [];
       return [...away, ...timeout];
     });
@@ -238,13 +238,13 @@ export class World {
 }
 
 function forget(client: Client): void {
-  client.wish = null;
+  client.ask = null;
   client.place = null;
   client.token = null;
 }
 
-function requestOf({ name, place }: Client, { amounts, ...wish }: Wish): AcquireRequest {
-  return request(name, Object.fromEntries(amounts), { ...wish, place });
+function requestOf({ name, place }: Client, { amounts, ...ask }: Ask): AcquireRequest {
+  return request(name, Object.fromEntries(amounts), { ...ask, place });
 }
 
 /** The other name that a limit may have. */

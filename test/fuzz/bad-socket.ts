@@ -36,7 +36,7 @@ export class BadSocket {
   }
 
   /** As a text frame; now and then in fragments, or as a binary one, which is not allowed. */
-  say(random: Random, text: string): 'text' | 'binary' {
+  send(random: Random, text: string): 'text' | 'binary' {
     const dice = random.next();
     if (dice < 0.02) {
       this.#socket.send(Buffer.from(text), { binary: true });

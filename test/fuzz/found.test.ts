@@ -20,7 +20,7 @@ describe('a session', () => {
     const [wire, other] = [new Wire(world).greet(), new Wire(world).greet()];
     world.replica.submit({ type: 'limit.set', name: 'a', id: 'a', patch: { slots: 1 } });
     const lease = randomUUID();
-    wire.sayText(JSON.stringify([2, ['z'], ['a', lease, [['a', 1]], 0, 0, NOBODY, 'error', null, false, false]]));
+    wire.sendText(JSON.stringify([2, ['z'], ['a', lease, [['a', 1]], 0, 0, NOBODY, 'error', null, false, false]]));
     await world.time.pass(1);
     expect([failures, wire.isClosed, wire.grantOf(lease), other.isClosed]).toEqual([[], true, undefined, false]);
   });
@@ -33,7 +33,7 @@ describe('a session', () => {
       world.replica.submit({ type: 'limit.set', name: 'a', id: 'a', patch: { slots: 1 } });
       wire.acquire([['a', 1]]);
       const lease = randomUUID();
-      wire.sayText(`[3,["a","${lease}",[["a",1]],null,0,${JSON.stringify(NOBODY)},"error",${place},false,false]]`);
+      wire.sendText(`[3,["a","${lease}",[["a",1]],null,0,${JSON.stringify(NOBODY)},"error",${place},false,false]]`);
       await world.time.pass(1);
       const { isClosed } = wire;
       const told = isClosed ? wire.of('goodbye').at(-1)?.error : wire.of('refused').at(-1)?.error;

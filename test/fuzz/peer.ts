@@ -6,7 +6,7 @@ import { damagedText, type Json, mutated, toText } from './mutate.ts';
 const LIMITS = ['a', 'b', 'c', '__proto__', 'constructor', 'tag:x'];
 const METHODS = ['ensure', 'set', 'get', 'list', 'delete', 'pause', 'drain', 'resume'].map((name) => `limits.${name}`);
 
-/** Rows of messages as the codec writes them (packages/protocol/src/codec.ts), made without it. */
+/** Rows of messages as the codec writes them (packages/protocol/src/json-codec.ts), made without it. */
 export class Peer {
   readonly #random: Random;
   readonly session: string;

@@ -31,7 +31,7 @@ class BadConnection {
       this.#saidBye ||= frame.includes('["z"');
       this.#said.push(frame.length > 2_000 ? `${frame.slice(0, 2_000)}… (${frame.length})` : frame);
       try {
-        this.wire.sayText(frame);
+        this.wire.sendText(frame);
       } catch (error) {
         throw new Error(`a frame was answered by an exception; said on this connection:\n${this.story()}`, {
           cause: error,
@@ -48,7 +48,7 @@ class BadConnection {
   listen(): void {
     for (const { leaseId: lease, grant } of this.wire.of('granted')) this.peer.tokens.set(lease, grant.token);
     if (!this.wire.isClosed) return;
-    const last = this.wire.heard.at(-1);
+    const last = this.wire.received.at(-1);
     if (!isGoodbye(last) && !this.#saidBye)
       throw new Error(`closed with ${JSON.stringify(last)} as the last word, after\n${this.story()}`);
   }
@@ -94,16 +94,16 @@ class Honest {
     const token = this.#told(a, first);
     expect(b.grantOf(second)).toBeUndefined();
     expect(b.of('queued').at(-1)?.leaseId).toBe(second);
-    a.say({ type: 'call', id: this.rounds, method: 'holders', params: { limit: this.#limit, after: null } });
-    a.say({ type: 'release', leaseId: first, token });
+    a.send({ type: 'call', id: this.rounds, method: 'holders', params: { limit: this.#limit, after: null } });
+    a.send({ type: 'release', leaseId: first, token });
     await time.pass(1);
     expect(a.of('reply').at(-1)).toMatchObject({ id: this.rounds, value: { items: [{ leaseId: first, token }] } });
-    b.say({ type: 'release', leaseId: second, token: this.#told(b, second) });
+    b.send({ type: 'release', leaseId: second, token: this.#told(b, second) });
     await time.pass(1);
     for (const wire of this.#wires) {
-      expect(wire.isClosed, JSON.stringify(wire.heard.at(-1))).toBe(false);
-      expect(wire.heard.some(({ type }) => type === 'refused' || type === 'ended' || type === 'failed')).toBe(false);
-      wire.heard.length = 0;
+      expect(wire.isClosed, JSON.stringify(wire.received.at(-1))).toBe(false);
+      expect(wire.received.some(({ type }) => type === 'refused' || type === 'ended' || type === 'failed')).toBe(false);
+      wire.received.length = 0;
     }
   }
 
@@ -142,8 +142,8 @@ describe('frames that are wrong', () => {
         await world.time.pass(random.pick([0, 1, 100, 700]));
         for (const [peer, connection] of open) {
           connection.listen();
-          for (const { type } of connection.wire.heard) told.add(type);
-          connection.wire.heard.length = connection.wire.isClosed ? connection.wire.heard.length : 0;
+          for (const { type } of connection.wire.received) told.add(type);
+          connection.wire.received.length = connection.wire.isClosed ? connection.wire.received.length : 0;
           if (connection.wire.isClosed || random.next() < 0.01) open.delete(peer);
         }
         expect(failures, 'the replica had to start again').toEqual([]);

@@ -59,7 +59,7 @@ async function converse(url: string, random: Random, peer: Peer): Promise<void> 
     if (socket.isClosed) break;
     said.push(frame.slice(0, 500));
     saidBye ||= frame.includes('["z"');
-    isText = socket.say(random, frame) === 'text' && isText;
+    isText = socket.send(random, frame) === 'text' && isText;
     if (random.next() < 0.2) await new Promise((resolve) => setImmediate(resolve));
   }
   if (random.next() < 0.2) {
@@ -67,7 +67,7 @@ async function converse(url: string, random: Random, peer: Peer): Promise<void> 
     return;
   }
   // It is closed at the latest by something that is surely wrong.
-  if (!socket.isClosed) isText = socket.say(random, 'no frame') === 'text' && isText;
+  if (!socket.isClosed) isText = socket.send(random, 'no frame') === 'text' && isText;
   await socket.closed();
   const isTold = socket.last?.type === 'goodbye' && socket.last.error.message !== '';
   const isBelow = !isText && NOT_A_WEBSOCKET.includes(socket.closeCode ?? 0);

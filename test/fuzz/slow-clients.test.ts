@@ -82,7 +82,7 @@ describe('a client that is slow', () => {
     const world = await startWorld();
     const silent = new Wire(world);
     const halfway = new Wire(world);
-    halfway.say({
+    halfway.send({
       type: 'hello',
       versionMin: VERSIONS.min,
       sessionId: halfway.session,
@@ -92,7 +92,7 @@ describe('a client that is slow', () => {
       versionMax: 0,
     });
     await world.time.pass(9_000);
-    halfway.say({ type: 'claim', leaseId: randomUUID(), token: 1 });
+    halfway.send({ type: 'claim', leaseId: randomUUID(), token: 1 });
     expect([silent.isClosed, halfway.isClosed]).toEqual([false, false]);
     await world.time.pass(1_000);
     for (const wire of [silent, halfway]) {
@@ -164,18 +164,18 @@ describe('a client that is slow', () => {
         this.isClosed = true;
       },
     };
-    world.face.accept((events) => {
+    world.sessions.accept((events) => {
       opened.push(events);
       return channel;
     });
-    const say = (frame: ClientFrame) => opened[0]?.frame(frame);
-    say(greeting());
+    const send = (frame: ClientFrame) => opened[0]?.frame(frame);
+    send(greeting());
     await world.time.pass(1);
     channel.bufferedBytes = 17 * 2 ** 20;
-    say({ number: 2, messages: [] });
+    send({ number: 2, messages: [] });
     await world.time.pass(1);
     expect(channel).toMatchObject({ sent: 2, isClosed: true });
-    say({ number: 3, messages: [{ type: 'acquire', request: wait([['a', 1]]) }] });
+    send({ number: 3, messages: [{ type: 'acquire', request: wait([['a', 1]]) }] });
     await world.time.pass(1);
     expect([...world.replica.engine.holders(null)]).toEqual([]);
     expect(channel.sent).toBe(2);

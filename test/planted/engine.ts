@@ -36,10 +36,10 @@ export const ENGINE: readonly PlantedBug[] = [
     replace: '',
   },
   {
-    name: 'whoever joins is not tried, so parks nowhere',
+    name: 'a waiter that joins is not tried, so parks nowhere',
     file: waitQueue,
-    find: '      this.#headChanged(lane);\n      this.#tryLater(lane);\n    }\n  }\n\n  /** To be granted or refused',
-    replace: '      this.#headChanged(lane);\n    }\n  }\n\n  /** To be granted or refused',
+    find: '      this.#headChanged(lane);\n      this.#tryLater(lane);\n    }\n  }\n\n  /** Adds a try',
+    replace: '      this.#headChanged(lane);\n    }\n  }\n\n  /** Adds a try',
   },
   {
     name: 'a reservation is not withdrawn',
@@ -180,7 +180,7 @@ export const ENGINE: readonly PlantedBug[] = [
     replace: '  if (frees) giveBack(limit.usage, Math.min(1, slots), fact.at);',
   },
   {
-    name: 'tokens are counted anew',
+    name: 'tokens are counted from 1 again',
     file: state,
     find: '        token: state.position,',
     replace: '        token: state.leases.size + 1,',

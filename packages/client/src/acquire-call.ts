@@ -3,8 +3,9 @@ import { type AcquireRequest, priority, type LimitSpec as WireLimitSpec } from '
 import { boolean, checkedBy, object, oneOf, partial, shape, shortText, slotsToTake, wordOr } from '@slotkeeper/shape';
 import { type Amounts, readAmounts } from './amounts.ts';
 import type { LimitSpec } from './limits.ts';
+import { leftOut, optionsCheck, signal, timeoutSeconds } from './option-fields.ts';
 import { checkNewSpec, wireSpec } from './rate.ts';
-import { leftOut, optionsCheck, refuse, signal, timeoutSeconds } from './refuse.ts';
+import { refuse } from './refuse.ts';
 import type { Limits } from './register.ts';
 
 export interface AcquireOptions {

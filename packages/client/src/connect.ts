@@ -23,9 +23,10 @@ import { InvalidRequestError, type SlotkeeperError, unreachable } from './errors
 import { FirstContact } from './first-contact.ts';
 import { Keepalive } from './keepalive.ts';
 import { type Connection, Keeper, type KeeperOptions, type Warning } from './keeper.ts';
+import { callback, optionsCheck, seconds, timeoutSeconds } from './option-fields.ts';
 import { realClock } from './real-clock.ts';
 import { Backoff } from './reconnect.ts';
-import { callback, optionsCheck, refuse, seconds, timeoutSeconds } from './refuse.ts';
+import { refuse } from './refuse.ts';
 import { Session, type Status } from './session.ts';
 import { dialWebSocket } from './websocket.ts';
 

@@ -1,8 +1,9 @@
 /** `keeper.limits`: what limits there are, and how they are set. */
 import type { Method, Methods, Page } from '@slotkeeper/protocol';
 import { boolean, limitName, shortText } from '@slotkeeper/shape';
+import { optionsCheck } from './option-fields.ts';
 import { checkNewSpec, checkSpec, wireSpec } from './rate.ts';
-import { optionsCheck, refuse } from './refuse.ts';
+import { refuse } from './refuse.ts';
 import type { LimitName } from './register.ts';
 import { type Limit, readLimit } from './views.ts';
 

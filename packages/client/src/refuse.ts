@@ -1,6 +1,6 @@
-/** What is not allowed is refused before anything is sent: kinds of fields that only options have, and how a refusal is thrown. */
+/** Throws what is wrong with a call's arguments, before anything is sent. */
 import { invalidRequest } from '@slotkeeper/protocol';
-import { checkedBy, type Field, type Fields, number, type Problem, partial, seen, shape } from '@slotkeeper/shape';
+import type { Problem } from '@slotkeeper/shape';
 import { errorOf } from './errors.ts';
 
 /** Throws the problem, if there is one. */
@@ -8,39 +8,4 @@ export function refuse(problem: Problem): never;
 export function refuse(problem: Problem | undefined): void;
 export function refuse(problem: Problem | undefined): void {
   if (problem) throw errorOf(invalidRequest(problem));
-}
-
-/** The options of a call: these fields and no other. Only undefined means that one is not given; null is a value like any other. */
-export function optionsCheck<T>(fields: Fields<T>): (options: unknown) => Problem | undefined {
-  const { check } = shape(partial(fields), { whole: 'options' });
-  return (options) => check(options, '');
-}
-
-const SECONDS_MAX = 2 ** 31 - 1;
-export const seconds = number(0, SECONDS_MAX);
-
-export const timeoutSeconds: Field<number> = {
-  ...seconds,
-  check: (value, field) =>
-    seconds.check(value, field) && {
-      field,
-      reason: `must be a number from 0 to ${SECONDS_MAX} (left out: wait for ever), but was ${seen(value)}`,
-    },
-};
-
-export const signal: Field<AbortSignal> = checkedBy((value, field) =>
-  typeof value === 'object' && value !== null && 'aborted' in value
-    ? undefined
-    : { field, reason: `must be an AbortSignal, but was ${seen(value)}` },
-);
-
-/** A callback. */
-// biome-ignore lint/suspicious/noExplicitAny: of its parameters nothing can be checked.
-export const callback: Field<(...args: any[]) => any> = checkedBy((value, field) =>
-  typeof value === 'function' ? undefined : { field, reason: `must be a function, but was ${seen(value)}` },
-);
-
-/** An option that this call does not take. */
-export function leftOut(reason: string): Field<never> {
-  return checkedBy((_, field) => ({ field, reason: `must be left out of ${reason}` }));
 }

@@ -26,7 +26,7 @@ describe('concurrency', () => {
     expect(it.server.last.of('release')).toEqual([{ type: 'release', leaseId, token: 7 }]);
     // Nobody has acknowledged it: the process must not end as if there were nothing left to do.
     expect(it.isBusy()).toBe(true);
-    it.server.last.say();
+    it.server.last.answer();
     expect(it.isBusy()).toBe(false);
   });
 
@@ -89,7 +89,7 @@ describe('concurrency', () => {
     expect(it.server.last.of('release')).toHaveLength(1);
     const byHand = lease.release();
     expect(await soFar(byHand)).toBe('pending');
-    it.server.last.say();
+    it.server.last.answer();
     await byHand;
   });
 
@@ -159,7 +159,7 @@ describe('a lease', () => {
     await it.clock.pass(0);
     const [call] = it.server.last.of('call');
     expect(call).toMatchObject({ method: 'check', params: { lease: lease.id, token: lease.token } });
-    it.server.last.say({ type: 'reply', id: call!.id, value: { valid: false } });
+    it.server.last.answer({ type: 'reply', id: call!.id, value: { valid: false } });
     expect(await checked).toBe(false);
   });
 
@@ -204,7 +204,7 @@ describe('an error that comes later has the stack of those who await its call', 
     const theImport = async (): Promise<unknown> => await it.keeper.concurrency('db', () => 'not to be run');
     const refused = theImport().catch((error: unknown) => error);
     await it.clock.pass(0);
-    it.server.last.say({ type: 'refused', leaseId: it.server.last.acquires[0]!.leaseId, error });
+    it.server.last.answer({ type: 'refused', leaseId: it.server.last.acquires[0]!.leaseId, error });
     expect((await refused) as Error).toMatchObject({
       code: 'CONFLICT',
       stack: expect.stringMatching(/^ConflictError: Limit 'db' is draining\.\n.*theImport/s),
@@ -216,7 +216,7 @@ describe('an error that comes later has the stack of those who await its call', 
     const theDashboard = async (): Promise<unknown> => await it.keeper.limits.drain('db');
     const failed = theDashboard().catch((error: unknown) => error);
     await it.clock.pass(0);
-    it.server.last.say({ type: 'failed', id: it.server.last.of('call')[0]!.id, error });
+    it.server.last.answer({ type: 'failed', id: it.server.last.of('call')[0]!.id, error });
     expect(await failed).toMatchObject({ code: 'CONFLICT', stack: expect.stringContaining('theDashboard') });
   });
 
@@ -226,7 +226,7 @@ describe('an error that comes later has the stack of those who await its call', 
     const second = async (): Promise<unknown> => await it.keeper.acquire('db');
     const ends = Promise.all([first, second].map((call) => call().catch(({ stack }: Error) => stack)));
     await it.clock.pass(0);
-    it.server.last.say({ type: 'goodbye', retry: false, error });
+    it.server.last.answer({ type: 'goodbye', retry: false, error });
     expect(await ends).toEqual([expect.stringContaining('at first'), expect.stringContaining('at second')]);
   });
 });
@@ -243,7 +243,7 @@ test('a keeper that waits for something or holds something keeps the process ali
   const released = lease.release();
   await it.clock.pass(0);
   expect(it.isBusy()).toBe(true);
-  it.server.last.say();
+  it.server.last.answer();
   await released;
   expect(it.isBusy()).toBe(false);
 });
@@ -258,11 +258,15 @@ test('lists are read page by page', async () => {
   await it.clock.pass(0);
   const first = it.server.last.of('call')[0]!;
   expect(first).toMatchObject({ method: 'limits.list', params: { prefix: 'd', after: null } });
-  it.server.last.say({ type: 'reply', id: first.id, value: { items: [{ name: 'da' }, { name: 'db' }], next: 'db' } });
+  it.server.last.answer({
+    type: 'reply',
+    id: first.id,
+    value: { items: [{ name: 'da' }, { name: 'db' }], next: 'db' },
+  });
   await it.clock.pass(0);
   const second = it.server.last.of('call')[1]!;
   expect(second).toMatchObject({ params: { after: 'db' } });
-  it.server.last.say({ type: 'reply', id: second.id, value: { items: [{ name: 'dc' }], next: null } });
+  it.server.last.answer({ type: 'reply', id: second.id, value: { items: [{ name: 'dc' }], next: null } });
   expect(await names).toEqual(['da', 'db', 'dc']);
 });
 
@@ -303,7 +307,7 @@ describe('close', () => {
     isClosed = true;
     await it.clock.pass(0);
     expect(it.server.last.of('release')).toEqual([{ type: 'release', leaseId, token: 7 }]);
-    it.server.last.say();
+    it.server.last.answer();
     it.server.last.drop();
     await closed;
     expect(beganAfter).toBe(false);
@@ -328,7 +332,7 @@ describe('close', () => {
       const closed = it.keeper.close();
       await it.clock.pass(0);
       expect(it.server.last.of('release')).toEqual([{ type: 'release', leaseId, token: 7 }]);
-      it.server.last.say();
+      it.server.last.answer();
       it.server.last.drop();
       await closed;
       const outcome = await asked.catch((error: unknown) => error);
@@ -357,16 +361,16 @@ describe('close', () => {
     await expect(it.keeper.acquire('db')).rejects.toMatchObject({ code: 'CONFLICT' });
     await expect(it.keeper.limits.get('db')).rejects.toMatchObject({ code: 'CONFLICT' });
     await it.clock.pass(0);
-    it.server.last.say();
+    it.server.last.answer();
     expect(await done).toBe('closed');
     await it.clock.pass(0);
-    it.server.last.say();
+    it.server.last.answer();
     await it.clock.pass(0);
     expect(it.server.last.of('cancel')).toHaveLength(1);
     expect(it.server.last.of('release')).toHaveLength(2);
     expect(it.server.last.messages.at(-1)).toEqual({ type: 'bye' });
     expect(await soFar(closed)).toBe('pending');
-    it.server.last.say();
+    it.server.last.answer();
     it.server.last.drop('goodbye');
     expect(await soFar(closed)).toEqual({ value: undefined });
     expect(it.isBusy()).toBe(false);
@@ -379,7 +383,7 @@ describe('close', () => {
       return 'closed';
     });
     await grantLast(it);
-    it.server.last.say();
+    it.server.last.answer();
     await it.clock.pass(0);
     it.server.last.drop('goodbye');
     expect(await done).toBe('closed');
@@ -393,7 +397,7 @@ describe('close', () => {
     const answer = async (seconds: number): Promise<void> => {
       for (let i = 0; i < seconds; i += 1) {
         await it.clock.pass(1_000);
-        it.server.last.say();
+        it.server.last.answer();
       }
     };
     await answer(14);
@@ -426,7 +430,7 @@ describe('close', () => {
   test('after the session has ended by itself there is nothing left that could fail later', async () => {
     const it = await connected();
     const error = { code: 'AUTH', message: 'Wrong key.', details: {} } as const;
-    it.server.last.say({ type: 'goodbye', retry: false, error });
+    it.server.last.answer({ type: 'goodbye', retry: false, error });
     await it.keeper.close();
     await it.clock.pass(60_000);
     expect(it.statuses).toEqual(['connected', 'closed']);

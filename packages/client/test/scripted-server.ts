@@ -60,12 +60,12 @@ export class ScriptedConnection implements Channel<ClientFrame> {
   }
 
   /** Says `messages`, and acknowledges all that has come. */
-  say(...messages: ServerMessage[]): void {
-    this.sayUpTo(this.frames, ...messages);
+  answer(...messages: ServerMessage[]): void {
+    this.answerUpTo(this.frames, ...messages);
   }
 
   /** Says `messages`, and acknowledges frames up to `ack`. */
-  sayUpTo(ack: number, ...messages: ServerMessage[]): void {
+  answerUpTo(ack: number, ...messages: ServerMessage[]): void {
     this.#events.frame({ ack, messages });
   }
 
@@ -74,11 +74,11 @@ export class ScriptedConnection implements Channel<ClientFrame> {
   }
 
   welcome(ttlMs: number | null = 15_000): void {
-    this.say({ type: 'welcome', server: 'scripted', ttlMs, version: 3 });
+    this.answer({ type: 'welcome', server: 'scripted', ttlMs, version: 3 });
   }
 
   grant(lease: string, grant: Partial<Grant> = {}): void {
-    this.say(granted(lease, grant));
+    this.answer(granted(lease, grant));
   }
 
   of<T extends ClientMessage['type']>(type: T): Extract<ClientMessage, { type: T }>[] {

@@ -45,7 +45,7 @@ describe('connecting', () => {
   test('a wrong key is not tried again', async () => {
     const { session, server, clock } = world();
     const started = session.start().catch((error: unknown) => error);
-    server.last.say({ type: 'goodbye', retry: false, error: { code: 'AUTH', message: 'Wrong key.', details: {} } });
+    server.last.answer({ type: 'goodbye', retry: false, error: { code: 'AUTH', message: 'Wrong key.', details: {} } });
     expect(await started).toMatchObject({
       code: 'AUTH',
       details: { address: 'http://127.0.0.1:4230' },
@@ -91,7 +91,7 @@ describe('frames', () => {
     expect(server.last.frames).toBe(1);
     await clock.pass(1);
     expect(server.last.frames).toBe(2);
-    server.last.say();
+    server.last.answer();
     await clock.pass(TTL_MS / 4);
     expect(server.last.frames).toBe(3);
   });
@@ -151,7 +151,7 @@ describe('the trust window', () => {
     const heartbeat = it.server.last.frames;
     // It is answered just before the connection would be given up.
     await it.clock.pass(TTL_MS / 2 - 1);
-    it.server.last.sayUpTo(heartbeat);
+    it.server.last.answerUpTo(heartbeat);
     await it.clock.pass(TRUST_MS - TTL_MS / 2);
     expect(lease.signal.aborted).toBe(false);
     await it.clock.pass(1);
@@ -184,7 +184,7 @@ describe('the trust window', () => {
     expect(it.server.last.of('claim')).toEqual([{ type: 'claim', leaseId: lease.id, token: lease.token }]);
     it.server.last.welcome();
     expect(lease.signal.aborted).toBe(false);
-    it.server.last.say({
+    it.server.last.answer({
       type: 'ended',
       leaseId: lease.id,
       error: { code: 'LEASE_LOST', message: 'Gone.', details: {} },
@@ -199,7 +199,7 @@ describe('the trust window', () => {
     const it = await connected();
     const lease = await holding(it);
     const error: WireError = { code: 'LEASE_REVOKED', message: 'Lease was revoked: maintenance.', details: {} };
-    it.server.last.say({ type: 'ended', leaseId: lease.id, error });
+    it.server.last.answer({ type: 'ended', leaseId: lease.id, error });
     expect(lease.signal.reason).toMatchObject({
       code: 'LEASE_REVOKED',
       message: 'Lease was revoked: maintenance. Stop what it guards.',
@@ -211,14 +211,17 @@ describe('the trust window', () => {
     const acquired = keeper.acquire('db');
     await clock.pass(0);
     const [{ leaseId: lease } = { leaseId: '' }] = server.last.acquires;
-    server.last.say({ type: 'queued', leaseId: lease, place: { atMs: 5, number: 1 } });
+    server.last.answer({ type: 'queued', leaseId: lease, place: { atMs: 5, number: 1 } });
     clock.stall(TTL_MS);
     server.last.grant(lease);
     expect(await soFar(acquired)).toBe('pending');
     await clock.pass(1_000);
     expect(server.connections).toHaveLength(2);
     expect(server.last.acquires).toEqual([expect.objectContaining({ leaseId: lease, place: { atMs: 5, number: 1 } })]);
-    server.last.say({ type: 'welcome', server: 'scripted', ttlMs: TTL_MS, version: 3 }, granted(lease, { token: 9 }));
+    server.last.answer(
+      { type: 'welcome', server: 'scripted', ttlMs: TTL_MS, version: 3 },
+      granted(lease, { token: 9 }),
+    );
     expect((await acquired).token).toBe(9);
   });
 
@@ -238,7 +241,7 @@ describe('what is lost here and still counts there', () => {
     it.clock.stall(14_500);
     await it.clock.pass(0);
     expect(lease.signal.aborted).toBe(true);
-    it.server.last.say();
+    it.server.last.answer();
     await it.clock.pass(0);
     expect(it.server.connections).toHaveLength(1);
     expect(it.server.last.of('release')).toEqual([{ type: 'release', leaseId: lease.id, token: lease.token }]);
@@ -264,7 +267,7 @@ describe('what is lost here and still counts there', () => {
     const it = await connected();
     const lease = await holding(it);
     it.clock.stall(TTL_MS);
-    it.server.last.say();
+    it.server.last.answer();
     expect(lease.signal.aborted).toBe(true);
   });
 
@@ -292,11 +295,14 @@ describe('clocks that drift apart', () => {
     const [{ leaseId: lease } = { leaseId: '' }] = server.last.acquires;
     const { frames } = server.last;
     clock.stepWall(3_600_000);
-    server.last.sayUpTo(frames, granted(lease));
+    server.last.answerUpTo(frames, granted(lease));
     expect(await soFar(acquired)).toBe('pending');
     await clock.pass(100);
     expect(server.connections).toHaveLength(2);
-    server.last.say({ type: 'welcome', server: 'scripted', ttlMs: TTL_MS, version: 3 }, granted(lease, { token: 9 }));
+    server.last.answer(
+      { type: 'welcome', server: 'scripted', ttlMs: TTL_MS, version: 3 },
+      granted(lease, { token: 9 }),
+    );
     expect((await acquired).token).toBe(9);
   });
 
@@ -317,7 +323,7 @@ describe('clocks that drift apart', () => {
     it.clock.stepWall(3_600_000);
     await it.clock.pass(1_000);
     expect(it.server.last.frames).toBe(frames + 1);
-    it.server.last.say();
+    it.server.last.answer();
     await it.clock.pass(TTL_MS / 4 - 1);
     expect(lease.signal.aborted).toBe(false);
   });
@@ -331,7 +337,7 @@ describe('clocks that drift apart', () => {
     await it.clock.pass(1_000);
     expect(it.server.last.frames).toBe(frames + 1);
     // What was sent before may have been answered before the machine slept: it proves nothing.
-    it.server.last.sayUpTo(frames);
+    it.server.last.answerUpTo(frames);
     await it.clock.pass(TTL_MS / 4 - 1);
     expect(lease.signal.aborted).toBe(false);
     await it.clock.pass(1);
@@ -368,7 +374,7 @@ describe('coming back', () => {
     void it.keeper.acquire('cpu');
     await it.clock.pass(0);
     const [, gpu, cpu] = it.server.last.acquires;
-    it.server.last.say({ type: 'queued', leaseId: gpu!.leaseId, place: { atMs: 5, number: 1 } });
+    it.server.last.answer({ type: 'queued', leaseId: gpu!.leaseId, place: { atMs: 5, number: 1 } });
     const [first] = it.server.last.of('hello');
     await it.clock.pass(1_000);
     it.server.last.drop();
@@ -413,7 +419,7 @@ describe('coming back', () => {
     await clock.pass(0);
     const [call] = server.last.of('call');
     expect(call).toMatchObject({ method: 'limits.get', params: { name: 'db' } });
-    server.last.say({ type: 'reply', id: call!.id, value: { name: 'db', slotDecayPerSecond: null } });
+    server.last.answer({ type: 'reply', id: call!.id, value: { name: 'db', slotDecayPerSecond: null } });
     expect(await got).toMatchObject({ name: 'db', rate: null });
   });
 
@@ -422,7 +428,7 @@ describe('coming back', () => {
     const notFound: WireError = { code: 'LIMIT_NOT_FOUND', message: 'There is none.', details: {} };
     const once = keeper.limits.delete('db');
     await clock.pass(0);
-    server.last.say({ type: 'failed', id: server.last.of('call')[0]!.id, error: notFound });
+    server.last.answer({ type: 'failed', id: server.last.of('call')[0]!.id, error: notFound });
     await expect(once).rejects.toMatchObject({ code: 'LIMIT_NOT_FOUND' });
     const twice = keeper.limits.delete('db');
     await clock.pass(0);
@@ -430,7 +436,7 @@ describe('coming back', () => {
     await clock.pass(100);
     server.last.welcome();
     await clock.pass(0);
-    server.last.say({ type: 'failed', id: server.last.of('call')[0]!.id, error: notFound });
+    server.last.answer({ type: 'failed', id: server.last.of('call')[0]!.id, error: notFound });
     expect(await twice).toBeUndefined();
   });
 
@@ -450,7 +456,7 @@ describe('coming back', () => {
     const drained = it.keeper.limits.drain('db');
     for (let second = 0; second < 20; second += 1) {
       await it.clock.pass(1_000);
-      it.server.last.say();
+      it.server.last.answer();
     }
     it.server.last.drop();
     await it.clock.pass(100);
@@ -472,7 +478,7 @@ describe('coming back', () => {
   test('a server that is going away is come back to', async () => {
     const it = await connected();
     const lease = await holding(it);
-    it.server.last.say({ type: 'goodbye', retry: true, error: leaving });
+    it.server.last.answer({ type: 'goodbye', retry: true, error: leaving });
     const tried = it.keeper.tryAcquire('db').catch(({ message }: Error) => message);
     expect(await tried).toMatch(/cannot be used: The server is closing\.$/);
     await it.clock.pass(100);
@@ -486,7 +492,7 @@ describe('coming back', () => {
     const lease = await holding(it, { onLost: 'continue' });
     const waits = it.keeper.acquire('gpu').catch((error: unknown) => error);
     await it.clock.pass(0);
-    it.server.last.say({ type: 'goodbye', retry: false, error: conflict });
+    it.server.last.answer({ type: 'goodbye', retry: false, error: conflict });
     expect(lease.signal.reason).toMatchObject({ code: 'LEASE_LOST' });
     expect(await waits).toMatchObject({ code: 'CONFLICT' });
     await it.clock.pass(60_000);
@@ -504,9 +510,9 @@ describe('releasing', () => {
     const released = lease.release();
     await it.clock.pass(0);
     expect(it.server.last.of('release')).toEqual([{ type: 'release', leaseId: lease.id, token: lease.token }]);
-    it.server.last.sayUpTo(it.server.last.frames - 1);
+    it.server.last.answerUpTo(it.server.last.frames - 1);
     expect(await soFar(released)).toBe('pending');
-    it.server.last.say();
+    it.server.last.answer();
     expect(await soFar(released)).toEqual({ value: undefined });
     expect(lease.signal.aborted).toBe(false);
   });
@@ -516,7 +522,7 @@ describe('releasing', () => {
     const lease = await holding(it);
     const released = [lease.release(), lease.release()];
     await it.clock.pass(0);
-    it.server.last.say();
+    it.server.last.answer();
     await Promise.all([...released, lease.release()]);
     await it.clock.pass(0);
     expect(it.server.last.of('release')).toHaveLength(1);
@@ -548,7 +554,7 @@ describe('releasing', () => {
     await it.clock.pass(0);
     expect(it.server.last.of('release')).toHaveLength(1);
     expect(await soFar(released)).toBe('pending');
-    it.server.last.say();
+    it.server.last.answer();
     expect(await soFar(released)).toEqual({ value: undefined });
   });
 
@@ -629,7 +635,11 @@ describe('running out of time', () => {
       text: 'Full.',
     };
     const details = { timeoutMs, explanation };
-    server.last.say({ type: 'refused', leaseId: lease, error: { code: 'ACQUIRE_TIMEOUT', message: 'Full.', details } });
+    server.last.answer({
+      type: 'refused',
+      leaseId: lease,
+      error: { code: 'ACQUIRE_TIMEOUT', message: 'Full.', details },
+    });
     expect(await acquired).toMatchObject({
       name: 'TimeoutError',
       code: 'ACQUIRE_TIMEOUT',
@@ -672,7 +682,7 @@ describe('running out of time', () => {
     await clock.pass(0);
     const [{ leaseId: lease, timeoutMs } = { leaseId: '', timeoutMs: null }] = server.last.acquires;
     expect(timeoutMs).toBe(0);
-    server.last.say({
+    server.last.answer({
       type: 'refused',
       leaseId: lease,
       error: { code: 'ACQUIRE_TIMEOUT', message: 'Busy.', details: {} },

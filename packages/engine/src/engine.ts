@@ -11,7 +11,7 @@ import type { EngineMs } from './facts.ts';
 import { acquire, cancel } from './handle-acquire.ts';
 import { release, renew } from './handle-leases.ts';
 import { deleteLimit, ensureLimit, renameLimit, resetLimit, setLimit } from './handle-limits.ts';
-import { adopt, closeSession, alive, lose, openSession } from './handle-sessions.ts';
+import { adopt, alive, closeSession, lose, openSession } from './handle-sessions.ts';
 import { serveGrownRoom, tick } from './handle-tick.ts';
 import { returnUntracked, setUntracked } from './handle-untracked.ts';
 import type { Limit } from './limit-table.ts';

@@ -17,9 +17,9 @@ export interface StoredFact {
   readonly fact: Fact;
 }
 
-/** What a journal holds, as one that follows finds it. Both are read as they are asked for the next. */
+/** The content of a journal, for a follower. Parts and facts are read one by one, as the caller asks for the next. */
 export interface Followed {
-  /** The newest complete snapshot: the state as of `position`, in parts (snapshot.ts). Undefined if there is none. */
+  /** The newest complete snapshot: the state as of `position`, in parts (snapshot-rows.ts). Undefined if there is none. */
   readonly snapshot: Snapshot | undefined;
   /** All facts after the snapshot, or from the first, in order. */
   readonly facts: AsyncIterable<StoredFact> | Iterable<StoredFact>;
@@ -31,83 +31,89 @@ export interface Snapshot {
 }
 
 export interface Led {
-  /** Greater than that of any earlier leader; from 1. */
+  /** The number of this epoch: greater than that of any earlier leader, from 1. */
   readonly epoch: number;
-  /** Of the last fact of all earlier epochs. What `follow` did not give of them is there to `read`. */
+  /** The position of the last fact of all earlier epochs. Facts that `follow` did not give can be `read`. */
   readonly position: number;
-  /** The time, by the clock that belongs to the store: the database's, or, of a store in this host, its wall clock. */
+  /** The time by the store's clock: the database's, or the host's wall clock if the store is in this host. */
   readonly nowMs: number;
 }
 
-/** What of history retention keeps. Facts that no snapshot covers are kept, whatever their age and size. */
+/** What retention keeps of the history. Facts that no snapshot covers are always kept. */
 export interface Retained {
   readonly sinceMs: number;
   /** As the journal stores them: rows of a file, or the text of facts in memory. */
   readonly bytesMax: number;
 }
 
-/** What a journal that is kept in this host needs of it. */
+/** The services of the host that a journal in this host needs. */
 export interface JournalHost {
   wallMs(): number;
-  /** Calls back in a later turn of the event loop, after what else is due. */
+  /** Calls back in a later turn of the event loop, after everything else that is due. */
   soon(callback: () => void): void;
 }
 
 export interface Journal {
-  /** What it is and where, for the ready line and for errors: `sqlite ./slotkeeper-data`. */
+  /** The kind of journal and where it is, for the ready line and for errors: `sqlite ./slotkeeper-data`. */
   readonly description: string;
 
-  /** Opens it for reading. What it holds does not change. Rejects with a `JournalError`. Called once. */
+  /** Opens the journal for reading, and changes nothing in it. Rejects with a `JournalError`. Called once. */
   follow(): Promise<Followed>;
 
-  /** Begins a new epoch, in which this journal appends. A file of an older format becomes one of this version's. Called once, after `follow`. */
+  /**
+   * Begins a new epoch, in which this journal appends. Migrates a file of an older format to this version's. Called once, after
+   * `follow`.
+   */
   lead(): Promise<Led>;
 
   /**
-   * Makes `facts`, one or more, durable, all or none, as the positions right after `after`. Resolves only when they would survive the
-   * loss of power. Rejects with a `JournalError` if `after` is not the last position, `epoch` not the current one, or
-   * the write failed; whether it was written is then open, and the caller is to start again from the journal. One append at a time.
+   * Makes `facts`, one or more, durable, all or none, at the positions right after `after`. Resolves only when they would
+   * survive a loss of power. Rejects with a `JournalError` if `after` is not the last position, `epoch` is not the current one,
+   * or the write failed. After a failed write nobody knows whether the facts are there: start again from the journal. One
+   * append at a time.
    */
   append(facts: readonly Fact[], at: { readonly epoch: number; readonly after: number }): Promise<void>;
 
   /**
-   * Resolves once it is certain that `epoch` was the current one at some time after this call: then no later leader can
-   * have decided otherwise before. Undefined if that is certain already, at no cost. Rejects with `NOT_CURRENT` if a later epoch has begun.
+   * Resolves once it is certain that `epoch` was the current one at some time after this call, so that no later leader can have
+   * decided otherwise before it. Returns undefined if that is certain at once, at no cost. Rejects with `NOT_CURRENT` if a later
+   * epoch has begun.
    */
   confirm(at: { readonly epoch: number }): Promise<void> | undefined;
 
   /**
-   * Keeps the state as of `position` (at or before the last), so that opening need not replay what went before it. Takes
-   * one of `parts` in a turn of the event loop and writes it by itself, so that appends go on meanwhile. A snapshot that
-   * ends early, by a failure or with the process, counts as none: the one before it is kept until this one is complete.
-   * It rejects if it fails, which changes nothing for anything else. A position that is not above the newest's changes nothing. One at a time.
+   * Stores the state as of `position` (at or before the last), so that a start need not replay the facts before it. It takes
+   * one of `parts` in each turn of the event loop and writes it separately, so that appends go on meanwhile. A snapshot that
+   * ends early, by a failure or with the process, counts as none: the one before it is kept until this one is complete. If it
+   * fails it rejects, and the journal goes on. A position that is not above the newest snapshot's changes nothing. One at a time.
    */
   saveSnapshot(position: number, parts: Iterable<string>): Promise<void>;
 
-  /** At most `limit` facts after `after`, in order: for events. Fewer at the end. Rejects with `HISTORY_GONE` if some of them were removed. */
+  /**
+   * Reads at most `limit` facts after `after`, in order, for events. At the end there are fewer. Rejects with `HISTORY_GONE` if
+   * some of them were removed.
+   */
   read(after: number, limit: number): Promise<readonly StoredFact[]>;
 
   /**
-   * Removes the oldest facts that the newest snapshot covers: those from before `sinceMs` (their `at`), and more until
-   * what is left of history takes `bytesMax` bytes at the most, or until its disk is no more short of space. Removes some of
-   * them in a call, so that grants go on between two calls. Resolves to whether there is more to do.
+   * Removes the oldest facts that the newest snapshot covers: those with an `at` before `sinceMs`, and more until the history
+   * takes at most `bytesMax` bytes and its disk is no longer short of space. One call removes only some of them, so that grants
+   * go on between two calls. Resolves to whether there is more to do.
    */
   retain(kept: Retained): Promise<boolean>;
 
-  /**
-   * How many bytes of facts this one has appended. A journal in memory, where no fact has a size, gives an estimate.
-   */
+  /** How many bytes of facts this journal has appended. In memory, where a fact has no size, this is an estimate. */
   readonly appendedBytes: number;
 
-  /** Of the disk that it is on, as it is now; undefined if it is on none. */
+  /** The space on the journal's disk now; undefined if it is on none. */
   space(): Space | undefined;
 
-  /** Lets another process open it. Idempotent. Whatever is called afterwards rejects with `NOT_CURRENT`. */
+  /** Closes the journal, so that another process can open it. Idempotent. Later calls reject with `NOT_CURRENT`. */
   close(): Promise<void>;
 }
 
 export type JournalErrorCode =
-  /** Another process has it; the message tells who. */
+  /** Another process has it; the message says which. */
   | 'IN_USE'
   /** `after` or `epoch` is not what the journal has. */
   | 'NOT_CURRENT'
@@ -134,7 +140,7 @@ export class JournalError extends Error {
   }
 }
 
-/** Whoever gets it has decided on a state that is not the journal's. */
+/** The error of a writer whose state is not the journal's: what it has decided since does not count. */
 export function notCurrent(
   journal: string,
   has: { readonly epoch: number; readonly position: number },

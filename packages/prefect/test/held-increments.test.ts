@@ -11,9 +11,9 @@ import type { Increment, Outcome } from '../src/increments/increment.ts';
 import { FailingJournal } from './failing-journal.ts';
 
 class Asker implements Requester {
-  readonly heard: Outcome['is'][] = [];
+  readonly answers: Outcome['is'][] = [];
   answer({ is }: Outcome): void {
-    this.heard.push(is);
+    this.answers.push(is);
   }
 }
 
@@ -51,9 +51,9 @@ describe('an increment whose connection ended before its answer was written', ()
     const other = ask('b');
     increments.ended(lost, 'unwritten');
     await time.pass(2_999);
-    expect([holders(), other.heard]).toEqual([['a'], []]);
+    expect([holders(), other.answers]).toEqual([['a'], []]);
     await time.pass(1);
-    expect([holders(), other.heard]).toEqual([['b'], ['granted']]);
+    expect([holders(), other.answers]).toEqual([['b'], ['granted']]);
   });
 
   it('leaves what it was granted to its repeat, which may be lost as well', async () => {
@@ -69,7 +69,7 @@ describe('an increment whose connection ended before its answer was written', ()
     await time.pass(0);
     increments.written(third);
     await time.pass(60_000);
-    expect([third.heard, holders()]).toEqual([['granted'], ['a']]);
+    expect([third.answers, holders()]).toEqual([['granted'], ['a']]);
   });
 
   it('gives back a grant that was decided before and was not durable yet', async () => {
@@ -79,7 +79,7 @@ describe('an increment whose connection ended before its answer was written', ()
     increments.ended(lost, 'unwritten');
     expect(holders()).toEqual([]);
     await time.pass(0);
-    expect(lost.heard).toEqual([]);
+    expect(lost.answers).toEqual([]);
   });
 });
 
@@ -98,22 +98,22 @@ describe('an increment that is repeated', () => {
       second = ask('a');
     });
     await time.pass(0);
-    expect([first.heard, second?.heard, holders()]).toEqual([['full'], ['granted'], ['a']]);
+    expect([first.answers, second?.answers, holders()]).toEqual([['full'], ['granted'], ['a']]);
   });
 
   it('while its answer is on its way gets the same grant once that cannot arrive any more, and not before', async () => {
     const { time, increments, ask, holders } = await start();
     const first = ask('a');
     await time.pass(0);
-    expect(first.heard).toEqual(['granted']);
+    expect(first.answers).toEqual(['granted']);
     const second = ask('a');
     await time.pass(1_000);
-    expect([second.heard, holders()]).toEqual([[], ['a']]);
+    expect([second.answers, holders()]).toEqual([[], ['a']]);
     increments.ended(first, 'unwritten');
     await time.pass(0);
     increments.written(second);
     await time.pass(60_000);
-    expect([second.heard, holders()]).toEqual([['granted'], ['a']]);
+    expect([second.answers, holders()]).toEqual([['granted'], ['a']]);
   });
 });
 
@@ -129,7 +129,7 @@ describe('an increment that is repeated after its lease has lapsed', () => {
     const second = askFor(leased);
     await time.pass(0);
     const leases = [...replica.engine.state.leases.values()];
-    expect([second.heard, leases.length]).toEqual([['granted'], 1]);
+    expect([second.answers, leases.length]).toEqual([['granted'], 1]);
     expect(leases.map(({ id, token }) => replica.engine.isValid(id, token))).toEqual([true]);
   });
 });
@@ -143,8 +143,8 @@ describe('an increment whose hold is over', () => {
     const waiting = ask('a');
     const asked = ask('b');
     await time.pass(20_000);
-    expect([waiting.heard, holders()]).toEqual([['granted'], ['a']]);
-    expect(asked.heard).toEqual(['full']);
+    expect([waiting.answers, holders()]).toEqual([['granted'], ['a']]);
+    expect(asked.answers).toEqual(['full']);
   });
 
   it('loses its place when it does not come back', async () => {
@@ -153,7 +153,7 @@ describe('an increment whose hold is over', () => {
     await time.pass(0);
     const away = ask('a');
     await time.pass(20_000);
-    expect([away.heard, waiters()]).toEqual([['full'], ['a']]);
+    expect([away.answers, waiters()]).toEqual([['full'], ['a']]);
     await time.pass(3_000);
     expect(waiters()).toEqual([]);
   });
@@ -168,10 +168,10 @@ describe('an increment whose hold is over', () => {
       second = ask('a');
     });
     await time.pass(20_000);
-    expect([first.heard, second?.heard, waiters()]).toEqual([['full'], [], ['a']]);
+    expect([first.answers, second?.answers, waiters()]).toEqual([['full'], [], ['a']]);
     release();
     await time.pass(0);
-    expect(second?.heard).toEqual(['granted']);
+    expect(second?.answers).toEqual(['granted']);
   });
 });
 
@@ -181,7 +181,7 @@ describe('a bare increment', () => {
     const asker = askBare(1);
     await time.pass(0);
     increments.written(asker);
-    expect([asker.heard, limit().usage.held, limit().usage.taken]).toEqual([['granted'], 1, 1]);
+    expect([asker.answers, limit().usage.held, limit().usage.taken]).toEqual([['granted'], 1, 1]);
     increments.arrived(asker);
     expect([limit().usage.held, limit().usage.taken]).toEqual([0, 1]);
   });
@@ -204,7 +204,7 @@ describe('a bare increment', () => {
       const next = askBare(2);
       increments.ended(lost, how);
       await time.pass(0);
-      expect([next.heard, limit().usage.taken]).toEqual([['granted'], 1]);
+      expect([next.answers, limit().usage.taken]).toEqual([['granted'], 1]);
     });
   }
 
@@ -226,7 +226,7 @@ describe('a bare increment', () => {
     const repeat = askBare(2);
     await time.pass(0);
     increments.written(first);
-    expect([first.heard, second.heard, repeat.heard]).toEqual([['granted'], ['full'], []]);
+    expect([first.answers, second.answers, repeat.answers]).toEqual([['granted'], ['full'], []]);
   });
 
   it('that was told to ask again since the journal failed is not left taken', async () => {
@@ -239,12 +239,12 @@ describe('a bare increment', () => {
     });
     const waiting = askBare(1);
     await time.pass(0);
-    expect([waiting.heard, replica.ready]).toEqual([['unavailable'], true]);
+    expect([waiting.answers, replica.ready]).toEqual([['unavailable'], true]);
     // The limit, the grant, and that it went back.
     expect([replica.engine.state.position, limit().usage.held, limit().usage.taken]).toEqual([3, 0, 0]);
     const again = askBare(1);
     await time.pass(2_000);
-    expect([again.heard, limit().usage.held, limit().usage.taken]).toEqual([['granted'], 1, 1]);
+    expect([again.answers, limit().usage.held, limit().usage.taken]).toEqual([['granted'], 1, 1]);
   });
 });
 
@@ -270,6 +270,6 @@ describe('when the server stops', () => {
     const waiting = ask('b');
     increments.sendAllAway();
     await time.pass(0);
-    expect([waiting.heard, holders()]).toEqual([['unavailable'], []]);
+    expect([waiting.answers, holders()]).toEqual([['unavailable'], []]);
   });
 });

@@ -24,7 +24,7 @@ async function start() {
   journal.holds = true;
   const increments = new HeldIncrements({ host: replica, clock: time, holdMs: 20_000 });
   const ask = (id: string, slots = 1): Outcome[] => {
-    const heard: Outcome[] = [];
+    const answers: Outcome[] = [];
     const holder = { type: 'task_run', id };
     const increment = {
       kind: 'tag',
@@ -36,8 +36,8 @@ async function start() {
       connection: 1,
       ttlMs: null,
     } as const;
-    increments.ask(increment, { answer: (outcome) => heard.push(outcome) });
-    return heard;
+    increments.ask(increment, { answer: (outcome) => answers.push(outcome) });
+    return answers;
   };
   /** Makes the write under way durable, and begins the next one if there is more. */
   const written = async (): Promise<void> => {
@@ -48,44 +48,44 @@ async function start() {
 }
 
 /** What an answer says of the sizes of its limits. */
-function sizes(heard: readonly Outcome[]): (readonly number[] | string)[] {
-  return heard.map((outcome) => (outcome.is === 'granted' ? outcome.limits.map(({ slots }) => slots) : outcome.is));
+function sizes(answers: readonly Outcome[]): (readonly number[] | string)[] {
+  return answers.map((outcome) => (outcome.is === 'granted' ? outcome.limits.map(({ slots }) => slots) : outcome.is));
 }
 
 test('a grant is answered after its own write, while the next one is under way', async () => {
   const { time, journal, set, ask, written } = await start();
-  const heard = ask('a');
+  const answers = ask('a');
   await time.pass(0);
   set('tag:other', { slots: 1 });
-  expect([sizes(heard), journal.heldCount]).toEqual([[], 1]);
+  expect([sizes(answers), journal.heldCount]).toEqual([[], 1]);
   await written();
-  expect([sizes(heard), journal.heldCount]).toEqual([[[2]], 1]);
+  expect([sizes(answers), journal.heldCount]).toEqual([[[2]], 1]);
 });
 
 test('so is a grant of one that has waited', async () => {
   const { time, journal, replica, set, ask, written } = await start();
   ask('x', 2);
   await time.pass(0);
-  const heard = ask('a');
+  const answers = ask('a');
   await written();
   const [lease] = replica.engine.state.leases.values();
   replica.submit({ type: 'release', leaseId: lease!.id, token: lease!.token });
   await time.pass(0);
   set('tag:other', { slots: 1 });
-  expect([sizes(heard), journal.heldCount]).toEqual([[], 1]);
+  expect([sizes(answers), journal.heldCount]).toEqual([[], 1]);
   await written();
-  expect([sizes(heard), journal.heldCount]).toEqual([[[2]], 1]);
+  expect([sizes(answers), journal.heldCount]).toEqual([[[2]], 1]);
 });
 
 test('an answer does not reveal a change of its limit before that is durable, and then tells it', async () => {
   const { time, set, ask, written } = await start();
-  const heard = ask('a');
+  const answers = ask('a');
   await time.pass(0);
   set('tag:t', { slots: 7 });
   await written();
-  expect(sizes(heard)).toEqual([]);
+  expect(sizes(answers)).toEqual([]);
   await written();
-  expect(sizes(heard)).toEqual([[7]]);
+  expect(sizes(answers)).toEqual([[7]]);
 });
 
 test('nor that its limit is switched off, or deleted', async () => {
@@ -94,26 +94,26 @@ test('nor that its limit is switched off, or deleted', async () => {
     { type: 'limit.delete', name: 'tag:t', force: true },
   ] as const) {
     const { time, replica, ask, written } = await start();
-    const heard = ask('a');
+    const answers = ask('a');
     await time.pass(0);
     replica.submit(command);
     await written();
-    expect(sizes(heard)).toEqual([]);
+    expect(sizes(answers)).toEqual([]);
     await written();
-    expect(heard.map(({ is }) => is)).toEqual(['granted']);
+    expect(answers.map(({ is }) => is)).toEqual(['granted']);
   }
 });
 
 test('a grant that a change of its limit made possible tells the change', async () => {
   const { time, set, ask, written } = await start();
-  const heard = ask('a', 2);
+  const answers = ask('a', 2);
   const waits = ask('b', 2);
   await time.pass(0);
   set('tag:t', { slots: 4 });
   await written();
-  expect([sizes(heard), sizes(waits)]).toEqual([[], []]);
+  expect([sizes(answers), sizes(waits)]).toEqual([[], []]);
   await written();
-  expect([sizes(heard), sizes(waits)]).toEqual([[[4]], [[4]]]);
+  expect([sizes(answers), sizes(waits)]).toEqual([[[4]], [[4]]]);
 });
 
 test('over HTTP an increment, a decrement and a release are answered after one write each', async () => {

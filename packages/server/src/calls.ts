@@ -33,7 +33,7 @@ type Call = Extract<ClientMessage, { readonly type: 'call' }>;
 
 export interface CallEvents {
   /** The answer, which is durable. */
-  say(message: ServerMessage): void;
+  send(message: ServerMessage): void;
   /** The replica has failed or stopped first: there is no answer. */
   lost(): void;
 }
@@ -74,8 +74,8 @@ export class Calls {
       refuseCall(this.#replica, call.id, error, this.#events);
     } else {
       this.#waiting += 1;
-      const say = (answer: ServerMessage): void => this.#answered(answer);
-      if (!isList) answerCall(this.#replica, call, { ...this.#events, say });
+      const send = (answer: ServerMessage): void => this.#answered(answer);
+      if (!isList) answerCall(this.#replica, call, { ...this.#events, send });
       else if (this.#lists.push(call) === 1) this.#answerList(call);
     }
   }
@@ -90,16 +90,16 @@ export class Calls {
   }
 
   #answerList(call: Call): void {
-    const say = (answer: ServerMessage): void => {
+    const send = (answer: ServerMessage): void => {
       this.#listIsAnswered = true;
       this.#answered(answer);
     };
-    answerCall(this.#replica, call, { ...this.#events, say });
+    answerCall(this.#replica, call, { ...this.#events, send });
   }
 
   #answered(answer: ServerMessage): void {
     this.#waiting -= 1;
-    this.#events.say(answer);
+    this.#events.send(answer);
   }
 }
 
@@ -112,13 +112,13 @@ function answerCall(replica: Replica, { id, method, params }: Call, events: Call
   const handler = handlers[method] as Handler<Method>;
   handler(replica, params as Methods[Method]['params'], (outcome, value) => {
     if (outcome.is === 'lost') events.lost();
-    else if (outcome.refusal) events.say({ type: 'failed', id, error: outcome.refusal });
-    else events.say({ type: 'reply', id, value });
+    else if (outcome.refusal) events.send({ type: 'failed', id, error: outcome.refusal });
+    else events.send({ type: 'reply', id, value });
   });
 }
 
-function refuseCall(replica: Replica, id: number, error: WireError, { say, lost }: CallEvents): void {
-  replica.confirm(({ is }) => (is === 'lost' ? lost() : say({ type: 'failed', id, error })));
+function refuseCall(replica: Replica, id: number, error: WireError, { send, lost }: CallEvents): void {
+  replica.confirm(({ is }) => (is === 'lost' ? lost() : send({ type: 'failed', id, error })));
 }
 
 const handlers: { readonly [M in Method]: Handler<M> } = {

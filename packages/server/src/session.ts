@@ -155,7 +155,7 @@ class Connection implements ChannelEvents<ClientFrame> {
     this.#server = server;
     this.#local = local;
     this.#calls = new Calls(server.options.replica, {
-      say: (answer) => this.#send(answer),
+      send: (answer) => this.#send(answer),
       lost: () => this.end(LOST, true),
     });
     this.#channel = open(this);

@@ -56,7 +56,7 @@ it('the embedded engine keeps no more than that', async () => {
   await new Promise<void>((resolve) => {
     let number = 0;
     let released = 0;
-    const say = (...messages: ClientMessage[]): void => {
+    const send = (...messages: ClientMessage[]): void => {
       number += 1;
       channel.send({ number, messages });
     };
@@ -68,7 +68,7 @@ it('the embedded engine keeps no more than that', async () => {
         if (granted.length === 0) return;
         most = Math.max(most, store.facts.length);
         released += granted.length;
-        say(
+        send(
           ...granted.map(({ leaseId, grant }): ClientMessage => ({ type: 'release', leaseId, token: grant.token })),
           ...ask(released < pairs ? granted.length : 0),
         );
@@ -78,9 +78,9 @@ it('the embedded engine keeps no more than that', async () => {
       closed: () => {},
     });
     const hello = { versionMin: VERSIONS.min, versionMax: VERSIONS.max, sessionId: randomUUID(), connection: 1 };
-    say({ type: 'hello', ...hello, ttlMs: null, apiKey: null }, { type: 'ready' });
+    send({ type: 'hello', ...hello, ttlMs: null, apiKey: null }, { type: 'ready' });
     const spec = { slots: 200 };
-    say({ type: 'call', id: 1, method: 'limits.ensure', params: { name: 'db', spec } }, ...ask(200));
+    send({ type: 'call', id: 1, method: 'limits.ensure', params: { name: 'db', spec } }, ...ask(200));
   });
   await embedded.close();
   expect(store.position).toBeGreaterThan(2 * pairs - 1_000);

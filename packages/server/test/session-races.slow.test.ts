@@ -27,7 +27,7 @@ describe('case 3: renewal against expiry', () => {
 
       const acked = holder.ack;
       await world.time.pass(TTL_MS / 2 + random.integer(-2, 2));
-      if (!holder.isClosed) holder.say();
+      if (!holder.isClosed) holder.send();
       await world.time.pass(random.integer(0, 3));
       if (holder.ack > acked) {
         renewed += 1;
@@ -39,7 +39,7 @@ describe('case 3: renewal against expiry', () => {
         expect(world.replica.engine.isValid(lease, token)).toBe(false);
         if (isContended) expect(rival.grantOf(wanted)?.token).toBeGreaterThan(token);
       }
-      for (const wire of [holder, rival]) if (!wire.isClosed) wire.say({ type: 'bye' });
+      for (const wire of [holder, rival]) if (!wire.isClosed) wire.send({ type: 'bye' });
       await world.time.pass(0);
       world.replica.submit({ type: 'limit.delete', name, force: true });
     }

@@ -25,7 +25,7 @@ describe('a connection of the session protocol', () => {
     expect(wire.ack).toBe(0);
     await world.time.pass(0);
     expect(wire.ack).toBe(1);
-    expect(wire.heard).toEqual([{ type: 'welcome', server: 'test', ttlMs: TTL_MS, version: VERSIONS.max }]);
+    expect(wire.received).toEqual([{ type: 'welcome', server: 'test', ttlMs: TTL_MS, version: VERSIONS.max }]);
   });
 
   it('agrees on the latest version of the protocol that both speak', async () => {
@@ -37,7 +37,7 @@ describe('a connection of the session protocol', () => {
     const chosen: unknown[] = [];
     for (const offer of offers) {
       const wire = new Wire(world);
-      wire.say(
+      wire.send(
         { type: 'hello', sessionId: wire.session, connection: 1, ttlMs: TTL_MS, apiKey: null, ...offer },
         { type: 'ready' },
       );
@@ -54,7 +54,7 @@ describe('a connection of the session protocol', () => {
     await world.time.pass(0);
     expect(a.grantOf(held)?.token).toBe(2);
     expect(b.of('queued')).toMatchObject([{ leaseId: waiting }]);
-    a.say({ type: 'release', leaseId: held, token: 2 });
+    a.send({ type: 'release', leaseId: held, token: 2 });
     await world.time.pass(0);
     expect(b.grantOf(waiting)?.token).toBe(4);
   });
@@ -70,7 +70,7 @@ describe('a connection of the session protocol', () => {
     const [a, b] = [await connected(), await connected()];
     a.acquire([['db', 1]]);
     const waiting = b.acquire([['db', 1]]);
-    a.say({ type: 'bye' });
+    a.send({ type: 'bye' });
     await world.time.pass(0);
     expect(a.isClosed).toBe(true);
     expect(a.ack).toBe(3);
@@ -85,7 +85,7 @@ describe('a connection of the session protocol', () => {
     a.cut();
     for (let passedMs = 0; passedMs < TTL_MS - 1_000; passedMs += 1_000) {
       await world.time.pass(1_000);
-      b.say();
+      b.send();
       expect(b.grantOf(waiting)).toBeUndefined();
     }
     await world.time.pass(1_001);
@@ -124,7 +124,7 @@ describe('a client that comes back', () => {
   it('is told again of a grant whose answer it has not seen, and it counts once', async () => {
     const first = await connected();
     const request = wait([['db', 1]]);
-    first.say({ type: 'acquire', request });
+    first.send({ type: 'acquire', request });
     first.cut();
     const second = await connected(first.session, { connection: 2, waits: [request] });
     expect(second.grantOf(request.leaseId)?.token).toBe(2);
@@ -135,12 +135,12 @@ describe('a client that comes back', () => {
     const [holder, first, later] = [await connected(), await connected(), await connected()];
     const held = holder.acquire([['db', 1]]);
     const request = wait([['db', 1]]);
-    first.say({ type: 'acquire', request });
+    first.send({ type: 'acquire', request });
     const behind = later.acquire([['db', 1]]);
     await world.time.pass(0);
     first.cut();
     const back = await connected(first.session, { connection: 2, waits: [request] });
-    holder.say({ type: 'release', leaseId: held, token: 2 });
+    holder.send({ type: 'release', leaseId: held, token: 2 });
     await world.time.pass(0);
     expect(back.grantOf(request.leaseId)).toBeDefined();
     expect(later.grantOf(behind)).toBeUndefined();
@@ -165,10 +165,10 @@ describe('a client that comes back', () => {
     world.replica.submit({ type: 'limit.set', name: 'db', id: '', patch: { maxWaiters: 0 } });
     const first = await connected();
     const request = wait([['db', 1]]);
-    first.say({ type: 'acquire', request });
+    first.send({ type: 'acquire', request });
     const second = await connected(first.session, { connection: 2, waits: [request] });
     expect(second.of('refused')).toMatchObject([{ leaseId: request.leaseId, error: { code: 'QUEUE_FULL' } }]);
-    expect(second.heard[0]).toMatchObject({ type: 'welcome' });
+    expect(second.received[0]).toMatchObject({ type: 'welcome' });
   });
 
   it('is refused with a connection number that is not greater than the last', async () => {
@@ -191,14 +191,14 @@ describe('a position in the wait queue that a client chooses for itself', () => 
     await world.time.pass(1_000);
     const request = wait([['db', 1]], { place: front });
     const wire = await other(request);
-    holder.say({ type: 'release', leaseId: held, token: 2 });
+    holder.send({ type: 'release', leaseId: held, token: 2 });
     await world.time.pass(0);
     expect([inTurn.grantOf(waiting), wire.grantOf(request.leaseId)].filter(Boolean)).toHaveLength(1);
     return inTurn.grantOf(waiting) ? 'in turn' : 'other';
   }
 
   it('is not heeded in an acquire that is new', async () => {
-    const asked = await next(async (request) => (await connected()).say({ type: 'acquire', request }));
+    const asked = await next(async (request) => (await connected()).send({ type: 'acquire', request }));
     expect(asked).toBe('in turn');
   });
 
@@ -218,7 +218,7 @@ describe('a position in the wait queue that a client chooses for itself', () => 
     const [holder, first] = [await connected(), await connected()];
     holder.acquire([['db', 1]]);
     const request = wait([['db', 1]]);
-    first.say({ type: 'acquire', request });
+    first.send({ type: 'acquire', request });
     await world.time.pass(1_000);
     const given = first.of('queued')[0]?.place;
     first.cut();
@@ -251,7 +251,7 @@ describe('a server that starts again', () => {
     const [holder, first] = [await connected(), await connected()];
     const held = holder.acquire([['db', 1]]);
     const request = wait([['db', 1]]);
-    first.say({ type: 'acquire', request });
+    first.send({ type: 'acquire', request });
     await world.time.pass(0);
     const place = first.of('queued')[0]?.place ?? null;
     await world.replica.stop();
@@ -276,12 +276,12 @@ it('carries out a frame that comes in parts as they come, and acknowledges it wi
   const requests = Array.from({ length: 3_000 }, () => wait([['db', 1]], { holder }));
   const messages = requests.map((request) => ({ type: 'acquire', request }) as const);
   const [first, ...others] = jsonCodec.encodeClientFrame({ number: 2, messages });
-  wire.sayText(first!);
+  wire.sendText(first!);
   await world.time.pass(1);
   expect(wire.grantOf(requests[0]!.leaseId)).toBeDefined();
   expect(wire.ack).toBe(1);
   expect(others.length).toBeGreaterThan(0);
-  for (const text of others) wire.sayText(text);
+  for (const text of others) wire.sendText(text);
   await world.time.pass(1);
   expect(wire.ack).toBe(2);
   expect(wire.of('queued')).toHaveLength(2_999);
@@ -289,15 +289,15 @@ it('carries out a frame that comes in parts as they come, and acknowledges it wi
 
 describe('a breach of the protocol ends its connection, and no other', () => {
   const breaches: Record<string, (wire: Wire) => void> = {
-    'no JSON': (wire) => wire.sayText('hello'),
-    'no list': (wire) => wire.sayText('{"type":"hello"}'),
-    'an unknown message': (wire) => wire.sayText('[1,["?"]]'),
+    'no JSON': (wire) => wire.sendText('hello'),
+    'no list': (wire) => wire.sendText('{"type":"hello"}'),
+    'an unknown message': (wire) => wire.sendText('[1,["?"]]'),
     'an acquire before hello': (wire) => wire.acquire([['db', 1]]),
-    'a frame of 2 MiB': (wire) => wire.sayText(JSON.stringify([1, 'x'.repeat(2 * MAX_FRAME_BYTES)])),
-    'a frame number out of order': (wire) => wire.sayText('[5]'),
+    'a frame of 2 MiB': (wire) => wire.sendText(JSON.stringify([1, 'x'.repeat(2 * MAX_FRAME_BYTES)])),
+    'a frame number out of order': (wire) => wire.sendText('[5]'),
     'a connection number of 0': (wire) => wire.greet({ connection: 0 }),
     'a time to live of a millisecond': (wire) =>
-      wire.say({
+      wire.send({
         type: 'hello',
         versionMin: VERSIONS.min,
         sessionId: randomUUID(),
@@ -307,7 +307,7 @@ describe('a breach of the protocol ends its connection, and no other', () => {
         versionMax: 0,
       }),
     'a client in another process that never expires': (wire) =>
-      wire.say({
+      wire.send({
         type: 'hello',
         versionMin: VERSIONS.min,
         sessionId: randomUUID(),
@@ -317,7 +317,7 @@ describe('a breach of the protocol ends its connection, and no other', () => {
         versionMax: 0,
       }),
     'a session id that is none': (wire) =>
-      wire.say({
+      wire.send({
         type: 'hello',
         versionMin: VERSIONS.min,
         sessionId: 'me',
@@ -410,7 +410,7 @@ describe('a request that is not allowed is refused with its field, and the conne
 
   it('a call that does not exist, or with a field too many', async () => {
     const wire = await connected();
-    wire.say(
+    wire.send(
       { type: 'call', id: 1, method: 'limits.explode' as 'limits.get', params: { name: 'db' } },
       { type: 'call', id: 2, method: 'limits.set', params: { name: 'db', spec: { slots: 2, color: 'red' } } },
       { type: 'call', id: 3, method: 'limits.get', params: { name: 'db' } },
@@ -429,7 +429,7 @@ describe('a request that is not allowed is refused with its field, and the conne
     for (const name of names) world.replica.submit({ type: 'limit.set', name, id: name, patch: { slots: 1 } });
     const seen: string[] = [];
     for (let after: string | null = ''; after !== null; ) {
-      wire.say({ type: 'call', id: seen.length, method: 'limits.list', params: { prefix: '語', after } });
+      wire.send({ type: 'call', id: seen.length, method: 'limits.list', params: { prefix: '語', after } });
       await world.time.pass(0);
       const { value } = wire.of('reply').at(-1) as { value: { items: { name: string }[]; next: string | null } };
       expect(Buffer.byteLength(JSON.stringify(value))).toBeLessThan(MAX_FRAME_BYTES);
@@ -448,7 +448,7 @@ describe('a request that is not allowed is refused with its field, and the conne
     await world.time.pass(0);
     const seen: string[] = [];
     for (let after: string | null = null, pages = 0; pages === 0 || after !== null; pages += 1) {
-      wire.say({ type: 'call', id: pages, method: 'waiters', params: { limit: 'db', after } });
+      wire.send({ type: 'call', id: pages, method: 'waiters', params: { limit: 'db', after } });
       await world.time.pass(0);
       const { value } = wire.of('reply').at(-1) as { value: { items: { ticket: string }[]; next: string | null } };
       expect(value.items.length).toBeLessThanOrEqual(500);
@@ -465,7 +465,7 @@ describe('a request that is not allowed is refused with its field, and the conne
       { length: 1_001 },
       (_, id) => ({ type: 'call', id, method: 'limits.drain', params: { name: 'db' } }) as const,
     );
-    wire.say(...drains);
+    wire.send(...drains);
     await world.time.pass(0);
     expect(wire.of('failed')).toMatchObject([{ id: 1_000, error: { code: 'QUEUE_FULL' } }]);
   });

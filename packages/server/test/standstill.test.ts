@@ -68,14 +68,14 @@ describe('a server that stood still', () => {
     // The timer is due at the deadline: all that comes after that is a standstill, and the deadline is now.
     await world.time.pass(TTL_MS - 110);
     world.time.stall(STANDSTILL_MS);
-    world.time.soon(() => holder.say());
+    world.time.soon(() => holder.send());
     await world.time.pass(1);
     expect([holder.isClosed, isHeld()]).toEqual([false, true]);
   });
 
   it('gives a holder that is heard before its timer fires no more than its time to live', async () => {
     world.time.stall(STANDSTILL_MS);
-    holder.say();
+    holder.send();
     await world.time.pass(TTL_MS - 1);
     expect(isHeld()).toBe(true);
     await world.time.pass(2);

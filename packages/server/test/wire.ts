@@ -28,7 +28,7 @@ export interface World {
   /** On the engine's clock. */
   readonly startedAtMs: number;
   readonly replica: Replica;
-  readonly face: SessionServer;
+  readonly sessions: SessionServer;
 }
 
 export async function startWorld(
@@ -37,18 +37,18 @@ export async function startWorld(
   const { apiKey = null, store = new MemoryStore(), time = new VirtualTime() } = options;
   const replica = await Replica.start(() => new MemoryJournal(store, time), time);
   const face = new SessionServer({ replica, clock: time, version: 'test', apiKey });
-  return { time, store, startedAtMs: replica.nowMs, replica, face };
+  return { time, store, startedAtMs: replica.nowMs, replica, sessions: face };
 }
 
 export class Wire {
-  readonly heard: ServerMessage[] = [];
+  readonly received: ServerMessage[] = [];
   readonly session: string;
   ack = 0;
   isClosed = false;
   #server: ChannelEvents<ClientFrame> | undefined;
   #sent = 0;
 
-  constructor({ face }: World, session: string = randomUUID()) {
+  constructor({ sessions: face }: World, session: string = randomUUID()) {
     this.session = session;
     face.accept((events) => {
       this.#server = events;
@@ -60,7 +60,7 @@ export class Wire {
     return {
       send: ({ ack, messages }) => {
         this.ack = ack;
-        this.heard.push(...messages);
+        this.received.push(...messages);
       },
       close: () => {
         this.isClosed = true;
@@ -69,13 +69,13 @@ export class Wire {
     };
   }
 
-  say(...messages: ClientMessage[]): this {
+  send(...messages: ClientMessage[]): this {
     this.#sent += 1;
     this.#server?.frame({ number: this.#sent, messages });
     return this;
   }
 
-  sayText(text: EncodedFrame): this {
+  sendText(text: EncodedFrame): this {
     if (this.#server) receive(text, jsonCodec.decodeClientFrame, this.#server);
     return this;
   }
@@ -85,7 +85,7 @@ export class Wire {
     known: { connection?: number; claims?: [string, number][]; waits?: AcquireRequest[]; apiKey?: string } = {},
   ): this {
     const { connection = 1, claims = [], waits = [], apiKey = null } = known;
-    return this.say(
+    return this.send(
       { type: 'hello', ...OFFER, sessionId: this.session, connection, ttlMs: TTL_MS, apiKey },
       ...claims.map(([lease, token]) => ({ type: 'claim', leaseId: lease, token }) as const),
       ...waits.map((request) => ({ type: 'acquire', request }) as const),
@@ -95,7 +95,7 @@ export class Wire {
 
   acquire(amounts: AcquireRequest['amounts'], options: Partial<AcquireRequest> = {}): string {
     const request = wait(amounts, options);
-    this.say({ type: 'acquire', request });
+    this.send({ type: 'acquire', request });
     return request.leaseId;
   }
 
@@ -105,7 +105,7 @@ export class Wire {
   }
 
   of<T extends ServerMessage['type']>(type: T): Extract<ServerMessage, { readonly type: T }>[] {
-    return this.heard.filter((message) => message.type === type) as Extract<ServerMessage, { readonly type: T }>[];
+    return this.received.filter((message) => message.type === type) as Extract<ServerMessage, { readonly type: T }>[];
   }
 
   /** The grant of a lease, as it was told last. */

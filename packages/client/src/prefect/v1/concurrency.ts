@@ -1,5 +1,6 @@
 /** The seed's `concurrency`: take slots, run the body, give them back, whatever happens. */
-import { callback, optionsCheck, refuse, signal, timeoutSeconds } from '../../refuse.ts';
+import { callback, optionsCheck, signal, timeoutSeconds } from '../../option-fields.ts';
+import { refuse } from '../../refuse.ts';
 import { acquiring, type WaitOptions } from '../shared/acquiring.ts';
 import { checkNames, type Names, namesOf } from '../shared/names.ts';
 import { pythonList } from '../shared/python-text.ts';

@@ -1,6 +1,7 @@
 /** Prefect's v2 `concurrency`: take slots, run the body, give them back, whatever happens. */
 import { boolean, checkedBy, number, object, oneOf, seen, shape, slotsToTake } from '@slotkeeper/shape';
-import { callback, optionsCheck, refuse, signal, timeoutSeconds } from '../../refuse.ts';
+import { callback, optionsCheck, signal, timeoutSeconds } from '../../option-fields.ts';
+import { refuse } from '../../refuse.ts';
 import { acquiring, type WaitOptions } from '../shared/acquiring.ts';
 import { checkNames, type Names, namesOf } from '../shared/names.ts';
 import { checkUuid } from '../shared/uuid.ts';

@@ -1,6 +1,7 @@
 /** Prefect's `rate_limit`: wait until it may go on. */
 import { boolean, slotsToTake } from '@slotkeeper/shape';
-import { optionsCheck, refuse, signal, timeoutSeconds } from '../../refuse.ts';
+import { optionsCheck, signal, timeoutSeconds } from '../../option-fields.ts';
+import { refuse } from '../../refuse.ts';
 import { acquiring, type WaitOptions } from '../shared/acquiring.ts';
 import { checkNames, type Names, namesOf } from '../shared/names.ts';
 import { AcquireConcurrencySlotTimeoutError, limitsMissing, unableToAcquire, warnOfMissing } from './errors.ts';
