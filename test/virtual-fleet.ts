@@ -18,6 +18,7 @@ import { Keeper } from '../packages/client/src/keeper.ts';
 import { Session, type Status } from '../packages/client/src/session.ts';
 import { Replica } from '../packages/server/src/replica/replica.ts';
 import { SessionServer } from '../packages/server/src/session.ts';
+import { ELSEWHERE, keyring } from '../packages/server/test/keyring.ts';
 import type { Random } from './random.ts';
 import { VirtualTime } from './virtual-time.ts';
 
@@ -51,7 +52,7 @@ export class VirtualFleet {
   async startServer(versions = VERSIONS): Promise<void> {
     const process = new VirtualProcess(this.time);
     const replica = await Replica.start(() => new MemoryJournal(this.#store, process), process);
-    const sessions = new SessionServer({ replica, clock: process, version: 'virtual', apiKey: null, versions });
+    const sessions = new SessionServer({ replica, clock: process, version: 'virtual', keys: keyring(), versions });
     this.#server = { process, replica, sessions };
     this.network.server = sessions;
   }
@@ -194,7 +195,7 @@ export class VirtualNetwork {
         (frame) => client.frame(frame),
         () => this.lostReplies,
       );
-    });
+    }, ELSEWHERE);
     if (!sessions) wire.cut();
     return direction<ClientFrame>(
       (frame) => server?.frame(frame),

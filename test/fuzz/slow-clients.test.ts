@@ -7,6 +7,7 @@ import { type ChannelEvents, type ClientFrame, jsonCodec, VERSIONS } from '@slot
 import { connect } from 'slotkeeper';
 import { describe, expect, it } from 'vitest';
 import { WebSocket } from 'ws';
+import { ELSEWHERE } from '../../packages/server/test/keyring.ts';
 import { startWorld, Wire, wait } from '../../packages/server/test/wire.ts';
 import { ServerProcess } from '../server-process.ts';
 import { dial, upgrade } from './bad-socket.ts';
@@ -167,7 +168,7 @@ describe('a client that is slow', () => {
     world.sessions.accept((events) => {
       opened.push(events);
       return channel;
-    });
+    }, ELSEWHERE);
     const send = (frame: ClientFrame) => opened[0]?.frame(frame);
     send(greeting());
     await world.time.pass(1);

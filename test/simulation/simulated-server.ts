@@ -2,6 +2,7 @@
 import { canonical } from '@slotkeeper/engine';
 import { Replica } from '../../packages/server/src/replica/replica.ts';
 import { SessionServer } from '../../packages/server/src/session.ts';
+import { ELSEWHERE, keyring } from '../../packages/server/test/keyring.ts';
 import type { Random } from '../random.ts';
 import type { VirtualTime } from '../virtual-time.ts';
 import type { Auditor, PlainFacts } from './auditor.ts';
@@ -129,7 +130,7 @@ export class SimulatedServer {
     const replica = await Replica.start(() => this.disk.journal(process), process, {
       ...(this.#snapshotEveryFacts !== undefined && { snapshotEveryFacts: this.#snapshotEveryFacts }),
     });
-    const face = new SessionServer({ replica, clock: process, version: 'simulated', apiKey: null });
+    const face = new SessionServer({ replica, clock: process, version: 'simulated', keys: keyring() });
     replica.on({
       failed: () => this.#auditor.standing.server(false),
       log: (level, message) => {
@@ -140,7 +141,7 @@ export class SimulatedServer {
     });
     this.#replica = replica;
     this.#face = face;
-    this.#network.listener = { process, accept: (open) => face.accept(open) };
+    this.#network.listener = { process, accept: (open) => face.accept(open, ELSEWHERE) };
     this.#note(() => 'the server runs');
     this.#running();
   }

@@ -9,6 +9,7 @@ import { VirtualTime } from '../../../test/virtual-time.ts';
 import { realClock } from '../../server/src/clock.ts';
 import { Replica } from '../../server/src/replica/replica.ts';
 import { serveUpgrades } from '../../server/src/upgrades.ts';
+import { keyring } from '../../server/test/keyring.ts';
 import { prefectApi } from '../src/api/prefect-api.ts';
 import { openEvents } from '../src/events/open-events.ts';
 
@@ -130,7 +131,8 @@ export class ApiServer {
   /** Ends with the test. */
   static async start(options: StartOptions = {}): Promise<ApiServer> {
     const { store = new MemoryStore(), journal = (_, clock) => new MemoryJournal(store, clock), ...ofApi } = options;
-    const { apiKey = null, authString = null } = options;
+    const { apiKey, authString } = options;
+    const keys = keyring({ apiKey, authString });
     // What happens now is new, and so told to those who ask for new events.
     const time = new VirtualTime(new Date());
     const clock: Clock = {
@@ -147,8 +149,7 @@ export class ApiServer {
       ? await openEvents({
           folder: null,
           host: replica,
-          apiKey,
-          authString,
+          keys,
           upstream: null,
           upstreamCredentials: {},
           warn: () => {},
@@ -160,7 +161,14 @@ export class ApiServer {
       reply.hijack();
       reply.raw.end();
     });
-    await app.register(prefectApi, { prefix: '/api', host: replica, clock, ...ofApi, routes: events?.routes ?? [] });
+    await app.register(prefectApi, {
+      prefix: '/api',
+      host: replica,
+      clock,
+      keys,
+      ...ofApi,
+      routes: events?.routes ?? [],
+    });
     serveUpgrades(app.server, events?.upgrades ?? {});
     app.server.on('connection', (socket) => {
       server.#ofServer.add(socket);

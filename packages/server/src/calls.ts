@@ -2,6 +2,7 @@
 import { randomUUID } from 'node:crypto';
 import {
   type Command,
+  type HolderView,
   type LimitView,
   looksTheSame,
   notFound,
@@ -9,6 +10,7 @@ import {
   type Refusal,
   type WaiterView,
 } from '@slotkeeper/engine';
+import type { Caller } from '@slotkeeper/prefect';
 import {
   type ClientMessage,
   checkCall,
@@ -20,6 +22,8 @@ import {
   type ServerMessage,
   type WireError,
 } from '@slotkeeper/protocol';
+import { whyNoCall } from './keys/rights.ts';
+import { seenHolders, seenTicket, seenWaiters } from './keys/seen.ts';
 import { type Outcome, refusedIfDurable, type Settled } from './replica/outcome.ts';
 import type { Replica } from './replica/replica.ts';
 
@@ -29,6 +33,8 @@ const PAGE_LENGTH = MAX_FRAME_BYTES / 4;
 /** Lists and drains of one connection that wait for their answers. All other calls are answered with their batch. */
 const WAITING_MAX = 1_000;
 
+/** With who asks. */
+type Asked = readonly [call: Call, caller: Caller];
 type Call = Extract<ClientMessage, { readonly type: 'call' }>;
 
 export interface CallEvents {
@@ -44,6 +50,7 @@ type Handler<M extends Method> = (
   replica: Replica,
   params: Methods[M]['params'],
   done: Done<Methods[M]['value']>,
+  caller: Caller,
 ) => void;
 
 const LISTS: ReadonlySet<Method> = new Set<Method>(['limits.list', 'holders', 'waiters']);
@@ -56,7 +63,7 @@ export class Calls {
   readonly #replica: Replica;
   readonly #events: CallEvents;
   /** The first of them is under way. */
-  readonly #lists: Call[] = [];
+  readonly #lists: Asked[] = [];
   #listIsAnswered = false;
   #waiting = 0;
 
@@ -65,18 +72,18 @@ export class Calls {
     this.#events = events;
   }
 
-  answer(call: Call): void {
+  answer(call: Call, caller: Caller): void {
     const isList = LISTS.has(call.method);
     if (!isList && call.method !== 'limits.drain') {
-      answerCall(this.#replica, call, this.#events);
+      answerCall(this.#replica, [call, caller], this.#events);
     } else if (this.#waiting >= WAITING_MAX) {
       const error = queueFull('lists and drains of one client that wait for their answers', WAITING_MAX);
       refuseCall(this.#replica, call.id, error, this.#events);
     } else {
       this.#waiting += 1;
       const send = (answer: ServerMessage): void => this.#answered(answer);
-      if (!isList) answerCall(this.#replica, call, { ...this.#events, send });
-      else if (this.#lists.push(call) === 1) this.#answerList(call);
+      if (!isList) answerCall(this.#replica, [call, caller], { ...this.#events, send });
+      else if (this.#lists.push([call, caller]) === 1) this.#answerList([call, caller]);
     }
   }
 
@@ -89,12 +96,12 @@ export class Calls {
     if (next && this.#replica.ready) this.#answerList(next);
   }
 
-  #answerList(call: Call): void {
+  #answerList(asked: Asked): void {
     const send = (answer: ServerMessage): void => {
       this.#listIsAnswered = true;
       this.#answered(answer);
     };
-    answerCall(this.#replica, call, { ...this.#events, send });
+    answerCall(this.#replica, asked, { ...this.#events, send });
   }
 
   #answered(answer: ServerMessage): void {
@@ -103,18 +110,20 @@ export class Calls {
   }
 }
 
-function answerCall(replica: Replica, { id, method, params }: Call, events: CallEvents): void {
+function answerCall(replica: Replica, [{ id, method, params }, caller]: Asked, events: CallEvents): void {
   const problem = checkCall(method, params);
-  if (problem) {
-    refuseCall(replica, id, invalidRequest(problem), events);
+  const error = problem ? invalidRequest(problem) : whyNoCall(caller, method, params, replica);
+  if (error) {
+    refuseCall(replica, id, error, events);
     return;
   }
   const handler = handlers[method] as Handler<Method>;
-  handler(replica, params as Methods[Method]['params'], (outcome, value) => {
+  const done: Done<unknown> = (outcome, value) => {
     if (outcome.is === 'lost') events.lost();
     else if (outcome.refusal) events.send({ type: 'failed', id, error: outcome.refusal });
     else events.send({ type: 'reply', id, value });
-  });
+  };
+  handler(replica, params as Methods[Method]['params'], done, caller);
 }
 
 function refuseCall(replica: Replica, id: number, error: WireError, { send, lost }: CallEvents): void {
@@ -122,11 +131,11 @@ function refuseCall(replica: Replica, id: number, error: WireError, { send, lost
 }
 
 const handlers: { readonly [M in Method]: Handler<M> } = {
-  'limits.ensure': (replica, { name, spec }, done) =>
-    make(replica, { type: 'limit.ensure', name, id: randomUUID(), patch: spec }, name, done),
+  'limits.ensure': (replica, { name, spec }, done, { by }) =>
+    make(replica, { type: 'limit.ensure', name, id: randomUUID(), patch: spec, by }, name, done),
 
-  'limits.set': (replica, { name, spec }, done) =>
-    make(replica, { type: 'limit.set', name, id: randomUUID(), patch: spec }, name, done),
+  'limits.set': (replica, { name, spec }, done, { by }) =>
+    make(replica, { type: 'limit.set', name, id: randomUUID(), patch: spec, by }, name, done),
 
   'limits.get': (replica, { name }, done) => {
     const view = replica.engine.limitView(name, replica.nowMs);
@@ -134,38 +143,43 @@ const handlers: { readonly [M in Method]: Handler<M> } = {
     else refuse(replica, notFound([name], replica.engine.state.limits), done);
   },
 
-  'limits.list': (replica, { prefix, after }, done) => {
-    const views = replica.engine.limits(prefix, after, PAGE_ITEMS + 1, replica.nowMs);
+  'limits.list': (replica, { prefix, after }, done, { key }) => {
+    const narrower = prefix.startsWith(key.prefix) ? prefix : key.prefix;
+    const views = narrower.startsWith(prefix)
+      ? replica.engine.limits(narrower, after, PAGE_ITEMS + 1, replica.nowMs)
+      : [];
     confirmPage(replica, views, (view) => view.name, done);
   },
 
-  'limits.delete': (replica, { name, force }, done) => {
-    replica.submit({ type: 'limit.delete', name, force }, (outcome) => done(outcome, null));
+  'limits.delete': (replica, { name, force }, done, { by }) => {
+    replica.submit({ type: 'limit.delete', name, force, by }, (outcome) => done(outcome, null));
   },
 
-  'limits.pause': (replica, { name }, done) => setMode(replica, name, 'paused', done),
-  'limits.resume': (replica, { name }, done) => setMode(replica, name, 'open', done),
-  'limits.drain': (replica, { name }, done) =>
-    setMode(replica, name, 'draining', (set) => {
+  'limits.pause': (replica, { name }, done, caller) => setMode(replica, name, 'paused', caller, done),
+  'limits.resume': (replica, { name }, done, caller) => setMode(replica, name, 'open', caller, done),
+  'limits.drain': (replica, { name }, done, caller) =>
+    setMode(replica, name, 'draining', caller, (set) => {
       if (hasFailed(set)) done(set);
       else
         replica.whenDrained(name, (drained) => {
           if (hasFailed(drained)) done(drained);
-          else if (replica.ready) handlers['limits.get'](replica, { name }, done);
+          else if (replica.ready) handlers['limits.get'](replica, { name }, done, caller);
           else replica.confirm(done);
         });
     }),
 
-  holders: (replica, { limit, after }, done) => {
+  holders: (replica, { limit, after }, done, caller) => {
     if (isMissing(replica, limit, done)) return;
     const views = replica.engine.holders(limit, Number(after ?? 0), PAGE_ITEMS + 1);
-    confirmPage(replica, views, (view) => String(view.token), done);
+    const seen = (page: readonly HolderView[]) => seenHolders(caller, page, replica.engine.state);
+    confirmPage(replica, views, (view) => String(view.token), done, seen);
   },
 
-  waiters: (replica, { limit, after }, done) => {
+  waiters: (replica, { limit, after }, done, caller) => {
     if (isMissing(replica, limit, done)) return;
     const views = replica.engine.waiters(limit, after === null ? null : readPosition(after), PAGE_ITEMS + 1);
-    confirmPage(replica, views, writePosition, done);
+    const cursor = ({ place, ticket }: WaiterView) => writePosition(place, seenTicket(caller.key, ticket));
+    confirmPage(replica, views, cursor, done, (page) => seenWaiters(caller, page));
   },
 
   check: (replica, { lease, token }, done) => {
@@ -188,9 +202,9 @@ function change(replica: Replica, command: Command, name: string, done: Done<Lim
   if (replica.ready) view = replica.engine.limitView(name, replica.nowMs);
 }
 
-function setMode(replica: Replica, name: string, mode: LimitView['mode'], done: Done<LimitView>): void {
+function setMode(replica: Replica, name: string, mode: LimitView['mode'], { by }: Caller, done: Done<LimitView>): void {
   if (isMissing(replica, name, done)) return;
-  change(replica, { type: 'limit.set', name, id: '', patch: { mode } }, name, done);
+  change(replica, { type: 'limit.set', name, id: '', patch: { mode }, by }, name, done);
 }
 
 function isMissing(replica: Replica, name: string | null, done: Settled): boolean {
@@ -204,8 +218,8 @@ function refuse(replica: Replica, refusal: Refusal, done: Settled): void {
 }
 
 /** The cursor of a list of waiters. */
-function writePosition({ place, ticket }: WaiterView): string {
-  return `${place.atMs} ${place.number} ${ticket}`;
+function writePosition({ atMs, number }: WaiterView['place'], ticket: string): string {
+  return `${atMs} ${number} ${ticket}`;
 }
 
 function readPosition(cursor: string): { place: WaiterView['place']; leaseId: string } {
@@ -217,8 +231,17 @@ function hasFailed(outcome: Outcome): boolean {
   return outcome.is === 'lost' || outcome.refusal !== undefined;
 }
 
-function confirmPage<T>(replica: Replica, items: readonly T[], cursor: (item: T) => string, done: Done<Page<T>>): void {
-  replica.confirm((outcome) => done(outcome, outcome.is === 'durable' ? page(items, cursor) : undefined));
+/** `seen`: what of a page its caller may see. A page may be empty and have another after it. */
+function confirmPage<T>(
+  replica: Replica,
+  items: readonly T[],
+  cursor: (item: T) => string,
+  done: Done<Page<T>>,
+  seen: (items: readonly T[]) => readonly T[] = (items) => items,
+): void {
+  const whole = page(items, cursor);
+  const shown = { ...whole, items: seen(whole.items) };
+  replica.confirm((outcome) => done(outcome, shown));
 }
 
 /** `items` may be one more than a page holds: then there is another. */

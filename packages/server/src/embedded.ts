@@ -3,6 +3,7 @@
  * end as over a network, through a channel in memory.
  */
 import { MemoryJournal, MemoryStore, SqliteJournal } from '@slotkeeper/journal';
+import type { Peer } from '@slotkeeper/prefect';
 import {
   type Channel,
   type ChannelEvents,
@@ -13,6 +14,7 @@ import {
   type ServerFrame,
 } from '@slotkeeper/protocol';
 import { realClock } from './clock.ts';
+import { Keyring } from './keys/keyring.ts';
 import { Replica } from './replica/replica.ts';
 import { SessionServer } from './session.ts';
 import { VERSION } from './version.ts';
@@ -23,6 +25,8 @@ export interface Embedded {
   /** Makes durable what is under way, and lets go of the file. */
   close(): Promise<void>;
 }
+
+const THIS_PROCESS: Peer = { address: null, isClear: false };
 
 /** Nobody reads history in memory: it is there for a replica that starts again, which needs none before its snapshot. */
 export const IN_MEMORY = { snapshotEveryFacts: 10_000, retention: { ageMs: 0, bytes: 0 } };
@@ -39,9 +43,10 @@ export async function openEmbedded(
   const openJournal = () =>
     file === undefined ? new MemoryJournal(store, realClock) : new SqliteJournal({ file }, realClock);
   const replica = await Replica.start(openJournal, realClock, file === undefined ? IN_MEMORY : {});
-  const sessions = new SessionServer({ replica, clock: realClock, version: VERSION, apiKey: null });
+  const keys = new Keyring({ credentials: [], clock: realClock, warn: () => {} });
+  const sessions = new SessionServer({ replica, clock: realClock, version: VERSION, keys });
   return {
-    dial: (events) => inMemory(events, (server) => sessions.accept(server, true)),
+    dial: (events) => inMemory(events, (server) => sessions.accept(server, THIS_PROCESS)),
     async close() {
       sessions.close();
       await replica.stop();

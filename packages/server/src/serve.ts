@@ -15,6 +15,8 @@ import Fastify, { type FastifyInstance } from 'fastify';
 import type { Logger } from 'pino';
 import { realClock } from './clock.ts';
 import { decodable } from './decodable-url.ts';
+import { type CredentialOptions, readCredentials } from './keys/credentials.ts';
+import { Keyring } from './keys/keyring.ts';
 import { hostCheck } from './known-host.ts';
 import { onceThereIsSpace } from './once-there-is-space.ts';
 import { isOfAnotherSite } from './other-site.ts';
@@ -26,16 +28,15 @@ import { ofThisSite, serveUpgrades, WEBSOCKETS_ONLY } from './upgrades.ts';
 import { VERSION } from './version.ts';
 import { sessionUpgrade } from './websocket.ts';
 
-export interface ServeOptions {
+/** What clients must show is one of all that its credentials name; none: all who reach the server may do everything. */
+export interface ServeOptions extends CredentialOptions {
   readonly host: string;
   /** 0 takes a free one. */
   readonly port: number;
   /** The folder that holds all of the server's state; created if it is not there. */
   readonly data: string;
-  /** Clients must give it; null: anyone who can connect may. */
-  readonly apiKey: string | null;
-  /** Clients of Prefect's API may give it instead, as they would to a Prefect server. Without a key it is asked of all the others, too. */
-  readonly authString: string | null;
+  /** Who connects is a proxy, and is believed who asks it, and how. */
+  readonly trustProxy?: boolean;
   /** Names, besides addresses and `localhost`, by which a server on loopback without a key may be asked. */
   readonly allowedHosts?: readonly string[];
   /** The Prefect server that answers all but concurrency limits; null: there is none. */
@@ -61,15 +62,19 @@ export interface RunningServer {
   /** What keeps the state, and where: `sqlite ./slotkeeper-data` */
   readonly description: string;
   readonly version: string;
+  /** Reads the files of keys again. What is wrong with them is logged, and nothing changes. */
+  reload(): void;
   /** Stops taking work, answers what is under way, and lets go of the data. */
   close(): Promise<void>;
 }
 
 /** Resolves when it can serve; on a full disk, once there is space. Rejects with a `JournalError`, or with the error of `listen` (`EADDRINUSE`, `EACCES`, …). */
 export async function serve(options: ServeOptions): Promise<RunningServer> {
-  const { host, port, data, apiKey, authString, v1LeaseSeconds, prefectVersion, log } = options;
+  const { host, port, data, trustProxy = false, v1LeaseSeconds, prefectVersion, log } = options;
   const { upstreamCredentials = {}, upstreamOpen = false } = options;
   const tell = (level: 'info' | 'warn' | 'error', message: string): void => log[level](message);
+  const warn = (message: string): void => tell('warn', message);
+  const keys = new Keyring({ credentials: readCredentials(options), clock: realClock, trustProxy, warn });
   const behind = options.upstream ? await fitUpstream(options.upstream, upstreamCredentials, tell) : {};
   const bounds = { ...(options.retention && { retention: options.retention }) };
   const replica = await onceThereIsSpace(
@@ -78,13 +83,11 @@ export async function serve(options: ServeOptions): Promise<RunningServer> {
     options.signal,
   );
   replica.on({ log: tell });
-  const warn = (message: string): void => tell('warn', message);
   const events = await openEvents({
     folder: data,
     bytesMax: options.retention?.bytes,
     host: replica,
-    apiKey,
-    authString,
+    keys,
     upstream: options.upstream,
     upstreamCredentials,
     warn,
@@ -100,7 +103,7 @@ export async function serve(options: ServeOptions): Promise<RunningServer> {
   });
   const refusalOf = hostCheck({
     listensOn: host,
-    hasKey: apiKey !== null || authString !== null,
+    hasKey: keys.isGuarded,
     allowed: options.allowedHosts ?? [],
   });
   // Before anything is passed on to an upstream.
@@ -109,7 +112,7 @@ export async function serve(options: ServeOptions): Promise<RunningServer> {
     if (detail !== undefined) await reply.code(421).send({ detail });
   });
   const access = new UpstreamAccess({
-    ours: { apiKey, authString },
+    ours: keys,
     theirs: upstreamCredentials,
     isOpen: upstreamOpen,
   });
@@ -129,8 +132,8 @@ export async function serve(options: ServeOptions): Promise<RunningServer> {
     await reply.code(403).send({ detail: 'Requests of web pages elsewhere are refused.' });
   });
   if (upstream && access.isGuarded) standInFront(app, upstream);
-  const sessions = new SessionServer({ replica, clock: realClock, version: VERSION, apiKey: apiKey ?? authString });
-  const session = { '/session': sessionUpgrade(sessions) };
+  const sessions = new SessionServer({ replica, clock: realClock, version: VERSION, keys });
+  const session = { '/session': sessionUpgrade(sessions, keys) };
   if (upstream)
     serveUpgrades(app.server, session, access.isGuarded ? ofThisSite(upstream.upgrade) : upstream.upgrade, refusalOf);
   else serveUpgrades(app.server, { ...session, ...events.upgrades }, undefined, refusalOf);
@@ -141,8 +144,7 @@ export async function serve(options: ServeOptions): Promise<RunningServer> {
     prefix: '/api',
     host: replica,
     clock: realClock,
-    apiKey,
-    authString,
+    keys,
     v1LeaseSeconds,
     ...(version !== undefined && { prefectVersion: version }),
     routes: events.routes,
@@ -166,6 +168,15 @@ export async function serve(options: ServeOptions): Promise<RunningServer> {
     url: `http://${address.family === 'IPv6' ? `[${address.address}]` : address.address}:${address.port}`,
     description: replica.description,
     version: VERSION,
+    reload() {
+      if (!keys.isGuarded) return;
+      try {
+        keys.replace(readCredentials(options));
+        tell('info', 'The keys were read again. Clients whose key is gone or has changed were sent away.');
+      } catch (error) {
+        tell('error', `The keys stay as they were: ${(error as Error).message}`);
+      }
+    },
     close,
   };
 }

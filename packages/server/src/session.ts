@@ -2,12 +2,14 @@
  * The server's end of one connection of the session protocol (packages/protocol/src/messages.ts).
  *
  *   greeting ── hello ──▶ listing ── ready ──▶ open ── bye ──▶ leaving ── durable ──▶ closing
+ *      └── a wrong key ──▶ refusing ── a while ──▶ closed
  *      └───────────┴───────── a breach, a displacement, the end of the connection ──▶ closed
  *
  * A breach of the protocol ends the connection; a request that is not allowed is refused, and the connection goes on.
  * The client's frames are acknowledged once all that they asked for is durable.
  */
-import type { AcquireRequest, Claim, Notice } from '@slotkeeper/engine';
+import type { AcquireRequest, Claim, Notice, Refusal } from '@slotkeeper/engine';
+import { type Caller, type Keys, type Peer, type Shown, untilKeyEnds } from '@slotkeeper/prefect';
 import {
   type Channel,
   type ChannelEvents,
@@ -19,7 +21,6 @@ import {
   commonVersion,
   FIRST_VERSION,
   invalidRequest,
-  isKey,
   noCommonVersion,
   ProtocolError,
   type ServerFrame,
@@ -29,6 +30,8 @@ import {
   type WireError,
 } from '@slotkeeper/protocol';
 import { Calls } from './calls.ts';
+import { whyNoAcquire } from './keys/rights.ts';
+import { seenRefusal } from './keys/seen.ts';
 import type { Outcome } from './replica/outcome.ts';
 import type { Replica } from './replica/replica.ts';
 import { acquireRequest } from './requests.ts';
@@ -46,14 +49,14 @@ const LISTED_MAX = 200_000;
 /** A client that does not read is closed when so much waits for it. */
 const UNREAD_BYTES_MAX = 16 * 1_048_576;
 
-type Mode = 'greeting' | 'listing' | 'open' | 'leaving' | 'closing' | 'closed';
+type Mode = 'greeting' | 'refusing' | 'listing' | 'open' | 'leaving' | 'closing' | 'closed';
 type Hello = Extract<ClientMessage, { readonly type: 'hello' }>;
 
 export interface SessionServerOptions {
   readonly replica: Replica;
   readonly clock: Clock;
   readonly version: string;
-  readonly apiKey: string | null;
+  readonly keys: Keys;
   /** Of the session protocol; those of this release unless given. */
   readonly versions?: Versions;
 }
@@ -77,13 +80,13 @@ export class SessionServer {
   }
 
   /**
-   * Serves a new connection: `open` is given what receives its frames, and returns where to send. `local`: the other end
-   * is in this process, and ends with it.
+   * Serves a new connection: `open` is given what receives its frames, and returns where to send. `peer`: where it comes
+   * from; one of this process ends with it.
    */
-  accept(open: (events: ChannelEvents<ClientFrame>) => Channel<ServerFrame>, local = false): void {
-    const connection = new Connection(this, open, local);
+  accept(open: (events: ChannelEvents<ClientFrame>) => Channel<ServerFrame>, peer: Peer): void {
+    const connection = new Connection(this, open, peer);
     this.#connections.add(connection);
-    if (!local) this.#makeRoomFor(connection);
+    if (peer.address !== null) this.#makeRoomFor(connection);
     // It was on its way as the others were closed.
     if (this.#isClosing) this.#farewell(CLOSING);
   }
@@ -132,10 +135,13 @@ export class SessionServer {
 class Connection implements ChannelEvents<ClientFrame> {
   readonly #server: SessionServer;
   readonly #channel: Channel<ServerFrame>;
-  readonly #local: boolean;
+  readonly #peer: Peer;
   readonly #sink = (notice: Notice): void => this.#handle(notice);
   #mode: Mode = 'greeting';
   #hello: Hello | null = null;
+  /** Known with the hello. */
+  #caller: Caller | null = null;
+  #untilKeyEnds: (() => void) | undefined;
   /** Of the protocol: agreed on with the hello. */
   #version = FIRST_VERSION;
   #claims: Claim[] = [];
@@ -147,13 +153,9 @@ class Connection implements ChannelEvents<ClientFrame> {
   #received = 0;
   #durable = 0;
 
-  constructor(
-    server: SessionServer,
-    open: (events: ChannelEvents<ClientFrame>) => Channel<ServerFrame>,
-    local: boolean,
-  ) {
+  constructor(server: SessionServer, open: (events: ChannelEvents<ClientFrame>) => Channel<ServerFrame>, peer: Peer) {
     this.#server = server;
-    this.#local = local;
+    this.#peer = peer;
     this.#calls = new Calls(server.options.replica, {
       send: (answer) => this.#send(answer),
       lost: () => this.end(LOST, true),
@@ -220,6 +222,7 @@ class Connection implements ChannelEvents<ClientFrame> {
 
   #forget(): void {
     this.#mode = 'closed';
+    this.#untilKeyEnds?.();
     if (this.#hello) this.#server.options.replica.detach(this.#hello.sessionId, this.#sink);
     this.#server.forget(this);
   }
@@ -266,7 +269,7 @@ class Connection implements ChannelEvents<ClientFrame> {
   }
 
   #greet(hello: Hello): void {
-    const { apiKey, versions = VERSIONS } = this.#server.options;
+    const { keys, versions = VERSIONS } = this.#server.options;
     const offered = { min: hello.versionMin, max: Math.max(hello.versionMin, hello.versionMax) };
     const version = commonVersion(versions, offered);
     if (version === undefined) {
@@ -275,20 +278,28 @@ class Connection implements ChannelEvents<ClientFrame> {
       return;
     }
     this.#version = version;
-    if (apiKey !== null && !isKey(hello.apiKey ?? '', apiKey)) {
-      const message =
-        hello.apiKey === null
-          ? 'This server asks for an API key, and none was given.'
-          : 'The API key is not this server’s.';
-      this.end({ code: 'AUTH', message, details: {} }, false);
+    const shown = keys.ofToken(this.#peer, hello.apiKey);
+    if (shown.is !== 'admitted') {
+      this.#turnAway(shown);
       return;
     }
     const problem = checkHello(hello);
     if (problem) throw new ProtocolError(problem.field, problem.reason);
-    if (hello.ttlMs === null && !this.#local)
+    if (hello.ttlMs === null && !this.#isOfThisProcess)
       throw new ProtocolError('hello.ttlMs', 'must be a number of a client in another process');
     this.#hello = hello;
+    this.#caller = shown.caller;
+    // With another key, or with other rights of this one, the client may come back.
+    this.#untilKeyEnds = untilKeyEnds(shown.caller, () => this.end(KEY_ENDED, true));
     this.#mode = 'listing';
+  }
+
+  /** Nothing else that comes is looked at. */
+  #turnAway(shown: Exclude<Shown, { is: 'admitted' }>): void {
+    this.#mode = 'refusing';
+    if (shown.is === 'missing') this.end(unauthorized('This server asks for an API key, and none was given.'), false);
+    else if (shown.is === 'crowded') this.end(WRONG_KEYS, true);
+    else void shown.refusable.then(() => this.end(unauthorized('The API key is not this server’s.'), false));
   }
 
   #list(message: ClientMessage): void {
@@ -309,13 +320,14 @@ class Connection implements ChannelEvents<ClientFrame> {
     const waits = this.#waits
       .filter((request) => this.#isAllowed(request))
       .map((request) => acquireRequest(request, isFirst ? null : request.place));
-    const lifeline = this.#local ? 'process' : 'heartbeat';
+    const { by } = this.#caller as Caller;
+    const lifeline = this.#isOfThisProcess ? 'process' : 'heartbeat';
     const leases = this.#claims;
     this.#claims = [];
     this.#waits = [];
     // A connection that this one displaces is notified and closed within this call.
     const refusal = replica.submit(
-      { type: 'session.open', sessionId: session, connection, lifeline, ttlMs, leases, waits, origin: 'session' },
+      { type: 'session.open', sessionId: session, connection, lifeline, ttlMs, leases, waits, origin: 'session', by },
       (outcome) => {
         // Its frame's acknowledgement is lost, too, and ends the connection.
         if (outcome.is === 'lost') return;
@@ -337,7 +349,12 @@ class Connection implements ChannelEvents<ClientFrame> {
       case 'acquire':
         if (this.#isAllowed(message.request))
           // A place is for those who come back: no other acquire may choose its own.
-          replica.submit({ type: 'acquire', sessionId: session, request: acquireRequest(message.request, null) });
+          replica.submit({
+            type: 'acquire',
+            sessionId: session,
+            request: acquireRequest(message.request, null),
+            by: (this.#caller as Caller).by,
+          });
         return;
       case 'release':
         replica.submit({ type: 'release', sessionId: session, leaseId: message.leaseId, token: message.token });
@@ -346,7 +363,7 @@ class Connection implements ChannelEvents<ClientFrame> {
         replica.submit({ type: 'cancel', sessionId: session, leaseId: message.leaseId });
         return;
       case 'call':
-        this.#calls.answer(message);
+        this.#calls.answer(message, this.#caller as Caller);
         return;
       case 'bye':
         this.#mode = 'leaving';
@@ -361,14 +378,20 @@ class Connection implements ChannelEvents<ClientFrame> {
     }
   }
 
+  get #isOfThisProcess(): boolean {
+    return this.#peer.address === null;
+  }
+
   get #isOver(): boolean {
-    return this.#mode === 'leaving' || this.#mode === 'closing' || this.#mode === 'closed';
+    return this.#mode === 'refusing' || this.#mode === 'leaving' || this.#mode === 'closing' || this.#mode === 'closed';
   }
 
   #isAllowed(request: AcquireRequest): boolean {
     const problem = checkAcquire(request);
-    if (problem) this.#send({ type: 'refused', leaseId: request.leaseId, error: invalidRequest(problem) });
-    return !problem;
+    const { replica } = this.#server.options;
+    const error = problem ? invalidRequest(problem) : whyNoAcquire(this.#caller as Caller, request, replica);
+    if (error) this.#send({ type: 'refused', leaseId: request.leaseId, error });
+    return !error;
   }
 
   #handle(notice: Notice): void {
@@ -381,12 +404,17 @@ class Connection implements ChannelEvents<ClientFrame> {
         return;
       case 'refused':
       case 'ended':
-        this.#send({ type: notice.type, leaseId: notice.leaseId, error: notice.refusal });
+        this.#send({ type: notice.type, leaseId: notice.leaseId, error: this.#seen(notice.refusal) });
         return;
       case 'disconnect':
         this.end(notice.reason === 'displaced' ? DISPLACED : LAPSED, notice.reason === 'lapsed');
         return;
     }
+  }
+
+  #seen(refusal: Refusal): Refusal {
+    const { replica } = this.#server.options;
+    return replica.ready ? seenRefusal(this.#caller as Caller, refusal, replica.engine.state) : refusal;
   }
 
   #send(message: ServerMessage): void {
@@ -395,10 +423,13 @@ class Connection implements ChannelEvents<ClientFrame> {
   }
 }
 
+const unauthorized = (message: string): WireError => ({ code: 'AUTH', message, details: {} });
 const unreachable = (message: string): WireError => ({ code: 'SERVER_UNREACHABLE', message, details: {} });
 
 const CLOSING = unreachable('The server is closing.');
 const CROWDED = unreachable('Too many connections to the server have not said hello yet. Try again.');
+const KEY_ENDED = unreachable('The API key was removed from this server, or its rights were changed.');
+const WRONG_KEYS = unreachable('Too many wrong API keys come from this address. Try again.');
 const STARTING = unreachable('The server is starting. Try again.');
 const LOST = unreachable('The server has to start again from its journal. Nothing that was acknowledged is lost.');
 

@@ -1,4 +1,5 @@
 /** The session protocol's WebSocket, `/session`. */
+import type { Keys } from '@slotkeeper/prefect';
 import {
   type Channel,
   type ChannelEvents,
@@ -26,11 +27,11 @@ const OPTIONS = {
   handleProtocols: (offered: ReadonlySet<string>) => codecOf(offered)?.name ?? (false as const),
 };
 
-export function sessionUpgrade(sessions: SessionServer): Upgrade {
+export function sessionUpgrade(sessions: SessionServer, keys: Keys): Upgrade {
   const sockets = new WebSocketServer(OPTIONS);
   return (request, socket, head) =>
     sockets.handleUpgrade(request, socket, head, (webSocket) =>
-      sessions.accept((events) => channelOf(webSocket, events)),
+      sessions.accept((events) => channelOf(webSocket, events), keys.peerOf(request)),
     );
 }
 

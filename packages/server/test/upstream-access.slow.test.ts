@@ -141,16 +141,14 @@ describe('without the key', () => {
   test('nothing of what is asked reaches the server behind, however it is asked', async () => {
     const { behind, url } = await start();
     for (const [path, asked] of ATTACKS) {
-      for (const authorization of WRONG) {
+      const answers = WRONG.map(async (authorization) => {
         const headers = { ...asked.headers, ...(authorization && { authorization }) };
         const { status, text } = await ask(url, path, { ...asked, headers });
-        expect([path, authorization, status, text]).toEqual([
-          path,
-          authorization,
-          401,
-          '{"exception_message":"Unauthorized"}',
-        ]);
-      }
+        return [path, authorization, status, text];
+      });
+      expect(await Promise.all(answers)).toEqual(
+        WRONG.map((authorization) => [path, authorization, 401, '{"exception_message":"Unauthorized"}']),
+      );
     }
     expect(behind.seen).toEqual([]);
   });
@@ -158,10 +156,11 @@ describe('without the key', () => {
   test('no WebSocket reaches it, and no message', async () => {
     const { behind, url } = await start();
     for (const path of ['/api/events/in', '/api/events/out', '/api/logs/out', '/api/health']) {
-      for (const authorization of WRONG) {
-        const headers = authorization ? { authorization } : {};
-        const plain = await converse(url, path, [], headers, [{ event: 'x' }]);
-        expect([path, plain]).toEqual([path, { over: 'Unexpected server response: 401', heard: [] }]);
+      const plain = WRONG.map((authorization) =>
+        converse(url, path, [], authorization ? { authorization } : {}, [{ event: 'x' }]),
+      );
+      for (const ended of await Promise.all(plain)) {
+        expect([path, ended]).toEqual([path, { over: 'Unexpected server response: 401', heard: [] }]);
       }
       for (const first of [{ type: 'auth', token: 'other' }, { type: 'auth' }, { event: 'x' }, 'x']) {
         const { over, heard } = await converse(url, path, ['prefect'], {}, [first, { event: 'x' }]);

@@ -17,6 +17,7 @@ import {
 import { VirtualTime } from '../../../test/virtual-time.ts';
 import { Replica } from '../src/replica/replica.ts';
 import { SessionServer } from '../src/session.ts';
+import { ELSEWHERE, keyring } from './keyring.ts';
 
 export const TTL_MS = 10_000;
 
@@ -34,9 +35,9 @@ export interface World {
 export async function startWorld(
   options: { apiKey?: string; store?: MemoryStore; time?: VirtualTime } = {},
 ): Promise<World> {
-  const { apiKey = null, store = new MemoryStore(), time = new VirtualTime() } = options;
+  const { apiKey, store = new MemoryStore(), time = new VirtualTime() } = options;
   const replica = await Replica.start(() => new MemoryJournal(store, time), time);
-  const face = new SessionServer({ replica, clock: time, version: 'test', apiKey });
+  const face = new SessionServer({ replica, clock: time, version: 'test', keys: keyring({ apiKey }, time) });
   return { time, store, startedAtMs: replica.nowMs, replica, sessions: face };
 }
 
@@ -53,7 +54,7 @@ export class Wire {
     face.accept((events) => {
       this.#server = events;
       return this.#channel();
-    });
+    }, ELSEWHERE);
   }
 
   #channel(): Channel<ServerFrame> {

@@ -16,6 +16,10 @@ export function limitsNamed(state: State, names: readonly string[]): Limit[] {
   return names.map((name) => state.limits.get(name)).filter((limit) => limit !== undefined);
 }
 
+export function namesOf(...limits: readonly (Limit | undefined)[]): string[] {
+  return limits.flatMap((limit) => limit?.name ?? []);
+}
+
 export function byName<T extends { readonly name: string }>(limits: Iterable<T>): T[] {
   return [...limits].sort((a, b) => (a.name < b.name ? -1 : 1));
 }

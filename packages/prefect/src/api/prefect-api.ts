@@ -6,9 +6,10 @@ import { v2Routes } from '../global-limits/routes.ts';
 import type { Host } from '../host.ts';
 import { nextRequest } from '../increments/delivery.ts';
 import { HeldIncrements } from '../increments/held-increments.ts';
+import type { Keys } from '../keys.ts';
 import { v1Routes } from '../tag-limits/routes.ts';
 import { notFound, PrefectError, sendError, sendJson } from './answers.ts';
-import { authenticated } from './authentication.ts';
+import { authenticate } from './authentication.ts';
 import { DurableAnswers } from './durable-answers.ts';
 import { mount, type Route } from './routes.ts';
 import { serverRoutes } from './server-routes.ts';
@@ -17,10 +18,8 @@ import { toldVersion } from './versions.ts';
 export interface PrefectApiOptions {
   readonly host: Host;
   readonly clock: Clock;
-  /** Clients show it as `Authorization: Bearer …`. If this and `authString` are null, anybody who reaches the server may use it. */
-  readonly apiKey?: string | null;
-  /** Clients show it as `Authorization: Basic …`; usually `USER:PASSWORD`. */
-  readonly authString?: string | null;
+  /** Says who may use it, by the `Authorization` that a client shows. */
+  readonly keys: Keys;
   /** How long a request for slots is held open: well below the 60 s after which clients give up. Default: 20. */
   readonly holdSeconds?: number;
   /** The time to live of v1 leases, which no client renews. Default: null, they last until they are released. */
@@ -41,7 +40,7 @@ export interface PrefectApiOptions {
  * 100 bounds the tags in paths, and answers 404 for a longer one instead of saying that it is too long.
  */
 export async function prefectApi(app: FastifyInstance, options: PrefectApiOptions): Promise<void> {
-  const { host, clock, apiKey = null, authString = null, holdSeconds = 20, v1LeaseSeconds = null } = options;
+  const { host, clock, keys, holdSeconds = 20, v1LeaseSeconds = null } = options;
   const leaseMs = v1LeaseSeconds === null ? null : v1LeaseSeconds * 1000;
   const answers = new DurableAnswers(host);
   const increments = new HeldIncrements({ host, clock, holdMs: holdSeconds * 1000 });
@@ -51,10 +50,7 @@ export async function prefectApi(app: FastifyInstance, options: PrefectApiOption
   app.setErrorHandler((error: FastifyError, _request, reply) => answerError(error, reply, options.broke));
   // The first of all listeners, so that it sees requests that are passed on to the upstream, too.
   app.server.prependListener('request', ({ socket }) => nextRequest(socket));
-  const openPaths = [`${app.prefix}/health`, `${app.prefix}/ready`];
-  if (apiKey !== null || authString !== null) {
-    app.addHook('onRequest', async (request) => authenticated(request, { apiKey, authString, openPaths }));
-  }
+  authenticate(app, keys, [`${app.prefix}/health`, `${app.prefix}/ready`]);
   app.setNotFoundHandler(() => {
     throw notFound();
   });

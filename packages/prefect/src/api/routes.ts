@@ -1,7 +1,9 @@
 /** Routes as Prefect's server has them: with a trailing slash or without, and 405 for the methods that a path has not. */
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { type Body, readBody } from '../input/body.ts';
+import type { Caller, Right } from '../keys.ts';
 import { PrefectError } from './answers.ts';
+import { callerOf, permit } from './authentication.ts';
 import { checkApiVersion } from './versions.ts';
 
 export interface Call {
@@ -9,11 +11,14 @@ export interface Call {
   readonly params: Readonly<Record<string, string>>;
   readonly query: Readonly<Record<string, unknown>>;
   readonly reply: FastifyReply;
+  readonly caller: Caller;
 }
 
 export interface Route {
   readonly method: 'GET' | 'POST' | 'PATCH' | 'DELETE';
   readonly path: string;
+  /** The right that the caller's key must have. `handle` checks for which limits. */
+  readonly right: Right;
   /** Answers through `reply`, at once or later. An error that it throws or rejects with becomes the answer. */
   readonly handle: (call: Call) => unknown;
   /** Set where the client's API version does not matter. */
@@ -44,9 +49,11 @@ export function mount(app: FastifyInstance, routes: readonly Route[]): void {
 
 function handlerOf(route: Route) {
   return (request: FastifyRequest, reply: FastifyReply): unknown => {
+    const caller = callerOf(request);
+    permit(caller, route.right);
     const body = readBody(request.body as Buffer | undefined, request.headers['content-type']);
     if (!route.anyVersion) checkApiVersion(request.headers['x-prefect-api-version']?.toString());
     const params = request.params as Call['params'];
-    return route.handle({ body, params, query: request.query as Call['query'], reply });
+    return route.handle({ body, params, query: request.query as Call['query'], reply, caller });
   };
 }

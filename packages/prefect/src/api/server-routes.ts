@@ -8,21 +8,30 @@ import type { ToldVersion } from './versions.ts';
 
 export function serverRoutes(host: Host, version: ToldVersion): readonly Route[] {
   return [
-    { method: 'GET', path: '/health', anyVersion: true, handle: ({ reply }) => sendJson(reply, 200, true) },
     {
       method: 'GET',
+      right: 'read',
+      path: '/health',
+      anyVersion: true,
+      handle: ({ reply }) => sendJson(reply, 200, true),
+    },
+    {
+      method: 'GET',
+      right: 'read',
       path: '/version',
       anyVersion: true,
       handle: ({ reply }) => sendJson(reply, 200, PREFECT_API_VERSION),
     },
-    { method: 'GET', path: '/hello', handle: ({ reply }) => sendJson(reply, 200, '👋') },
+    { method: 'GET', right: 'read', path: '/hello', handle: ({ reply }) => sendJson(reply, 200, '👋') },
     {
       method: 'GET',
+      right: 'read',
       path: '/admin/version',
       handle: ({ reply }) => sendJson(reply, 200, version(reply.request.headers['user-agent'])),
     },
     {
       method: 'GET',
+      right: 'read',
       path: '/ready',
       handle: ({ reply }) =>
         host.ready
@@ -31,6 +40,7 @@ export function serverRoutes(host: Host, version: ToldVersion): readonly Route[]
     },
     {
       method: 'GET',
+      right: 'read',
       path: '/csrf-token',
       handle: ({ query }) => {
         if (query.client === undefined) throw invalidRequest(missing(['query', 'client'], null).list, null);

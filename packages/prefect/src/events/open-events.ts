@@ -4,6 +4,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import type { Credentials } from '@slotkeeper/protocol/prefect';
 import type { Route } from '../api/routes.ts';
 import type { Host, Upgrade } from '../host.ts';
+import type { Keys } from '../keys.ts';
 import type { UpstreamAddress } from '../upstream/address.ts';
 import { ClientEvents } from './api/client-events.ts';
 import { eventRoutes } from './api/event-routes.ts';
@@ -19,9 +20,8 @@ export interface EventsOptions {
   /** Of that file, about; 1 GiB unless given. */
   readonly bytesMax?: number | undefined;
   readonly host: Host;
-  /** A client of the WebSockets must show this or `authString`. If both are null, anybody may connect. */
-  readonly apiKey: string | null;
-  readonly authString: string | null;
+  /** Says who may open its WebSockets. */
+  readonly keys: Keys;
   /** The Prefect server to which events of slots and limits are sent as well. */
   readonly upstream: UpstreamAddress | null;
   /** The credentials for the upstream. */
@@ -49,8 +49,7 @@ const CATCH_UP_MS = 2_000;
  * must not stop the server, since slots matter more than reports of them.
  */
 export async function openEvents(options: EventsOptions): Promise<Events> {
-  const { folder, bytesMax, host, apiKey, authString, upstream, upstreamCredentials, warn } = options;
-  const tokens = [apiKey, authString].filter((token) => token !== null);
+  const { folder, bytesMax, host, keys, upstream, upstreamCredentials, warn } = options;
   const log = new EventLog(folder === null ? null : join(folder, 'events.db'), { bytesMax });
   const clientEvents = new ClientEvents(log);
   let feed: JournalFeed | undefined;
@@ -70,8 +69,8 @@ export async function openEvents(options: EventsOptions): Promise<Events> {
       upgrade(...connection);
     };
   };
-  const incoming = eventsIn(tokens, clientEvents);
-  const outgoing = eventsOut(tokens, log);
+  const incoming = eventsIn(keys, clientEvents);
+  const outgoing = eventsOut(keys, log);
   const dropConnections = (): void => {
     incoming.close();
     outgoing.close();

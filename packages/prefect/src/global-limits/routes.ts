@@ -2,7 +2,8 @@
 import { randomUUID } from 'node:crypto';
 import type { Command, Limit, LimitPatch } from '@slotkeeper/engine';
 import { nameTaken, sendJson, sendNothing, unknownLimit } from '../api/answers.ts';
-import { limitPage } from '../api/limit-lookup.ts';
+import { permit } from '../api/authentication.ts';
+import { limitPage, namesOf } from '../api/limit-lookup.ts';
 import { readPage } from '../api/pages.ts';
 import type { Call, Route } from '../api/routes.ts';
 import { orInvalid } from '../input/bodies.ts';
@@ -22,13 +23,18 @@ const AVERAGE_OCCUPANCY_SECONDS = 2;
 export function v2Routes(v2: V2): readonly Route[] {
   return [
     ...CALLS.flatMap((name) => onOneLimit(v2, `${PATH}/${name}`, () => name)),
-    { method: 'POST', path: `${PATH}/`, handle: (call) => create(v2, call) },
-    { method: 'POST', path: `${PATH}/filter`, handle: (call) => filter(v2, call) },
-    { method: 'POST', path: `${PATH}/increment`, handle: (call) => increment(v2, call) },
-    { method: 'POST', path: `${PATH}/increment-with-lease`, handle: (call) => incrementWithLease(v2, call) },
-    { method: 'POST', path: `${PATH}/decrement`, handle: (call) => decrement(v2, call) },
-    { method: 'POST', path: `${PATH}/decrement-with-lease`, handle: (call) => releaseLease(v2, call) },
-    { method: 'POST', path: `${PATH}/leases/:lease_id/renew`, handle: (call) => renewLease(v2, call) },
+    { method: 'POST', path: `${PATH}/`, right: 'admin', handle: (call) => create(v2, call) },
+    { method: 'POST', path: `${PATH}/filter`, right: 'read', handle: (call) => filter(v2, call) },
+    { method: 'POST', path: `${PATH}/increment`, right: 'use', handle: (call) => increment(v2, call) },
+    {
+      method: 'POST',
+      path: `${PATH}/increment-with-lease`,
+      right: 'use',
+      handle: (call) => incrementWithLease(v2, call),
+    },
+    { method: 'POST', path: `${PATH}/decrement`, right: 'use', handle: (call) => decrement(v2, call) },
+    { method: 'POST', path: `${PATH}/decrement-with-lease`, right: 'use', handle: (call) => releaseLease(v2, call) },
+    { method: 'POST', path: `${PATH}/leases/:lease_id/renew`, right: 'use', handle: (call) => renewLease(v2, call) },
     ...onOneLimit(v2, `${PATH}/:id_or_name`, ({ params }) => params.id_or_name!),
   ];
 }
@@ -42,18 +48,20 @@ function onOneLimit(v2: V2, path: string, idOrName: (call: Call) => string): Rou
     return byId ?? state.limits.get(orInvalid(readName(text, ['path', 'id_or_name']), call.body));
   };
   return [
-    { method: 'GET', path, handle: (call) => read(v2, call, named(call)) },
-    { method: 'PATCH', path, handle: (call) => change(v2, call, named(call)) },
-    { method: 'DELETE', path, handle: (call) => remove(v2, call, named(call)) },
+    { method: 'GET', path, right: 'read', handle: (call) => read(v2, call, named(call)) },
+    { method: 'PATCH', path, right: 'admin', handle: (call) => change(v2, call, named(call)) },
+    { method: 'DELETE', path, right: 'admin', handle: (call) => remove(v2, call, named(call)) },
   ];
 }
 
-async function create({ answers }: V2, { body, reply }: Call) {
+async function create({ answers }: V2, { body, reply, caller }: Call) {
   const given = orInvalid(readCreate(body), body);
   const { name, active_slots: occupied } = given;
+  permit(caller, 'admin', [name]);
+  const { by } = caller;
   if (answers.state.limits.has(name)) throw await answers.once(nameTaken());
-  const commands: Command[] = [{ type: 'limit.ensure', name, id: randomUUID(), patch: patchOf(given) }];
-  if (occupied > 0) commands.push({ type: 'untracked.set', name, slots: occupied });
+  const commands: Command[] = [{ type: 'limit.ensure', name, id: randomUUID(), patch: patchOf(given), by }];
+  if (occupied > 0) commands.push({ type: 'untracked.set', name, slots: occupied, by });
   const done = Promise.all(commands.map((command) => answers.carryOut(command)));
   const created = answers.isReady && globalLimit(answers.host, answers.state.limits.get(name)!);
   await done;
@@ -61,27 +69,30 @@ async function create({ answers }: V2, { body, reply }: Call) {
   return sendJson(reply, 201, { ...created, ...more });
 }
 
-async function read({ answers }: V2, { reply }: Call, limit: Limit | undefined) {
+async function read({ answers }: V2, { reply, caller }: Call, limit: Limit | undefined) {
+  permit(caller, 'read', namesOf(limit));
   const found = await answers.once(limit && globalLimit(answers.host, limit));
   if (!found) throw unknownLimit();
   return sendJson(reply, 200, found);
 }
 
-async function filter({ answers }: V2, { body, reply }: Call) {
+async function filter({ answers }: V2, { body, reply, caller }: Call) {
   const { limit, offset } = orInvalid(readPage(body), body);
-  const limits = limitPage(answers.state, '', offset, limit);
+  const limits = limitPage(answers.state, caller.key.prefix, offset, limit);
   return sendJson(reply, 200, await answers.once(limits.map((limit) => globalLimit(answers.host, limit))));
 }
 
-async function remove({ answers }: V2, { reply }: Call, limit: Limit | undefined) {
+async function remove({ answers }: V2, { reply, caller }: Call, limit: Limit | undefined) {
+  permit(caller, 'admin', namesOf(limit));
   if (!limit) throw await answers.once(unknownLimit());
-  await answers.carryOut({ type: 'limit.delete', name: limit.name, force: true });
+  await answers.carryOut({ type: 'limit.delete', name: limit.name, force: true, by: caller.by });
   return sendNothing(reply);
 }
 
 /** Changes all or nothing: it checks everything that could be refused before it changes anything. */
-async function change({ answers, increments }: V2, { body, reply }: Call, limit: Limit | undefined) {
+async function change({ answers, increments }: V2, { body, reply, caller }: Call, limit: Limit | undefined) {
   const given = orInvalid(readPatch(body), body);
+  permit(caller, 'admin', [...namesOf(limit), ...(given.name === undefined ? [] : [given.name])]);
   if (!limit) throw await answers.once(unknownLimit());
   const name = given.name ?? limit.name;
   if (name !== limit.name && answers.state.limits.has(name)) throw await answers.once(nameTaken());
@@ -92,7 +103,7 @@ async function change({ answers, increments }: V2, { body, reply }: Call, limit:
     increments.arrivedOn(limit, Number.POSITIVE_INFINITY);
     commands.push(occupied(name, given.active_slots));
   }
-  await Promise.all(commands.map((command) => answers.carryOut(command)));
+  await Promise.all(commands.map((command) => answers.carryOut({ ...command, by: caller.by })));
   return sendNothing(reply);
 }
 

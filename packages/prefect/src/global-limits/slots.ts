@@ -10,8 +10,9 @@ import {
   sendNothing,
   sendNothingOfUnknownLease,
 } from '../api/answers.ts';
+import { permit } from '../api/authentication.ts';
 import type { DurableAnswers } from '../api/durable-answers.ts';
-import { activeOf, byName, limitsNamed } from '../api/limit-lookup.ts';
+import { activeOf, byName, limitsNamed, namesOf } from '../api/limit-lookup.ts';
 import type { Call } from '../api/routes.ts';
 import type { ToldVersion } from '../api/versions.ts';
 import type { HeldIncrements } from '../increments/held-increments.ts';
@@ -48,6 +49,7 @@ export async function increment(v2: V2, call: Call) {
   const { answers } = v2;
   const { reply } = call;
   const limits = limitsNamed(answers.state, names);
+  permit(call.caller, 'use', namesOf(...limits));
   if (activeOf(limits).length === 0) return sendJson(reply, 200, await answers.once(listed(listing(limits))));
   return take(v2, call, asked, (granted) => sendJson(reply, 200, takenBy(granted)));
 }
@@ -67,12 +69,14 @@ export async function incrementWithLease(v2: V2, call: Call) {
 /** Answers now, or holds the request open until the slots are granted. */
 async function take(
   { answers, increments }: V2,
-  { reply }: Call,
+  { reply, caller }: Call,
   increment: Unsent,
   answerGranted: (granted: Granted) => unknown,
 ) {
   const { names, slots, ratesOnly } = increment;
-  const impossible = neverFits(activeOf(limitsNamed(answers.state, names)), slots, ratesOnly);
+  const limits = limitsNamed(answers.state, names);
+  permit(caller, 'use', namesOf(...limits));
+  const impossible = neverFits(activeOf(limits), slots, ratesOnly);
   if (impossible) throw await answers.once(impossible);
   // No limit has more slots than SLOTS_MAX, so a greater number has passed the check above only if no limit is active.
   const capped = { ...increment, slots: Math.min(slots, SLOTS_MAX) };
@@ -99,13 +103,14 @@ function listed(limits: readonly ListedLimit[]) {
   return byName(limits).map(takenLimit);
 }
 
-/** Slots that leases hold are not given back so. */
+/** Returns untracked slots. Slots that a lease holds stay taken. */
 export async function decrement(v2: V2, call: Call) {
   const { answers, increments } = v2;
-  const { body, reply } = call;
+  const { body, reply, caller } = call;
   const { names, slots: given } = orInvalid(naming(v2, call).readDecrement(body), body);
   const slots = Math.min(given, SLOTS_MAX);
   const limits = limitsNamed(answers.state, names);
+  permit(caller, 'use', namesOf(...limits));
   for (const limit of limits) increments.arrivedOn(limit, slots);
   const returned = answers.submit({ type: 'untracked.return', amounts: limits.map(({ name }) => [name, slots]) });
   const shown = listed(listing(limits));
@@ -113,7 +118,7 @@ export async function decrement(v2: V2, call: Call) {
   return sendJson(reply, 200, shown);
 }
 
-export async function releaseLease(v2: V2, { body, reply }: Call) {
+export async function releaseLease(v2: V2, { body, reply, caller }: Call) {
   const { lease_id: id } = orInvalid(readLeaseDecrement(body), body);
   const { answers } = v2;
   const lease = leased(v2, id);
@@ -121,18 +126,25 @@ export async function releaseLease(v2: V2, { body, reply }: Call) {
     await answers.once(null);
     return sendNothingOfUnknownLease(reply);
   }
+  permit(caller, 'use', limitsOf(lease));
   await answers.submit({ type: 'release', leaseId: id, token: lease.token });
   return sendNothing(reply);
 }
 
-export async function renewLease(v2: V2, { body, params, reply }: Call) {
+export async function renewLease(v2: V2, { body, params, reply, caller }: Call) {
   const { answers } = v2;
   const read = together(uuid(params.lease_id, ['path', 'lease_id']), readRenew(body));
   const [id, { lease_duration: leaseSeconds }] = orInvalid(read, body);
-  if (!leased(v2, id)) throw await answers.once(leaseGone());
+  const lease = leased(v2, id);
+  if (!lease) throw await answers.once(leaseGone());
+  permit(caller, 'use', limitsOf(lease));
   const refusal = await answers.submit({ type: 'renew', leaseId: id, ttlMs: Math.round(leaseSeconds * 1_000) });
   if (refusal) throw leaseGone();
   return sendNothing(reply);
+}
+
+function limitsOf({ amounts }: Lease): readonly string[] {
+  return amounts.map(([name]) => name);
 }
 
 /** The lease with this id, if it was granted by `increment-with-lease`: no other lease is returned or renewed here. */

@@ -2,8 +2,9 @@
 import { randomUUID } from 'node:crypto';
 import { type Limit, type Refusal, slotsIn } from '@slotkeeper/engine';
 import { locked, PrefectError, sendError, sendJson, unavailable, unknownTagLimit } from '../api/answers.ts';
+import { permit } from '../api/authentication.ts';
 import type { DurableAnswers } from '../api/durable-answers.ts';
-import { activeOf } from '../api/limit-lookup.ts';
+import { activeOf, namesOf } from '../api/limit-lookup.ts';
 import { readPage } from '../api/pages.ts';
 import type { Call, Route } from '../api/routes.ts';
 import type { HeldIncrements } from '../increments/held-increments.ts';
@@ -50,48 +51,52 @@ export function v1Routes(v1: V1): readonly Route[] {
   const byTag = ({ params, body }: Call): Limit | undefined =>
     answers.state.limits.get(limitName(orInvalid(readTag(params.tag, ['path', 'tag']), body)));
   return [
-    { method: 'POST', path: `${PATH}/`, handle: (call) => create(v1, call) },
-    { method: 'POST', path: `${PATH}/filter`, handle: (call) => filter(v1, call) },
-    { method: 'POST', path: `${PATH}/increment`, handle: (call) => increment(v1, call) },
-    { method: 'POST', path: `${PATH}/decrement`, handle: (call) => decrement(v1, call) },
-    { method: 'GET', path: `${PATH}/${ID}`, handle: (call) => read(v1, call, byId(call)) },
-    { method: 'DELETE', path: `${PATH}/${ID}`, handle: (call) => remove(v1, call, byId(call)) },
-    { method: 'GET', path: `${PATH}/tag/:tag`, handle: (call) => read(v1, call, byTag(call)) },
-    { method: 'DELETE', path: `${PATH}/tag/:tag`, handle: (call) => remove(v1, call, byTag(call)) },
-    { method: 'POST', path: `${PATH}/tag/:tag/reset`, handle: (call) => reset(v1, call, byTag(call)) },
+    { method: 'POST', path: `${PATH}/`, right: 'admin', handle: (call) => create(v1, call) },
+    { method: 'POST', path: `${PATH}/filter`, right: 'read', handle: (call) => filter(v1, call) },
+    { method: 'POST', path: `${PATH}/increment`, right: 'use', handle: (call) => increment(v1, call) },
+    { method: 'POST', path: `${PATH}/decrement`, right: 'use', handle: (call) => decrement(v1, call) },
+    { method: 'GET', path: `${PATH}/${ID}`, right: 'read', handle: (call) => read(v1, call, byId(call)) },
+    { method: 'DELETE', path: `${PATH}/${ID}`, right: 'admin', handle: (call) => remove(v1, call, byId(call)) },
+    { method: 'GET', path: `${PATH}/tag/:tag`, right: 'read', handle: (call) => read(v1, call, byTag(call)) },
+    { method: 'DELETE', path: `${PATH}/tag/:tag`, right: 'admin', handle: (call) => remove(v1, call, byTag(call)) },
+    { method: 'POST', path: `${PATH}/tag/:tag/reset`, right: 'admin', handle: (call) => reset(v1, call, byTag(call)) },
   ];
 }
 
-async function create({ answers }: V1, { body, reply }: Call) {
+async function create({ answers }: V1, { body, reply, caller }: Call) {
   const { tag, concurrency_limit: slots } = orInvalid(readCreate(body), body);
   const name = limitName(tag);
+  permit(caller, 'admin', [name]);
   const status = answers.state.limits.has(name) ? 200 : 201;
   let created: TagLimit | undefined;
-  const set = answers.carryOut({ type: 'limit.set', name, id: randomUUID(), patch: { slots } });
+  const set = answers.carryOut({ type: 'limit.set', name, id: randomUUID(), patch: { slots }, by: caller.by });
   if (answers.isReady) created = tagLimit(answers.host, answers.state.limits.get(name)!);
   await set;
   return sendJson(reply, status, created);
 }
 
-async function read({ answers }: V1, { reply }: Call, limit: Limit | undefined) {
+async function read({ answers }: V1, { reply, caller }: Call, limit: Limit | undefined) {
+  permit(caller, 'read', namesOf(limit));
   const found = await answers.once(limit && tagLimit(answers.host, limit));
   if (!found) throw unknownTagLimit();
   return sendJson(reply, 200, found);
 }
 
-async function filter({ answers }: V1, { body, reply }: Call) {
+async function filter({ answers }: V1, { body, reply, caller }: Call) {
   const { limit, offset } = orInvalid(readPage(body), body);
-  const limits = tagLimitPage(answers.state, offset, limit);
+  const limits = tagLimitPage(answers.state, caller.key.prefix, offset, limit);
   return sendJson(reply, 200, await answers.once(limits.map((limit) => tagLimit(answers.host, limit))));
 }
 
-async function remove({ answers }: V1, { reply }: Call, limit: Limit | undefined) {
+async function remove({ answers }: V1, { reply, caller }: Call, limit: Limit | undefined) {
+  permit(caller, 'admin', namesOf(limit));
   if (!limit) throw await answers.once(unknownTagLimit());
-  await answers.carryOut({ type: 'limit.delete', name: limit.name, force: true });
+  await answers.carryOut({ type: 'limit.delete', name: limit.name, force: true, by: caller.by });
   return sendJson(reply, 200, null);
 }
 
-async function reset({ answers, leaseMs }: V1, { body, reply }: Call, limit: Limit | undefined) {
+async function reset({ answers, leaseMs }: V1, { body, reply, caller }: Call, limit: Limit | undefined) {
+  permit(caller, 'admin', namesOf(limit));
   const { slot_override: taskRunIds } = orInvalid(readReset(body), body);
   if (!limit) throw await answers.once(unknownTagLimit());
   const { slots, active } = limit.settings;
@@ -106,13 +111,14 @@ async function reset({ answers, leaseMs }: V1, { body, reply }: Call, limit: Lim
     ttlMs: leaseMs,
     holder: { type: 'task_run', id, label: null, host: null, pid: null },
   }));
-  await answers.carryOut({ type: 'limit.reset', name: limit.name, grants });
+  await answers.carryOut({ type: 'limit.reset', name: limit.name, grants, by: caller.by });
   return sendJson(reply, 200, null);
 }
 
-async function decrement({ answers, increments }: V1, { body, reply }: Call) {
+async function decrement({ answers, increments }: V1, { body, reply, caller }: Call) {
   const { names, task_run_id: taskRunId } = orInvalid(readSlots(body), body);
   const limits = limitsOn(answers.state, names);
+  permit(caller, 'use', namesOf(...limits));
   const released = whatToRelease(answers.state, limits, taskRunId).map((release) => {
     increments.arrivedAs(release.leaseId);
     return answers.submit({ type: 'release', ...release });
@@ -122,10 +128,11 @@ async function decrement({ answers, increments }: V1, { body, reply }: Call) {
   return sendJson(reply, 200, await listed);
 }
 
-async function increment({ answers, increments, leaseMs }: V1, { body, reply }: Call) {
+async function increment({ answers, increments, leaseMs }: V1, { body, reply, caller }: Call) {
   const { names: given, task_run_id: id } = orInvalid(readSlots(body), body);
   const tags = namesToTake(answers.state, given.map(limitName)).map(tagOf);
   const limits = limitsOn(answers.state, tags);
+  permit(caller, 'use', namesOf(...limits));
   const empty = limits.find(({ settings }) => settings.slots === 0);
   if (empty) throw await answers.once(neverFits(empty.name));
   if (activeOf(limits).length === 0) return sendJson(reply, 200, await answers.once([]));

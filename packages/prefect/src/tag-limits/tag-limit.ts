@@ -50,8 +50,10 @@ export function tagLimitById(state: State, id: string): Limit | undefined {
   return limit && isTagLimit(limit) ? limit : undefined;
 }
 
-export function tagLimitPage(state: State, offset: number, max: number): Limit[] {
-  return limitPage(state, PREFIX, offset, max);
+/** Those whose limits have names that begin with `prefix`. */
+export function tagLimitPage(state: State, prefix: string, offset: number, max: number): Limit[] {
+  if (prefix.startsWith(PREFIX)) return limitPage(state, prefix, offset, max);
+  return PREFIX.startsWith(prefix) ? limitPage(state, PREFIX, offset, max) : [];
 }
 
 /** The limits on these tags, in the order of the tags. A tag without a limit is left out. */

@@ -1,18 +1,21 @@
 /**
  * Who may reach the upstream through this server, and which credentials the upstream sees.
  *
- * If this server has a key or an auth string, clients need it for the upstream as well as for the limits, except for the two
- * probes. This server's own credentials are never passed on: those for the upstream take their place, if there are any.
+ * If this server has keys, clients need one for the upstream as well as for the limits, except for the two probes. The
+ * upstream's data belongs to no limit, so a key for some limits alone does not lead there. This server's own credentials are
+ * never passed on: those for the upstream take their place, if there are any.
  */
 import type { IncomingMessage } from 'node:http';
-import { isKey } from '@slotkeeper/protocol';
 import { authorizationOf, type Credentials } from '@slotkeeper/protocol/prefect';
+import { type Key, type Keys, type Right, type Shown, whyNotAll } from '../keys.ts';
+import { pathOf } from './own-paths.ts';
 
 const PROBES = ['/api/health', '/api/ready'];
+const ADMIN = /^\/api\/admin(\/|$)/;
 
 export interface UpstreamAccessOptions {
-  /** The credentials that clients show to this server. */
-  readonly ours: Credentials;
+  /** Finds the keys that clients show to this server. */
+  readonly ours: Keys;
   /** The credentials that this server shows to the upstream. */
   readonly theirs: Credentials;
   /** Anybody may reach the upstream, with or without credentials. */
@@ -28,69 +31,65 @@ export function isProbe({ method }: IncomingMessage, target: string): boolean {
   return method === 'GET' && PROBES.includes(target.split('?', 1)[0]!);
 }
 
+/** The right that a request needs. A Prefect server tells secrets to those who read, so `read` is not enough for anything. */
+export function rightFor(method: string | undefined, target: string): Right {
+  return method !== 'GET' && ADMIN.test(pathOf(target)) ? 'admin' : 'use';
+}
+
 export class UpstreamAccess {
-  readonly #tokens: readonly string[];
-  readonly #authorizations: readonly string[];
+  readonly ours: Keys;
   readonly #theirs: Credentials;
   readonly #isOpen: boolean;
 
-  constructor({ ours: { apiKey, authString }, theirs, isOpen }: UpstreamAccessOptions) {
-    this.#tokens = [apiKey, authString].filter((token) => token != null);
-    this.#authorizations = [authorizationOf({ apiKey }), authorizationOf({ authString })].filter(
-      (a) => a !== undefined,
-    );
+  constructor({ ours, theirs, isOpen }: UpstreamAccessOptions) {
+    this.ours = ours;
     this.#theirs = theirs;
     this.#isOpen = isOpen;
   }
 
   /** Whether clients must show credentials. */
   get isGuarded(): boolean {
-    return this.#tokens.length > 0 && !this.#isOpen;
+    return this.ours.isGuarded && !this.#isOpen;
   }
 
   /** Whether a client's credentials may have to be replaced on the way to the upstream. */
   get replaces(): boolean {
-    return this.#tokens.length > 0 || this.#token !== null;
+    return this.ours.isGuarded || this.#token !== null;
   }
 
-  admits({ headers }: IncomingMessage): boolean {
-    return !this.isGuarded || this.#isOurs(headers.authorization);
-  }
-
-  /** Whether a client may go on with the token of its WebSocket's first message. */
-  admitsToken(token: unknown): boolean {
-    return !this.isGuarded || this.#isOurToken(token);
+  /** Undefined: anybody may ask. */
+  ofRequest(request: IncomingMessage): Shown | undefined {
+    return this.isGuarded ? this.ours.ofRequest(request) : undefined;
   }
 
   /** The `Authorization` to send to the upstream instead of the client's. */
   authorizationFor(given: string | undefined): string | undefined {
-    const isOurs = this.#isOurs(given);
-    if (this.#stays(isOurs)) return given;
-    // Only a probe comes here without the key of a server that has one: it gets no access of this server's.
-    return this.isGuarded && !isOurs ? undefined : authorizationOf(this.#theirs);
+    const key = this.ours.find(given);
+    if (this.#stays(key)) return given;
+    return this.#lendsTo(key) ? authorizationOf(this.#theirs) : undefined;
   }
 
   /** The token to send to the upstream instead of the client's. */
   tokenFor(given: unknown): unknown {
-    return this.#stays(this.#isOurToken(given)) ? given : this.#token;
+    const key = this.ours.findToken(given);
+    if (this.#stays(key)) return given;
+    // The client of a guarded connection has been admitted, perhaps by its header.
+    return this.isGuarded || this.#lendsTo(key) ? this.#token : null;
   }
 
-  /** Whether a client's credentials are passed on as they are. */
-  #stays(isOurs: boolean): boolean {
-    if (isOurs || this.isGuarded) return false;
-    // Even if anybody may reach the upstream, only a client with this server's key uses this server's access to it.
-    return this.#tokens.length > 0 || this.#token === null;
+  /** Whether a client's credentials are passed on as they are. If anybody may ask, they may be meant for the upstream. */
+  #stays(key: Key | undefined): boolean {
+    if (key || this.isGuarded) return false;
+    return this.ours.isGuarded || this.#token === null;
+  }
+
+  /** Whether the key's owner may use this server's access to the upstream. A probe comes without a key, and may not. */
+  #lendsTo(key: Key | undefined): boolean {
+    if (!this.ours.isGuarded) return true;
+    return key !== undefined && whyNotAll(key, 'use') === undefined;
   }
 
   get #token(): string | null {
     return this.#theirs.authString ?? this.#theirs.apiKey ?? null;
-  }
-
-  #isOurs(authorization: string | undefined): boolean {
-    return authorization !== undefined && this.#authorizations.some((ours) => isKey(authorization, ours));
-  }
-
-  #isOurToken(token: unknown): boolean {
-    return typeof token === 'string' && this.#tokens.some((ours) => isKey(token, ours));
   }
 }

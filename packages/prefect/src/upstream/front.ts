@@ -1,14 +1,19 @@
 /** Which requests the app in front answers itself, and which it passes on to the upstream. */
 import type { FastifyInstance, FastifyReply } from 'fastify';
-import { isOfUnknownLease } from '../api/answers.ts';
+import { isOfUnknownLease, PrefectError } from '../api/answers.ts';
 import { isOwnPath, isRenewalPath, pathOf, targetOf } from './own-paths.ts';
-import { UNAUTHORIZED, type Upstream } from './upstream.ts';
+import type { Upstream } from './upstream.ts';
 
 /** Passes on what the app does not answer itself, before any other hook sees it. Call before other hooks are added. */
 export function standInFront(app: FastifyInstance, upstream: Upstream): void {
   app.addHook('onRequest', async ({ raw, originalUrl }, reply) => {
     if (isOwn(originalUrl)) return;
-    if (!upstream.admits(raw, originalUrl)) return refuse(reply, originalUrl);
+    try {
+      await upstream.admit(raw, originalUrl);
+    } catch (error) {
+      if (error instanceof PrefectError) return refuse(reply, originalUrl, error);
+      throw error;
+    }
     reply.hijack();
     upstream.forward(raw, reply.raw, originalUrl);
   });
@@ -31,9 +36,10 @@ export function standInFront(app: FastifyInstance, upstream: Upstream): void {
 }
 
 /** Outside the API, `WWW-Authenticate` makes a browser ask its user for the auth string. In the API it would confuse clients. */
-function refuse(reply: FastifyReply, url: string): FastifyReply {
-  if (!pathOf(targetOf(url)).startsWith('/api/')) reply.header('www-authenticate', 'Basic realm="Slotkeeper"');
-  return reply.code(401).send(UNAUTHORIZED);
+function refuse(reply: FastifyReply, url: string, { status, body, headers }: PrefectError): FastifyReply {
+  const asksUser = status === 401 && !pathOf(targetOf(url)).startsWith('/api/');
+  if (asksUser) reply.header('www-authenticate', 'Basic realm="Slotkeeper"');
+  return reply.code(status).headers(headers).send(body);
 }
 
 function isOwn(url: string | undefined): boolean {

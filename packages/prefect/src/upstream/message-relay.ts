@@ -10,6 +10,8 @@
 import type { IncomingMessage } from 'node:http';
 import type { Duplex } from 'node:stream';
 import { type RawData, WebSocket, WebSocketServer } from 'ws';
+import { isAdmitted } from '../api/token-handshake.ts';
+import { type Caller, whyNotAll } from '../keys.ts';
 import type { UpstreamAccess } from './access.ts';
 
 /** The only sub-protocol that Prefect's servers know. */
@@ -107,9 +109,11 @@ export class MessageRelay {
         socket.off('data', count);
         near.off('ping', pong);
         const message = parsed(data);
-        if (message?.type !== 'auth') near.close(POLICY_VIOLATION, "Expected 'auth' message");
-        else if (!this.#access.admitsToken(message.token)) near.close(POLICY_VIOLATION, 'Invalid token');
-        else admitted({ near, first: this.#withTheirToken([data, isBinary]) });
+        if (message?.type !== 'auth') return near.close(POLICY_VIOLATION, "Expected 'auth' message");
+        const { ours: keys } = this.#access;
+        const handshake = { keys, peer: keys.peerOf(request), whyNot: ({ key }: Caller) => whyNotAll(key, 'use') };
+        if (isAdmitted(near, message.token, handshake))
+          admitted({ near, first: this.#withTheirToken([data, isBinary]) });
       });
     });
   }

@@ -11,8 +11,11 @@ import https from 'node:https';
 import type { Duplex, Transform } from 'node:stream';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { WebSocket } from 'ws';
+import { PrefectError } from '../api/answers.ts';
+import { admitted, permitAll } from '../api/authentication.ts';
 import type { Upgrade } from '../host.ts';
-import { isProbe, type UpstreamAccess } from './access.ts';
+import { type Shown, untilKeyEnds, whyNotAll } from '../keys.ts';
+import { isProbe, rightFor, type UpstreamAccess } from './access.ts';
 import type { UpstreamAddress } from './address.ts';
 import { type IsOurs, isOurMessage, withoutOurEvents } from './foreign-events.ts';
 import { byName, framingOf, headersHere, headersThere, type RawHeaders } from './headers.ts';
@@ -32,8 +35,6 @@ const BODY_BYTES_AT_ONCE = 65_536;
 const CONTINUE_MS = 1_000;
 /** How long `close` waits for answers that are under way. */
 const CLOSE_MS = 2_000;
-/** The body of a 401 from Prefect's server. */
-export const UNAUTHORIZED = { exception_message: 'Unauthorized' };
 const EVENTS_IN = /^\/api\/events\/in\/?$/;
 const EVENTS = /^\/api\/events\/?$/;
 
@@ -100,9 +101,15 @@ export class Upstream {
     this.#messages = new MessageRelay(options.access);
   }
 
-  /** @param url as the client sent it */
-  admits(request: IncomingMessage, url: string | undefined): boolean {
-    return isProbe(request, targetOf(url)) || this.#options.access.admits(request);
+  /**
+   * Rejects with a `PrefectError` if the client may not ask for that.
+   *
+   * @param url as the client sent it
+   */
+  async admit(request: IncomingMessage, url: string | undefined): Promise<void> {
+    const target = targetOf(url);
+    const shown = isProbe(request, target) ? undefined : this.#options.access.ofRequest(request);
+    if (shown) permitAll(await admitted(shown), rightFor(request.method, target));
   }
 
   /**
@@ -130,15 +137,30 @@ export class Upstream {
     if (this.#isCircle(request)) return this.#refuseCircle(responseOn(request, socket));
     const target = targetOf(request.url);
     const { access } = this.#options;
-    const isAdmitted = access.admits(request);
+    const shown = access.ofRequest(request);
     const showsToken = offersSubprotocol(request);
-    if (!isAdmitted && !showsToken) return answerWith(responseOn(request, socket), 401, UNAUTHORIZED);
     this.#tunnels.begin(socket, head);
-    if (!isAdmitted) this.#relayOnceAdmitted(request, socket, target);
-    else if (EVENTS_IN.test(pathOf(target)) || (showsToken && access.replaces))
-      this.#relayMessages(request, socket, target);
+    if (shown?.is === 'missing' && showsToken) return this.#relayOnceAdmitted(request, socket, target);
+    if (shown && (shown.is !== 'admitted' || whyNotAll(shown.caller.key, 'use') !== undefined))
+      return void this.#refuse(request, socket, shown);
+    if (shown)
+      socket.once(
+        'close',
+        untilKeyEnds(shown.caller, () => socket.destroy()),
+      );
+    if (EVENTS_IN.test(pathOf(target)) || (showsToken && access.replaces)) this.#relayMessages(request, socket, target);
     else this.#tunnel(request, socket, target);
   };
+
+  /** Answers a request for a WebSocket with its refusal, when that may be told. */
+  async #refuse(request: IncomingMessage, socket: Duplex, shown: Shown): Promise<void> {
+    try {
+      permitAll(await admitted(shown), 'use');
+    } catch (error) {
+      if (!(error instanceof PrefectError)) throw error;
+      if (!socket.destroyed) answerWith(responseOn(request, socket), error.status, error.body, error.headers);
+    }
+  }
 
   /** Lets nothing reach the upstream until the client's first message has shown a token of this server. */
   #relayOnceAdmitted(request: IncomingMessage, socket: Duplex, target: string): void {
@@ -345,9 +367,14 @@ function lengthOf(body: Buffer): RawHeaders {
   return ['Content-Length', String(body.length)];
 }
 
-function answerWith(response: ServerResponse, status: number, content: object): void {
+function answerWith(
+  response: ServerResponse,
+  status: number,
+  content: unknown,
+  more: Record<string, string> = {},
+): void {
   const body = JSON.stringify(content);
-  const headers = { 'Content-Type': 'application/json', 'Content-Length': Buffer.byteLength(body) };
+  const headers = { ...more, 'Content-Type': 'application/json', 'Content-Length': Buffer.byteLength(body) };
   response.writeHead(status, STATUS_CODES[status], headers);
   response.end(body);
 }

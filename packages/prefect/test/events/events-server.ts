@@ -12,9 +12,12 @@ import { WebSocket } from 'ws';
 import { realClock } from '../../../server/src/clock.ts';
 import { Replica } from '../../../server/src/replica/replica.ts';
 import { serveUpgrades } from '../../../server/src/upgrades.ts';
+import { keyring } from '../../../server/test/keyring.ts';
 import { PrefectError, sendError } from '../../src/api/answers.ts';
+import { authenticate } from '../../src/api/authentication.ts';
 import { mount } from '../../src/api/routes.ts';
 import { type Events, openEvents } from '../../src/events/open-events.ts';
+import type { Keys } from '../../src/keys.ts';
 import type { UpstreamAddress } from '../../src/upstream/address.ts';
 
 export interface ToldEvent {
@@ -73,31 +76,24 @@ export class EventsServer {
 
   /** Ends with the test, unless told otherwise. */
   static async start(options: StartOptions = {}): Promise<EventsServer> {
-    const {
-      folder,
-      store = new MemoryStore(),
-      clock = realClock,
-      apiKey = null,
-      authString = null,
-      upstream = null,
-    } = options;
+    const { folder, store = new MemoryStore(), clock = realClock, apiKey, authString, upstream = null } = options;
     const journal = () =>
       folder === undefined ? new MemoryJournal(store, clock) : new SqliteJournal({ folder }, clock);
     const replica = await Replica.start(journal, clock);
     const warnings: string[] = [];
+    const keys = keyring({ apiKey, authString });
     const warn = (message: string): void => void warnings.push(message);
     const eventsFolder = options.eventsFolder ?? folder ?? null;
     const events = await openEvents({
       folder: eventsFolder,
       host: replica,
-      apiKey,
-      authString,
+      keys,
       upstream,
       upstreamCredentials: { apiKey, authString },
       warn,
     });
     const server = new EventsServer(replica, events, warnings);
-    await server.#listen();
+    await server.#listen(keys);
     let closing: Promise<void> | undefined;
     server.close = () => {
       closing ??= server.#close();
@@ -109,7 +105,7 @@ export class EventsServer {
 
   close: () => Promise<void> = async () => {};
 
-  async #listen(): Promise<void> {
+  async #listen(keys: Keys): Promise<void> {
     const app = this.#app;
     app.removeAllContentTypeParsers();
     app.addContentTypeParser('*', { parseAs: 'buffer' }, (_request, bytes, done) => done(null, bytes));
@@ -117,6 +113,7 @@ export class EventsServer {
       if (error instanceof PrefectError) return sendError(reply, error);
       throw error;
     });
+    authenticate(app, keys, []);
     await app.register(async (api) => mount(api, this.#events.routes), { prefix: '/api' });
     serveUpgrades(app.server, this.#events.upgrades);
     await app.listen({ host: '127.0.0.1', port: 0 });

@@ -6,6 +6,7 @@ import { buffer } from 'node:stream/consumers';
 import Fastify from 'fastify';
 import { onTestFinished } from 'vitest';
 import { serveUpgrades, WEBSOCKETS_ONLY } from '../../../server/src/upgrades.ts';
+import { keyring } from '../../../server/test/keyring.ts';
 import { UpstreamAccess } from '../../src/upstream/access.ts';
 import { upstreamAddress } from '../../src/upstream/address.ts';
 import { standInFront } from '../../src/upstream/front.ts';
@@ -31,7 +32,7 @@ export async function startFront(upstreamUrl: string): Promise<Front> {
   const log: string[] = [];
   const upstream = new Upstream({
     address: upstreamAddress(upstreamUrl)!,
-    access: new UpstreamAccess({ ours: {}, theirs: {}, isOpen: false }),
+    access: new UpstreamAccess({ ours: keyring(), theirs: {}, isOpen: false }),
     isOurs: ({ event }) => event.startsWith('ours.'),
     log: (level, message) => void log.push(`${level} ${message}`),
   });

@@ -1,6 +1,7 @@
 /** `/api/events`: clients send events here by plain requests, and look them up page by page. */
 import type { FastifyReply } from 'fastify';
 import { PrefectError, sendNothing, unavailable } from '../../api/answers.ts';
+import { permitAll } from '../../api/authentication.ts';
 import type { Call, Route } from '../../api/routes.ts';
 import { fields, object, orInvalid } from '../../input/bodies.ts';
 import { type Body, echo } from '../../input/body.ts';
@@ -17,9 +18,9 @@ const PAGE_MAX = 50;
 
 export function eventRoutes(log: EventLog, clientEvents: ClientEvents): readonly Route[] {
   return [
-    { method: 'POST', path: '/events', handle: (call) => orUnavailable(create(call, clientEvents)) },
-    { method: 'POST', path: '/events/filter', handle: (call) => orUnavailable(firstPage(call, log)) },
-    { method: 'GET', path: '/events/filter/next', handle: (call) => orUnavailable(nextPage(call, log)) },
+    { method: 'POST', path: '/events', right: 'use', handle: (call) => orUnavailable(create(call, clientEvents)) },
+    { method: 'POST', path: '/events/filter', right: 'read', handle: (call) => orUnavailable(firstPage(call, log)) },
+    { method: 'GET', path: '/events/filter/next', right: 'read', handle: (call) => orUnavailable(nextPage(call, log)) },
   ];
 }
 
@@ -52,13 +53,15 @@ interface Bookmark {
   readonly upTo: number;
 }
 
-async function firstPage({ body, reply }: Call, log: EventLog): Promise<FastifyReply> {
+async function firstPage({ body, reply, caller }: Call, log: EventLog): Promise<FastifyReply> {
+  permitAll(caller, 'read');
   const { filter, wire, limit } = readAsked(body);
   const { events, total, seq } = await log.call('page', filter, { offset: 0, limit, upTo: null, counts: true });
   return sendPage(reply, events, { filter: wire, limit, offset: limit, total, upTo: seq });
 }
 
-async function nextPage({ query, reply }: Call, log: EventLog): Promise<FastifyReply> {
+async function nextPage({ query, reply, caller }: Call, log: EventLog): Promise<FastifyReply> {
+  permitAll(caller, 'read');
   const token = query['page-token'];
   if (token === undefined) throw invalidRequest(missing(['query', 'page-token'], null).list, null);
   const { filter, wire, ...at } = readToken(String(token));

@@ -3,9 +3,11 @@
  * token. Older clients do not use it, and have no way to show one.
  */
 import type { IncomingMessage } from 'node:http';
-import { isKey, Pongs } from '@slotkeeper/protocol';
+import { Pongs } from '@slotkeeper/protocol';
 import { type RawData, type WebSocket, WebSocketServer } from 'ws';
+import { type Handshake, isAdmitted } from '../../api/token-handshake.ts';
 import type { Upgrade } from '../../host.ts';
+import type { Peer } from '../../keys.ts';
 
 const SUBPROTOCOL = 'prefect';
 const POLICY_VIOLATION = 1008;
@@ -21,14 +23,13 @@ export interface EventSockets {
   close(): void;
 }
 
-export interface EventSocketOptions {
-  /** A client must show one of these. If there are none, anybody may connect. */
-  readonly tokens: readonly string[];
+export interface EventSocketOptions extends Omit<Handshake, 'peer'> {
   /** Takes over an admitted connection. It must add its listeners at once, or it misses the client's first messages. */
   readonly open: (socket: WebSocket) => void;
 }
 
-export function eventSockets({ tokens, open }: EventSocketOptions): EventSockets {
+export function eventSockets(options: EventSocketOptions): EventSockets {
+  const { keys, open } = options;
   const sockets = new WebSocketServer({
     noServer: true,
     perMessageDeflate: false,
@@ -37,13 +38,17 @@ export function eventSockets({ tokens, open }: EventSocketOptions): EventSockets
     autoPong: false,
     handleProtocols: (offered) => (offered.has(SUBPROTOCOL) ? SUBPROTOCOL : false),
     // A client without the sub-protocol cannot show a token.
-    verifyClient: ({ req }, answer) => answer(tokens.length === 0 || offersSubprotocol(req), 403),
+    verifyClient: ({ req }, answer) => answer(!keys.isGuarded || offersSubprotocol(req), 403),
   });
   let isClosed = false;
   return {
     upgrade(request, socket, head) {
       if (isClosed) return void socket.destroy();
-      sockets.handleUpgrade(request, socket, head, (webSocket) => accept(webSocket, tokens, open));
+      sockets.handleUpgrade(request, socket, head, (webSocket) => {
+        keepAlive(webSocket);
+        if (webSocket.protocol === SUBPROTOCOL) expectToken(webSocket, keys.peerOf(request), options);
+        else open(webSocket);
+      });
     },
     close() {
       isClosed = true;
@@ -57,14 +62,7 @@ function offersSubprotocol({ headers }: IncomingMessage): boolean {
   return offered.some((name) => name.trim() === SUBPROTOCOL);
 }
 
-function accept(socket: WebSocket, tokens: readonly string[], open: (socket: WebSocket) => void): void {
-  socket.on('error', () => socket.terminate());
-  keepAlive(socket);
-  if (socket.protocol === SUBPROTOCOL) expectToken(socket, tokens, open);
-  else open(socket);
-}
-
-function expectToken(socket: WebSocket, tokens: readonly string[], open: (socket: WebSocket) => void): void {
+function expectToken(socket: WebSocket, peer: Peer, options: EventSocketOptions): void {
   const pongs = new Pongs(socket);
   const answerPing = (data: Buffer): void => pongs.answer(data);
   socket.on('ping', answerPing);
@@ -72,15 +70,18 @@ function expectToken(socket: WebSocket, tokens: readonly string[], open: (socket
   socket.once('close', () => clearTimeout(late));
   socket.once('message', (data) => {
     clearTimeout(late);
+    const message = parseMessage(data);
+    if (message === undefined) return socket.terminate();
+    if (message.type !== 'auth') return socket.close(POLICY_VIOLATION, "Expected 'auth' message");
+    if (!isAdmitted(socket, message.token, { ...options, peer })) return;
     socket.off('ping', answerPing);
-    if (isAuthentic(socket, data, tokens)) {
-      socket.send(JSON.stringify({ type: 'auth_success' }));
-      open(socket);
-    }
+    socket.send(JSON.stringify({ type: 'auth_success' }));
+    options.open(socket);
   });
 }
 
 function keepAlive(socket: WebSocket): void {
+  socket.on('error', () => socket.terminate());
   let isAlive = true;
   socket.on('pong', () => {
     isAlive = true;
@@ -91,21 +92,6 @@ function keepAlive(socket: WebSocket): void {
     socket.ping();
   }, PING_MS).unref();
   socket.once('close', () => clearInterval(pings));
-}
-
-function isAuthentic(socket: WebSocket, data: RawData, tokens: readonly string[]): boolean {
-  const message = parseMessage(data);
-  if (message === undefined) socket.terminate();
-  else if (message.type !== 'auth') socket.close(POLICY_VIOLATION, "Expected 'auth' message");
-  else if (tokens.length === 0) return true;
-  else if (!message.token) socket.close(POLICY_VIOLATION, 'Auth required but no token provided');
-  else if (!isOneOf(tokens, message.token)) socket.close(POLICY_VIOLATION, 'Invalid token');
-  else return true;
-  return false;
-}
-
-function isOneOf(tokens: readonly string[], given: unknown): boolean {
-  return typeof given === 'string' && tokens.some((token) => isKey(given, token));
 }
 
 /** Returns undefined if the message is not JSON, and an object without fields if it is not an object. */

@@ -3,6 +3,7 @@ import { Pongs } from '@slotkeeper/protocol';
 import type { WebSocket } from 'ws';
 import { readBody } from '../../input/body.ts';
 import { Faults } from '../../input/faults.ts';
+import { type Keys, whyNot } from '../../keys.ts';
 import type { PrefectEvent } from '../event.ts';
 import type { ClientEvents } from './client-events.ts';
 import { readEvent } from './event-body.ts';
@@ -11,8 +12,8 @@ import { type EventSockets, eventSockets } from './event-socket.ts';
 /** While a client has more bytes than this that are not stored yet, its connection is not read. */
 const UNDER_WAY_BYTES_MAX = 1_048_576;
 
-export function eventsIn(tokens: readonly string[], events: ClientEvents): EventSockets {
-  return eventSockets({ tokens, open: (socket) => receive(socket, events) });
+export function eventsIn(keys: Keys, events: ClientEvents): EventSockets {
+  return eventSockets({ keys, whyNot: ({ key }) => whyNot(key, 'use'), open: (socket) => receive(socket, events) });
 }
 
 function receive(socket: WebSocket, events: ClientEvents): void {

@@ -2,7 +2,9 @@
 import { Pongs } from '@slotkeeper/protocol';
 import type { WebSocket } from 'ws';
 import { instant } from '../../api/timestamps.ts';
+import { closeReason } from '../../api/token-handshake.ts';
 import { Faults } from '../../input/faults.ts';
+import { type Keys, whyNotAll } from '../../keys.ts';
 import type { EventFilter } from '../store/event-filter.ts';
 import type { EventLog } from '../store/event-log.ts';
 import { type EventSockets, eventSockets, parseMessage } from './event-socket.ts';
@@ -13,11 +15,14 @@ const PROTOCOL_ERROR = 1002;
 const LOOK_BACK_MS = 15 * 60_000;
 const EVENTS_AT_ONCE = 250;
 const LOOKED_AT_AT_ONCE = 10_000;
-const REASON_BYTES_MAX = 123;
 const NO_END = '9999-12-31T23:59:59.999999Z';
 
-export function eventsOut(tokens: readonly string[], events: EventLog): EventSockets {
-  return eventSockets({ tokens, open: (socket) => expectFilter(socket, events) });
+export function eventsOut(keys: Keys, events: EventLog): EventSockets {
+  return eventSockets({
+    keys,
+    whyNot: ({ key }) => whyNotAll(key, 'read'),
+    open: (socket) => expectFilter(socket, events),
+  });
 }
 
 function expectFilter(socket: WebSocket, events: EventLog): void {
@@ -35,11 +40,7 @@ function expectFilter(socket: WebSocket, events: EventLog): void {
 
 function reasonOf(faults: Faults): string {
   const [first] = faults.list;
-  const reason = `Invalid filter: ${first?.loc.slice(1).join('.')}: ${first?.msg}`;
-  return Buffer.from(reason)
-    .subarray(0, REASON_BYTES_MAX)
-    .toString()
-    .replace(/\uFFFD$/, '');
+  return closeReason(`Invalid filter: ${first?.loc.slice(1).join('.')}: ${first?.msg}`);
 }
 
 function clamped(filter: EventFilter): EventFilter {

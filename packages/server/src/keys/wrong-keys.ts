@@ -1,0 +1,69 @@
+/**
+ * Wrong keys. A refusal is told after a while, and few from one address are under way at a time, so that from there about
+ * 16 a second can be tried. A right key is let in at once, unless that many wrong ones from the same address are under way.
+ * The log has a line at the first, and then a summary every ten seconds while there are more.
+ */
+import type { Clock } from '@slotkeeper/protocol';
+
+const REFUSED_AFTER_MS = 500;
+const UNDER_WAY_MAX = 8;
+const TOLD_EVERY_MS = 10_000;
+/** So many addresses are told apart in one summary. */
+const ADDRESSES_MAX = 100;
+/** Those that a summary names. */
+const NAMED_MAX = 3;
+
+export class WrongKeys {
+  readonly #clock: Clock;
+  readonly #warn: (message: string) => void;
+  readonly #underWay = new Map<string, number>();
+  /** Since the last line of the log. */
+  readonly #untold = new Map<string, number>();
+  #isQuiet = false;
+  #ignored = 0;
+  #total = 0;
+
+  constructor(clock: Clock, warn: (message: string) => void) {
+    this.#clock = clock;
+    this.#warn = warn;
+  }
+
+  /** Whether nothing from there is to be looked at for now. */
+  isCrowded(address: string): boolean {
+    if ((this.#underWay.get(address) ?? 0) < UNDER_WAY_MAX) return false;
+    this.#ignored += 1;
+    return true;
+  }
+
+  /** Resolves when the refusal may be told. */
+  count(address: string): Promise<void> {
+    this.#total += 1;
+    this.#underWay.set(address, (this.#underWay.get(address) ?? 0) + 1);
+    const counted = this.#untold.has(address) || this.#untold.size < ADDRESSES_MAX ? address : 'others';
+    this.#untold.set(counted, (this.#untold.get(counted) ?? 0) + 1);
+    if (!this.#isQuiet) this.#tell();
+    return new Promise((resolve) => {
+      this.#clock.setTimer(REFUSED_AFTER_MS, () => {
+        const left = (this.#underWay.get(address) ?? 1) - 1;
+        if (left === 0) this.#underWay.delete(address);
+        else this.#underWay.set(address, left);
+        resolve();
+      });
+    });
+  }
+
+  #tell(): void {
+    const most = [...this.#untold].sort(([, a], [, b]) => b - a);
+    const named = most.slice(0, NAMED_MAX).map(([address, times]) => `${times} from ${address}`);
+    if (most.length > NAMED_MAX) named.push(`more from ${most.length - NAMED_MAX} other addresses`);
+    const ignored = this.#ignored > 0 ? ` ${this.#ignored} more were not looked at, since too many came at once.` : '';
+    this.#warn(`Wrong keys were shown: ${named.join(', ')}. ${this.#total} since the start.${ignored}`);
+    this.#untold.clear();
+    this.#ignored = 0;
+    this.#isQuiet = true;
+    this.#clock.setTimer(TOLD_EVERY_MS, () => {
+      this.#isQuiet = false;
+      if (this.#untold.size > 0 || this.#ignored > 0) this.#tell();
+    });
+  }
+}
