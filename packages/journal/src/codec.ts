@@ -19,7 +19,7 @@ import { amounts, by, count, holder, lifeline, ms, origin, readExact, settings }
 
 type FactOf<T extends FactType> = Extract<Fact, { readonly type: T }>;
 
-/** What a fact is, in a word that stands first in its row. It is read by whoever looks for the table. */
+/** The word that begins a fact's row, and says which table reads it. */
 function word<T extends FactType>(type: T, short: string): Field<T> {
   return { read: () => type, write: () => short, check: () => undefined, schema: { const: type } };
 }

@@ -1,11 +1,11 @@
-/** What version 0.1.0 wrote, where it differs from what this one writes: a lease did not say by which door it came. */
+/** The rows of version 0.1.0 that differ from this one's: a lease had no origin. */
 import { emptyState, type Fact, type Origin, type State } from '@slotkeeper/engine';
 import { decodeFact } from './codec.ts';
 import { list, parse, text, tuple } from './fields.ts';
 import { addLease, addLimit } from './snapshot-reader.ts';
 import { readLease, readLimit, readState } from './snapshot-rows.ts';
 
-/** Version 0.1.0 named its sessions so; any other is a client's of the session protocol. */
+/** The prefixes of session ids in version 0.1.0. An id with none of them is a client's of the session protocol. */
 const ORIGINS: readonly (readonly [prefix: string, origin: Origin])[] = [
   ['prefect-v1:', 'prefect-tag'],
   ['reset:', 'prefect-tag'],
@@ -20,7 +20,7 @@ function originOf(sessionId: string): Origin {
 export function decodeFactOfFormat3(row: unknown): Fact {
   const fields = list(row);
   if (fields[0] === 'grant') return decodeFact([...tuple(fields, 9), originOf(text(fields[3]))]);
-  // Slots that are untracked now were called left.
+  // Version 0.1.0 called untracked slots `left`.
   if (fields[0] === 'release' && fields[4] === 'left') return decodeFact([...fields.slice(0, 4), 'untracked']);
   return decodeFact(fields);
 }
@@ -37,7 +37,7 @@ export function decodeStateOfFormat3(encoded: string): State {
   return state;
 }
 
-/** It wrote a time of what is taken of a semaphore, too, which says nothing. */
+/** Version 0.1.0 wrote the time of a semaphore's usage as well, which means nothing. */
 function withoutTime(limit: readonly unknown[]): readonly unknown[] {
   const [taken, takenAtMs, slots, slotDecayPerSecond] = limit.slice(4);
   return [...limit.slice(0, 4), taken, slotDecayPerSecond === null ? null : takenAtMs, slots, ...limit.slice(7)];

@@ -14,10 +14,10 @@ import {
   type StoredFact,
 } from './journal.ts';
 
-/** About what a fact takes as text. To measure each would cost more than to keep it. */
+/** The approximate size of a fact as text. To measure each would cost more than to keep it. */
 const FACT_BYTES = 160;
 
-/** What a disk is to other journals: it outlives its writers. */
+/** The store outlives the journals that write to it, as a disk does. */
 export class MemoryStore {
   epoch = 0;
   /** Facts up to this position were removed; `facts` are those that follow. */
@@ -45,7 +45,7 @@ export class MemoryJournal implements Journal {
   readonly #store: MemoryStore;
   readonly #host: JournalHost;
   #state: 'new' | 'following' | 'leading' | 'closed' = 'new';
-  /** Of this leader; 0 before it leads. */
+  /** The epoch of this leader; 0 before it leads. */
   #epoch = 0;
   #appended = 0;
 

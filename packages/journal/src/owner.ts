@@ -1,11 +1,11 @@
 /**
- * Who has a database: a note beside it, for people. It decides nothing. SQLite's lock alone does, and the note of a
- * process that was killed stays until the next one writes its own.
+ * A note beside the database that says which process has it, for people. It decides nothing: only SQLite's lock does. The note
+ * of a process that was killed stays until the next process writes its own.
  */
 import { readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { hostname } from 'node:os';
 
-/** Once the lock is taken. A note that cannot be written is done without. */
+/** Call once the lock is taken. If the note cannot be written, there is none. */
 export function leaveNote(file: string): void {
   const note = { pid: process.pid, host: hostname(), since: new Date().toISOString() };
   try {
@@ -13,7 +13,7 @@ export function leaveNote(file: string): void {
   } catch {}
 }
 
-/** Before the lock is given back. */
+/** Call before the lock is given back. */
 export function removeNote(file: string): void {
   try {
     rmSync(noteOf(file), { force: true });

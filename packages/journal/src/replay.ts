@@ -1,4 +1,4 @@
-/** From what a journal holds to the state: the newest snapshot, and each fact after it. */
+/** Replays a journal to its state: the newest snapshot, and each fact after it. */
 
 import { emptyState, evolve, type State } from '@slotkeeper/engine';
 import { Malformed } from '@slotkeeper/shape';
@@ -16,10 +16,10 @@ export async function replay({ snapshot, facts }: Followed): Promise<State> {
   return state;
 }
 
-/** How many facts are read at once of what a follower has missed. */
+/** How many of the facts that a follower has missed are read at once. */
 const PAGE = 10_000;
 
-/** Brings a state that was replayed from what `follow` found up to `position`: another leader may have written meanwhile. */
+/** Brings a state up to `position` that was replayed from what `follow` found: another leader may have appended since then. */
 export async function catchUp(state: State, journal: Pick<Journal, 'read'>, position: number): Promise<void> {
   while (state.position < position) {
     const missed = await journal.read(state.position, Math.min(PAGE, position - state.position));

@@ -1,4 +1,4 @@
-/** Makes the state again from the parts of a snapshot. */
+/** Reads the parts of a snapshot, and builds the state. */
 
 import { emptyState, insertLease, type Lease, type Limit, type State } from '@slotkeeper/engine';
 import { Malformed } from '@slotkeeper/shape';
@@ -21,7 +21,7 @@ export class SnapshotReader {
     }
   }
 
-  /** Once all parts were added. Leases stand in the order of their grants, which that of their rows need not be. */
+  /** Call once all parts were added. Puts leases in the order of their grants, which their rows need not be in. */
   finish(): State {
     if (!this.#hasState) throw new Malformed('', 'it is empty');
     this.#leases.sort((a, b) => a.token - b.token);
@@ -43,7 +43,7 @@ export function addLimit(state: State, limit: Limit): void {
   state.limits.add(limit);
 }
 
-/** With it what is derived: what leases hold of a limit, its `leases` and its `spenders`. */
+/** Adds a lease, and to its limits what is derived from it: `usage.held`, `leases` and `spenders`. */
 export function addLease(state: State, lease: Lease): void {
   if (lease.token > state.position)
     throw new Malformed('', `its lease ${lease.id} was granted later, at ${lease.token}`);

@@ -1,6 +1,6 @@
 /**
- * Snapshots as rows. A part of one is a JSON array of rows; the first row of the first part is that of the whole state.
- * Limits and leases follow in any order, since what changes while the snapshot is written is written before its turn.
+ * Snapshots as rows. A part is a JSON array of rows. The first row of the first part is that of the whole state. Limits and
+ * leases follow in any order, since one that changes while the snapshot is written is written before its turn.
  */
 import { type Lease, type Limit, leasesInOrder, newUsage } from '@slotkeeper/engine';
 import { anyText, boolean, inline, local, Malformed, nullable, shape } from '@slotkeeper/shape';
@@ -17,7 +17,7 @@ interface WholeState {
   readonly atMs: number;
 }
 
-/** A limit without what its leases say. `takenAtMs`: of a rate, as of when so much is taken; null of a semaphore. */
+/** A limit without what its leases say. `takenAtMs` is the time that a rate's `taken` is as of; null for a semaphore. */
 interface StoredLimit extends Pick<Limit, 'name' | 'id' | 'createdAtMs' | 'updatedAtMs' | 'settings'> {
   readonly taken: number;
   readonly takenAtMs: number | null;
@@ -76,7 +76,7 @@ export function leaseRow(of: Lease): Row {
   return [LEASE, ...lease.toRow(of)];
 }
 
-/** `fields` are those after the row's kind. Throws `Malformed`, as do the others. */
+/** `fields` are those after the row's kind. Like the other readers it throws `Malformed`. */
 export function readState(fields: Row): WholeState {
   return readExact(wholeState, fields);
 }

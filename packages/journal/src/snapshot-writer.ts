@@ -1,24 +1,24 @@
 /**
  * Writes the state down as of one position, part by part, while the state goes on changing.
  *
- * Copy on write: each limit and lease is taken from the state as its turn comes, or, if it is about to change before
- * that, at that moment (`evolve` announces it). So a part costs what it holds, however much the state has, and all parts
- * together are the state as of the position at which the writer was made.
+ * Copy on write: each limit and lease is taken from the state when its turn comes, or, if it is about to change before that, at
+ * that moment (`evolve` announces it). So the cost of a part does not depend on the size of the state, and all parts together
+ * are the state as of the position at which the writer was made.
  */
 import type { Lease, Limit, SnapshotUnderWay, State } from '@slotkeeper/engine';
 import { leaseRow, limitRow, type Row, stateRow } from './snapshot-rows.ts';
 
-/** Of a part, but for its last row. What the event loop stands still for while a part is written hangs on it. */
+/** The length of a part without its last row. The event loop stands still while a part is written, so parts are short. */
 const PART_CHARS = 2 ** 18;
 
 export class SnapshotWriter implements SnapshotUnderWay {
   readonly position: number;
   readonly #state: State;
   readonly #first: Row;
-  /** Rows of what has changed before its turn, not in a part yet. */
+  /** Rows of limits and leases that changed before their turn and are not in a part yet. */
   #early: Row[] = [];
 
-  /** Of the state as it is now. One at a time; `parts` or `end` is to be called. */
+  /** Begins a snapshot of the state as it is now. One at a time: call `parts` or `end`. */
   constructor(state: State) {
     if (state.snapshotUnderWay) throw new Error('a snapshot of this state is under way');
     this.position = state.position;
@@ -28,7 +28,7 @@ export class SnapshotWriter implements SnapshotUnderWay {
     state.snapshotUnderWay = this;
   }
 
-  /** Each part is made as it is asked for. Whoever stops early ends the snapshot. */
+  /** Makes each part when the caller asks for it. A caller that stops early ends the snapshot. */
   *parts(partChars = PART_CHARS): Generator<string, void, undefined> {
     try {
       let rows = [JSON.stringify(this.#first)];
@@ -49,7 +49,7 @@ export class SnapshotWriter implements SnapshotUnderWay {
     }
   }
 
-  /** From now on the state can be changed, and the next snapshot be taken, without it. */
+  /** Ends the snapshot. The state no longer announces changes to it, and the next snapshot may begin. */
   end(): void {
     if (this.#state.snapshotUnderWay === this) this.#state.snapshotUnderWay = null;
     this.#early = [];
@@ -65,7 +65,7 @@ export class SnapshotWriter implements SnapshotUnderWay {
     lease.snapshot = this.#state.snapshots;
   }
 
-  /** While it waits to be asked for the next row, limits and leases come and go. A `Map` goes on with what is left. */
+  /** Limits and leases come and go between two rows. The walk goes on with those that are left. */
   *#rows(): Generator<Row, void, undefined> {
     for (const limit of this.#state.limits.values()) {
       yield* this.#takeEarly();
@@ -90,7 +90,7 @@ export class SnapshotWriter implements SnapshotUnderWay {
     }
   }
 
-  /** Or need not have it, since it came to be later. */
+  /** Whether the snapshot has it already, or need not have it since it was added later. */
   #has({ snapshot }: Limit | Lease): boolean {
     return snapshot === this.#state.snapshots;
   }

@@ -1,4 +1,4 @@
-/** What SQLite and the file system say, as a `JournalError`: every failure of the SQLite journal is worded here. */
+/** Turns errors of SQLite and the file system into a `JournalError`: every failure of the SQLite journal is worded here. */
 import { Malformed } from '@slotkeeper/shape';
 import { JournalError, type JournalErrorCode } from './journal.ts';
 import { whoHas } from './owner.ts';
@@ -6,7 +6,7 @@ import { whoHas } from './owner.ts';
 /** Primary result codes of SQLite. */
 const SQLITE = { ERROR: 1, BUSY: 5, READONLY: 8, CORRUPT: 11, FULL: 13, CANTOPEN: 14, NOTADB: 26 } as const;
 
-/** @param doing what was tried, as in `Cannot open './file.db'` */
+/** @param doing the verb of the attempt, as in `Cannot open './file.db'` */
 export function failure(doing: 'open' | 'append to' | 'read' | 'write to', file: string, cause: unknown): JournalError {
   if (cause instanceof JournalError) return cause;
   const [code, what, next] = diagnose(file, cause);

@@ -1,4 +1,4 @@
-/** The file of a SQLite journal: how it comes to be, and how one process takes it for itself. */
+/** The file of a SQLite journal: how it is created, and how one process takes it for itself. */
 import { randomUUID } from 'node:crypto';
 import {
   accessSync,
@@ -21,10 +21,10 @@ import { damaged } from './sqlite-failure.ts';
 import { checkLog } from './sqlite-log.ts';
 import { PAGE_BYTES, pragma, SCHEMA } from './sqlite-tables.ts';
 
-/** `SLOT` in ASCII: tells our files from other programs' databases. */
+/** `SLOT` in ASCII. It distinguishes our files from other programs' databases. */
 const APPLICATION_ID = 0x534c4f54;
 
-/** With those above it; durable, and for its owner alone: a journal holds the ids of sessions, which are secrets. */
+/** Creates the folder and those above it, durably. Only its owner may read it: the journal has the ids of sessions, which are secrets. */
 export function makeFolder(folder: string): void {
   const path = resolve(folder);
   if (existsSync(path)) return;
@@ -48,18 +48,18 @@ function alreadyThere(error: unknown): boolean {
 }
 
 /**
- * Opens the file, or makes it, and takes it: until the database is closed no other process can open it. Throws what
- * SQLite and the file system throw, busy if another process has it, or a `JournalError`.
+ * Opens or creates the file, and takes it: no other process can open it until the database is closed. Throws a `JournalError`,
+ * or what SQLite and the file system throw: busy, if another process has the file.
  */
 export function takeFile(file: string): DatabaseSync {
   const path = resolve(file);
-  // In this order: who makes a new file makes its log later.
+  // The log is checked before the file: a process that creates both creates the log last.
   const logSize = sizeOf(`${path}-wal`);
   const size = sizeOf(path);
   if (size === 0) throw damaged(file, 'it is empty, which a database of ours never is');
   if (size === undefined && logSize) throw damaged(file, `it is gone, but its log '${file}-wal' is there`);
   if (size === undefined) makeFile(path);
-  // The system says more clearly than SQLite what may not be written; SQLite would go on and only read.
+  // The system's error says what may not be written. SQLite would only open the file for reading.
   for (const written of [path, dirname(path)]) accessSync(written, constants.W_OK);
   if (logSize) checkLog(`${file}-wal`);
   const db = new DatabaseSync(path, { timeout: 0 });
@@ -73,8 +73,8 @@ export function takeFile(file: string): DatabaseSync {
 }
 
 /**
- * Nobody ever sees half a database: it is made under another name. Of two processes that make one at once, one links
- * first, and the other uses that.
+ * Creates the database under another name, and then links it, so that nobody ever sees half a database. If two processes
+ * create one at the same time, one links first, and the other uses that file.
  *
  * From here on the file is opened by SQLite alone: a process that opens and closes it by other means drops SQLite's locks.
  */
@@ -84,7 +84,7 @@ function makeFile(path: string): void {
     writeFileSync(draft, '', { flag: 'wx', mode: 0o600 });
     const db = new DatabaseSync(draft);
     try {
-      // Before its first page is written. So the file can shrink without being written anew.
+      // This must come before the first page is written. It lets the file shrink without a VACUUM of the whole file.
       db.exec(`PRAGMA page_size = ${PAGE_BYTES}; PRAGMA auto_vacuum = INCREMENTAL`);
       db.exec(`PRAGMA application_id = ${APPLICATION_ID}; PRAGMA user_version = ${FORMAT}`);
       db.exec(`BEGIN; ${SCHEMA} COMMIT`);
@@ -100,13 +100,13 @@ function makeFile(path: string): void {
 }
 
 function configure(db: DatabaseSync, file: string): void {
-  // Before the log is touched: so it needs no shared memory, and the lock is taken with the first read and kept.
+  // This comes before the log is opened. So the log needs no shared memory, and the first read takes the lock and keeps it.
   db.exec('PRAGMA locking_mode = EXCLUSIVE');
   checkFormat(db, file);
   db.exec('PRAGMA journal_mode = WAL');
   db.exec('PRAGMA synchronous = FULL');
-  // What an earlier process wrote but could not sync may be in the system's cache alone, and no later sync of the log
-  // would bring it to disk. Moving it into the database does.
+  // An earlier process may have written to the log and failed to sync. Those pages may be only in the system's cache, and no
+  // later sync of the log writes them to disk. A checkpoint, which moves them into the database, does.
   db.exec('PRAGMA wal_checkpoint(TRUNCATE)');
 }
 

@@ -1,7 +1,6 @@
 /**
- * Files of format 3, which version 0.1.0 wrote: how they are read by one who follows, and how they become files of
- * format 4 as it leads. They have a snapshot as one text in a table of another form, and facts without the door that a
- * lease came through. Batches stay as they are: each says of which format it is.
+ * Files of format 3, which version 0.1.0 wrote. `follow` reads them, and `lead` migrates them to format 4. Their snapshot is one
+ * text in a table of another form, and their facts have no origin of a lease. Batches stay as they are: each has its format.
  */
 
 import type { DatabaseSync } from 'node:sqlite';
@@ -47,7 +46,7 @@ export class TablesOfFormat3 implements Contents {
   }
 }
 
-/** Within one transaction, and the file's format with it: whenever the process ends, the file is of one format or the other. */
+/** Migrates the file in one transaction, its format number included. If the process ends meanwhile, the file has one of both formats. */
 export function migrateFromFormat3(db: DatabaseSync): Tables {
   const old = new TablesOfFormat3(db);
   const head = old.head();

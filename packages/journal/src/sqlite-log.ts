@@ -1,8 +1,9 @@
 /**
- * A look at SQLite's write-ahead log before SQLite has one. SQLite reads it up to the first frame that is not whole and
- * forgets the rest, since a loss of power can tear what was being written. But only the last commit can be torn: each
- * was synced before the next began. With two or more commits behind the break, what was acknowledged has been damaged,
- * and it must not be forgotten.
+ * Checks SQLite's write-ahead log before SQLite opens it:
+ *
+ *   1. SQLite reads the log up to the first broken frame, and forgets the rest: a loss of power may tear the last write.
+ *   2. Each commit was synced before the next began, so only the last commit can be torn.
+ *   3. If two or more commits follow the break, acknowledged facts have been damaged, and must not be forgotten.
  */
 import { readFileSync } from 'node:fs';
 import { damaged } from './sqlite-failure.ts';
@@ -19,13 +20,13 @@ type Pair = readonly [number, number];
 
 /** @throws JournalError `DAMAGED`, before anything is changed. */
 export function checkLog(log: string): void {
-  // While another process writes it, half of what is read can be old and half new; but not twice.
+  // If another process is writing the log, one reading may be half old and half new. Two such readings in a row are damage.
   if (commitsBehindBreak(log) >= 2 && commitsBehindBreak(log) >= 2) throw damaged(log, 'it breaks off in the middle');
 }
 
 /**
- * Counts only frames of the log's present use: it is written from the start again and again, each time with new salts. Where
- * the header that has them is damaged, the use of which most is left.
+ * Counts only frames of the log's present round: SQLite begins the log again and again, each time with new salts. If the header
+ * with the salts is damaged, the round with the most commits counts.
  */
 function commitsBehindBreak(log: string): number {
   const { buffer, byteOffset, length } = read(log);
@@ -56,7 +57,7 @@ function read(log: string): Buffer {
   try {
     return readFileSync(log);
   } catch (error) {
-    // Who had it has just closed it in order.
+    // The process that had the log has just closed it in order.
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return Buffer.alloc(0);
     throw error;
   }

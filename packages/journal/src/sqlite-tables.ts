@@ -1,6 +1,6 @@
 /**
- * What is in the file of a SQLite journal, row by row. Each row has a checksum over its other columns, so that a flipped
- * byte is found as it is read.
+ * The tables of a SQLite journal. Each row has a checksum over its other columns, so that a flipped byte is detected when the
+ * row is read.
  */
 
 import type { DatabaseSync, SQLOutputValue, StatementSync } from 'node:sqlite';
@@ -11,10 +11,10 @@ import { count, ms, text } from './fields.ts';
 import { decodeFacts } from './formats.ts';
 import type { Retained } from './journal.ts';
 
-/** What the journal must hold: rows that a damaged page has swallowed are missed by it. */
+/** What the journal must contain. So rows that are missing, for a damaged page, are detected. */
 export interface Head {
   readonly epoch: number;
-  /** Of the last fact. */
+  /** The position of the last fact. */
   readonly position: number;
   /** Retention has removed the facts up to this position. */
   readonly removed: number;
@@ -23,12 +23,12 @@ export interface Head {
   readonly parts: number;
 }
 
-/** What one who follows needs of the tables of any format. */
+/** What a follower needs from the tables of any format. */
 export interface Contents {
   head(): Head;
-  /** The batch that has the fact of that position. */
+  /** The batch with the fact at that position. */
   batchWith(position: number): Batch;
-  /** Of the newest complete snapshot. */
+  /** The parts of the newest complete snapshot. */
   parts(): Iterable<string>;
 }
 
@@ -50,7 +50,7 @@ export interface BatchRow {
 }
 
 export interface Part {
-  /** Of the snapshot. */
+  /** The position of the snapshot. */
   readonly position: number;
   /** From 1. */
   readonly part: number;
@@ -82,10 +82,10 @@ export const SCHEMA = `
   ) STRICT;
 `;
 
-/** Of a batch, besides its facts: its other columns. */
+/** The size of a batch's columns without its facts. */
 const BATCH_BYTES = 50;
 
-/** How many parts of earlier snapshots go with each part that comes. */
+/** How many parts of earlier snapshots are removed with each part that is added. */
 const PARTS_REMOVED = 4;
 
 const SQL = {
@@ -107,7 +107,7 @@ export function pragma(db: DatabaseSync, name: string): number {
   return Number(db.prepare(`PRAGMA ${name}`).get()?.[name]);
 }
 
-/** All that `body` writes is durable as this returns; nothing of it is kept if it throws. */
+/** Runs `body` in a transaction: when this returns, its writes are durable; if it throws, none is kept. */
 export function transaction<T>(db: DatabaseSync, body: () => T): T {
   db.exec('BEGIN IMMEDIATE');
   try {
@@ -184,8 +184,8 @@ export class Tables implements Contents {
   }
 
   /**
-   * Gives free pages at the end of the file back, `pagesMax` at most, but for `spare` of them. Returns how many there were.
-   * None in a file that was made without `auto_vacuum`.
+   * Gives at most `pagesMax` free pages at the end of the file back to the disk, and keeps `spare`. Returns how many it gave
+   * back: none in a file that was created without `auto_vacuum`.
    */
   giveBack(spare: number, pagesMax: number): number {
     const free = this.freePages;
@@ -199,7 +199,7 @@ export class Tables implements Contents {
     return pragma(this.#db, 'freelist_count');
   }
 
-  /** All that is in the file but the snapshots: counted in pages, since to add up the batches would read them all. */
+  /** The size of the file without its snapshots. It is counted in pages, since adding up the batches would read them all. */
   #historyBytes(): number {
     const used = pragma(this.#db, 'page_count') - this.freePages;
     return used * PAGE_BYTES - count(this.#sql.snapshotBytes.get()?.bytes);

@@ -24,11 +24,11 @@ import { formatOf, makeFolder, takeFile } from './sqlite-file.ts';
 import { migrateFromFormat3, TablesOfFormat3 } from './sqlite-format-3.ts';
 import { type Batch, type Contents, PAGE_BYTES, Tables, transaction } from './sqlite-tables.ts';
 
-/** Retention goes on in the next turn of the event loop after so many batches, so that grants need not wait for it. */
+/** Retention removes at most so many batches in a turn of the event loop, so that grants need not wait for it. */
 const BATCHES_A_TURN = 500;
-/** So many pages are given back in a turn: 1 MiB. Each may be a page that is moved. */
+/** At most so many pages are given back in a turn: 1 MiB. SQLite may have to move each. */
 const PAGES_A_TURN = 256;
-/** Free pages that stay in the file, 16 MiB: what is written until the next snapshot fills them again. */
+/** So many free pages stay in the file, 16 MiB: facts until the next snapshot fill them again. */
 const PAGES_SPARE = 4096;
 
 /** With less than this free on the disk and in the file no snapshot of several parts is written. */
@@ -36,7 +36,7 @@ const SPACE_LEFT = 16 * 2 ** 20;
 /** So many batches go at once when the disk is full, while grants wait. */
 const BATCHES_WHEN_FULL = 2_000;
 
-/** Two that open at the very same time can refuse each other; so each comes back, after a random while up to this. */
+/** Two processes that open the file at the same time can refuse each other. So each tries again, after a random pause. */
 const ATTEMPTS = 5;
 const PAUSE_MAX_MS = 40;
 
@@ -48,17 +48,17 @@ export class SqliteJournal implements Journal {
   readonly #host: JournalHost;
   readonly #ballast: Ballast;
   #db: DatabaseSync | undefined;
-  /** While it follows or leads. */
+  /** Set while it follows or leads. */
   #contents: Contents | undefined;
-  /** While it leads. */
+  /** Set while it leads. */
   #tables: Tables | undefined;
-  /** Of this leader; 0 before it leads. */
+  /** The epoch of this leader; 0 before it leads. */
   #epoch = 0;
   #appendedBytes = 0;
   /** Why nothing more is written. */
   #failed: JournalError | undefined;
 
-  /** `folder` is made if it is missing and then holds `slotkeeper.db`; the folder of a `file` must be there. */
+  /** `folder` is created if it is missing, and holds `slotkeeper.db`. The folder of a `file` must exist. */
   constructor(place: { readonly folder: string } | { readonly file: string }, host: JournalHost) {
     this.#host = host;
     const isFolder = 'folder' in place;
@@ -125,7 +125,7 @@ export class SqliteJournal implements Journal {
     this.#appendedBytes += Buffer.byteLength(row.facts);
   }
 
-  /** No other process can have led it: SQLite's lock on the file is this one's. */
+  /** No other process can have led the journal, since this one has SQLite's lock on the file. */
   confirm({ epoch }: { readonly epoch: number }): Promise<void> | undefined {
     try {
       const tables = this.#led();
@@ -227,7 +227,7 @@ export class SqliteJournal implements Journal {
     }
   }
 
-  /** Reads as it is asked for the next fact. */
+  /** Reads the next batch when the caller asks for its first fact. */
   *#facts(after: number, upTo: number): Generator<StoredFact> {
     let position = after + 1;
     while (position <= upTo) {
@@ -310,7 +310,7 @@ export class SqliteJournal implements Journal {
     }
   }
 
-  /** Whether the disk has it may be open afterwards: it has the part or not, and neither changes anything for appends. */
+  /** After a failure nobody knows whether the disk has the part. Either way it changes nothing for appends. */
   #writeSnapshot<T>(body: (tables: Tables) => T): T {
     const tables = this.#led();
     if (this.#failed) throw this.#failed;
@@ -321,7 +321,7 @@ export class SqliteJournal implements Journal {
     }
   }
 
-  /** The file is cut as its log is moved into it, which SQLite does by itself only after many more writes. */
+  /** Cuts the file by a checkpoint, which SQLite by itself would make only after many more writes. */
   #cutFile(): void {
     try {
       this.#db?.exec('PRAGMA wal_checkpoint');

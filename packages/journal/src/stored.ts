@@ -1,6 +1,6 @@
 /**
- * Kinds of fields as they are stored. They say what a value is, not what a user may ask for: those limits change from
- * version to version, and what an earlier one stored must be read.
+ * Kinds of fields as they are stored. They check what a value is, not what a user may ask for: such bounds change from version
+ * to version, and a value that an earlier version stored must be read.
  */
 import type { Actor, Amounts, Holder, LimitSettings } from '@slotkeeper/engine';
 import {
@@ -19,7 +19,7 @@ import {
   shape,
 } from '@slotkeeper/shape';
 
-/** JSON has no NaN: it would be written as null, acknowledged, and not be readable again. So it is looked at as it is written. */
+/** JSON has no NaN: it would be written as null, acknowledged, and not be readable. So numbers are checked when they are written. */
 function number(kind: string, is: (value: unknown) => value is number): Field<number> {
   const field = leaf(kind, is, { type: 'number' });
   return { ...field, write: field.read };
@@ -42,7 +42,7 @@ export const slotsTaken = number(
 
 const decay = number('a number above 0', (value): value is number => Number.isFinite(value) && (value as number) > 0);
 
-// The engine has counted with them, so they are not looked at again as they are written.
+// The engine has counted with these numbers, so they are not checked when they are written.
 export const amounts: Field<Amounts> = list(pair(anyText, { ...count, write: undefined }));
 
 const textOrNull = nullable(anyText);

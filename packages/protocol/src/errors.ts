@@ -1,11 +1,11 @@
 /**
  * Every error that a user can meet: the one table of codes. The server sends code, message (what happened, with the values)
- * and details. What to do about it is said by what faces the user: the client's error classes, the command, Prefect's API.
+ * and details. The client's error classes, the command and Prefect's API add what to do about it.
  */
 import type { Refusal, RefusalCode } from '@slotkeeper/engine';
 
 export interface ErrorKind {
-  /** Of an answer over HTTP. */
+  /** The status of an answer over HTTP. */
   readonly status: number;
   /** Whether the same request may succeed later, unchanged. */
   readonly retry: boolean;

@@ -1,9 +1,9 @@
 /**
- * Frames as what a WebSocket carries, for both ends. The ends of a session see frames as objects; a transport encodes and
- * decodes them with the codec that its WebSocket has agreed on as its sub-protocol (codecs.ts).
+ * Frames, for both ends of a session. The ends see frames as objects. A transport encodes and decodes them with the codec that
+ * its WebSocket has agreed on as its sub-protocol (codecs.ts).
  *
- * Decoding checks structure: each field is there and of its type. Whether what it says is allowed is up to `requests.ts`,
- * since one bad request is refused while a bad frame ends its connection.
+ * Decoding checks structure: each field is there and of its type. `requests.ts` checks whether the values are allowed: one bad
+ * request is refused, while a bad frame ends its connection.
  */
 import type { ClientMessage, ServerMessage } from './messages.ts';
 
@@ -13,13 +13,13 @@ export const MAX_FRAME_BYTES = 1_048_576;
 export type EncodedFrame = string | Uint8Array;
 
 export interface ClientFrame {
-  /** 0: a part of the next frame that has one. */
+  /** 0: this is a part of the next frame that has a number. */
   readonly number: number;
   readonly messages: readonly ClientMessage[];
 }
 
 export interface ServerFrame {
-  /** The last client frame that was carried out and made durable. */
+  /** The number of the last client frame that was carried out and made durable. */
   readonly ack: number;
   readonly messages: readonly ServerMessage[];
 }
@@ -27,14 +27,17 @@ export interface ServerFrame {
 export interface Codec {
   /** The WebSocket's sub-protocol. */
   readonly name: string;
-  /** In as many pieces as it takes for each to stay below `MAX_FRAME_BYTES` (a message that is longer goes alone), the last with its number. */
+  /**
+   * Encodes a frame in pieces below `MAX_FRAME_BYTES`; a message that is longer is a piece of its own. The last piece has the
+   * frame's number.
+   */
   encodeClientFrame(frame: ClientFrame): Iterable<EncodedFrame>;
   /**
-   * In as many pieces as it takes for each to stay below `MAX_FRAME_BYTES` (a message that is longer goes alone), all with its
-   * `ack`. Each is written as it is asked for: all together may be more than a string can hold.
+   * Encodes a frame in pieces below `MAX_FRAME_BYTES`; a message that is longer is a piece of its own. Each piece has the
+   * frame's `ack`, and is made when the caller asks for it: together they may be longer than a string can be.
    */
   encodeServerFrame(frame: ServerFrame): Iterable<EncodedFrame>;
-  /** Throws `ProtocolError`, also if it is longer than `MAX_FRAME_BYTES`. */
+  /** Throws `ProtocolError`, also for a frame longer than `MAX_FRAME_BYTES`. */
   decodeClientFrame(data: EncodedFrame): ClientFrame;
   /** Throws `ProtocolError`. */
   decodeServerFrame(data: EncodedFrame): ServerFrame;

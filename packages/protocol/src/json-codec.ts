@@ -5,14 +5,14 @@ import type { ClientMessage, ServerMessage } from './messages.ts';
 import { inMessage, ProtocolError } from './problem.ts';
 import { clientRows, type Rows, serverRows } from './rows.ts';
 
-/** Frames are cut at about this length: each of its UTF-16 units is at most three bytes as UTF-8. */
+/** Frames are cut at about this length. A UTF-16 unit is at most three bytes as UTF-8, so a piece is short enough. */
 const CUT_LENGTH = Math.floor(MAX_FRAME_BYTES / 3) - 20;
 
 interface Message {
   readonly type: string;
 }
 
-/** The tables of one end's messages, by their type and by the word that their rows begin with. */
+/** The tables of one end's messages, by type and by the word that begins a row. */
 class Dialect<M extends Message> {
   readonly #byType: ReadonlyMap<string, Shape<M>>;
   readonly #byWord: ReadonlyMap<unknown, { readonly type: string; readonly table: Shape<M> }>;
@@ -36,7 +36,7 @@ class Dialect<M extends Message> {
     yield `[${lastHead}${rows}]`;
   }
 
-  /** The messages of a frame: what follows its number. */
+  /** Decodes the messages of a frame, which follow its number. */
   decode(frame: readonly unknown[]): M[] {
     const messages: M[] = [];
     for (let i = 1; i < frame.length; i += 1) messages.push(this.#read(frame[i]));
@@ -65,7 +65,7 @@ export const jsonCodec: Codec = {
 
   decodeClientFrame(data) {
     const text = asText(data);
-    // No unit of the text is more than three bytes.
+    // Counts bytes only if the text may be too long: each unit is at most three bytes.
     if (text.length > CUT_LENGTH && Buffer.byteLength(text) > MAX_FRAME_BYTES)
       throw new ProtocolError(
         'frame',

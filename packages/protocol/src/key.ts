@@ -1,7 +1,7 @@
-/** The secret that a server asks of its clients, whatever they speak. */
+/** Compares the secret that clients show to a server, in every protocol. */
 import { createHash, timingSafeEqual } from 'node:crypto';
 
-/** Takes as long, however much of it is right. */
+/** Whether both are equal. The time that it takes does not depend on how much of `given` is right. */
 export function isKey(given: string, key: string): boolean {
   return timingSafeEqual(digest(given), digest(key));
 }

@@ -4,13 +4,16 @@
  * A frame is a number followed by messages, all that one turn of the event loop produced. The client numbers its frames
  * 1, 2, 3 … on each connection; the server's frames start with the number of the last client frame that it has carried
  * out *and made durable* (0 before the first). So every frame is a heartbeat, a frame without messages is nothing else,
- * and an acknowledged `release` needs no answer of its own. The server acknowledges every frame as soon as it may. A client's
- * frame that is too long as text goes in parts: all but the last have the number 0, and are acknowledged with it.
+ * and an acknowledged `release` needs no answer of its own. The server acknowledges every frame as soon as it may. A client
+ * sends a frame that is too long in parts: all but the last have the number 0, and are acknowledged with the last.
  *
- * A connection begins with `hello`, which offers the versions of this protocol that the client speaks (versions.ts), then, to resume, a `claim` for each lease the client holds and an `acquire` for each
- * it waits for, then `ready`. The server takes that list as the truth of what the client knows: what is not on it is
- * released, what has been decided since is answered again. It answers `welcome`, with the version it has chosen, and goes on
- * from there.
+ * A connection begins so:
+ *
+ *   1. The client sends `hello`, which offers the versions of this protocol that it speaks (versions.ts).
+ *   2. It sends a `claim` for each lease that it holds, and an `acquire` for each that it waits for.
+ *   3. It sends `ready`. The server takes that list as the truth of what the client knows: it releases what is not on the
+ *      list, and answers again what has been decided since.
+ *   4. The server answers `welcome`, with the version that it has chosen.
  */
 import type {
   AcquireRequest,
@@ -47,7 +50,7 @@ export type {
   Warning,
 };
 
-/** Settings a user may give: all of a limit's but its mode. `slots` is needed as a limit is created. */
+/** Settings that a user may give: all of a limit's except its mode. A new limit needs `slots`. */
 export type LimitSpec = Omit<LimitPatch, 'mode'>;
 
 export type ClientMessage =
@@ -71,7 +74,7 @@ export type ClientMessage =
   | { readonly type: 'cancel'; readonly leaseId: string }
   | { readonly type: 'release'; readonly leaseId: string; readonly token: number }
   | { readonly type: 'call'; readonly id: number; readonly method: Method; readonly params: unknown }
-  /** Goes away in order: everything is released and cancelled. The server acknowledges it and closes. */
+  /** The client leaves: all its leases are released, all its acquires cancelled. The server acknowledges it and closes. */
   | { readonly type: 'bye' };
 
 export type ServerMessage =
@@ -91,13 +94,13 @@ export type ServerMessage =
   | { readonly type: 'reply'; readonly id: number; readonly value: unknown }
   | { readonly type: 'failed'; readonly id: number; readonly error: WireError }
   /**
-   * The last message of a connection. `retry` true: come back (the server is going away, or speaks no version of the client's:
-   * another may answer next time). False: this session is not to come back (wrong credentials, a breach of protocol, or
-   * another connection has displaced this one).
+   * The last message of a connection. `retry` true: come back, since the server is going away, or speaks no version of the
+   * client's and another one may answer next time. False: do not come back with this session, since the credentials are wrong,
+   * the protocol was breached, or another connection has displaced this one.
    */
   | { readonly type: 'goodbye'; readonly error: WireError; readonly retry: boolean };
 
-/** Each call with what it takes and what it resolves to. */
+/** The calls: their parameters, and the values that they resolve to. */
 export interface Methods {
   'limits.ensure': { params: { name: string; spec: LimitSpec }; value: LimitView };
   'limits.set': { params: { name: string; spec: LimitSpec }; value: LimitView };
@@ -105,17 +108,17 @@ export interface Methods {
   'limits.list': { params: { prefix: string; after: string | null }; value: Page<LimitView> };
   'limits.delete': { params: { name: string; force: boolean }; value: null };
   'limits.pause': { params: { name: string }; value: LimitView };
-  /** Answered once nobody holds it any more. */
+  /** Answered once nobody holds the limit any more. */
   'limits.drain': { params: { name: string }; value: LimitView };
   'limits.resume': { params: { name: string }; value: LimitView };
   holders: { params: { limit: string | null; after: string | null }; value: Page<HolderView> };
   waiters: { params: { limit: string | null; after: string | null }; value: Page<WaiterView> };
-  /** `lease` is its id: the name of it in 0.1.0. */
+  /** `lease` is the lease's id; 0.1.0 named it so. */
   check: { params: { lease: string; token: number }; value: { valid: boolean } };
 }
 export type Method = keyof Methods;
 
-/** One page of a list, from one position of the journal; `next` goes in as `after`, null at the end. */
+/** One page of a list, as of one position of the journal. `next` is the next call's `after`; null at the end. */
 export interface Page<T> {
   readonly items: readonly T[];
   readonly next: string | null;

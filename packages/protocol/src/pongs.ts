@@ -1,4 +1,4 @@
-/** Pongs of a WebSocket whose other end may send pings and not read: one is under way at a time. */
+/** Answers the pings of a WebSocket. The other end may send pings and not read, so only one pong is under way at a time. */
 
 interface Ponging {
   readonly readyState: number;
@@ -6,14 +6,14 @@ interface Ponging {
   pong(data: Uint8Array, mask: boolean, written: () => void): void;
 }
 
-/** The latest of the pings that came meanwhile is answered, which answers those before it (RFC 6455, 5.5.3). */
+/** Of the pings that arrive meanwhile only the last is answered, which answers those before it (RFC 6455, 5.5.3). */
 export class Pongs {
   readonly #socket: Ponging;
   readonly #mayAnswer: () => Promise<unknown> | undefined;
   #latest: Uint8Array | undefined;
   #isUnderWay = false;
 
-  /** @param mayAnswer asked for each pong: it waits for what its ping is to confirm */
+  /** @param mayAnswer called for each pong, which waits for its promise: the pong confirms something to the other end */
   constructor(socket: Ponging, mayAnswer: () => Promise<unknown> | undefined = () => undefined) {
     this.#socket = socket;
     this.#mayAnswer = mayAnswer;

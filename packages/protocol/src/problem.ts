@@ -1,4 +1,4 @@
-/** What is wrong with something that was asked for: an INVALID_REQUEST at either end. */
+/** Problems of requests and frames: what is wrong with them, as an INVALID_REQUEST at either end. */
 import { Malformed, type Problem } from '@slotkeeper/shape';
 import type { WireError } from './errors.ts';
 
@@ -6,7 +6,7 @@ export function invalidRequest({ field, reason }: Problem): WireError {
   return { code: 'INVALID_REQUEST', message: `${field} ${reason}.`, details: { field, reason } };
 }
 
-/** A frame that is not of this protocol. Its connection is beyond repair: send a goodbye with `wireError` and close it. */
+/** Thrown for a frame that is not of this protocol. Send a goodbye with `wireError` and close the connection. */
 export class ProtocolError extends Error implements Problem {
   override readonly name = 'ProtocolError';
   readonly code = 'INVALID_REQUEST';

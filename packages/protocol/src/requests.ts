@@ -1,6 +1,6 @@
 /**
- * What may be asked for. The client checks before it sends, so that its caller gets the error at once; the server checks
- * again, since any program can be a client. Each check returns what is wrong, or undefined.
+ * Checks of requests. The client checks before it sends, so that its caller gets the error at once. The server checks again,
+ * since any program can be a client. Each check returns what is wrong, or undefined.
  */
 import {
   boolean,
@@ -20,12 +20,12 @@ import type { AcquireRequest, ClientMessage, Method, Methods } from './messages.
 import { clientRows } from './rows.ts';
 import { limitSpec } from './settings.ts';
 
-/** A decoded acquire. */
+/** Checks a decoded acquire. */
 export function checkAcquire(request: AcquireRequest): Problem | undefined {
   return clientRows.acquire.checkRead({ type: 'acquire', request });
 }
 
-/** A decoded hello, but its key. */
+/** Checks a decoded hello, without its key. */
 export function checkHello(hello: Extract<ClientMessage, { readonly type: 'hello' }>): Problem | undefined {
   return clientRows.hello.checkRead(hello);
 }
@@ -49,7 +49,7 @@ const params: { readonly [M in Method]: Shape<Methods[M]['params']> } = {
   check: shape({ lease: uuid, token: count }),
 };
 
-/** A decoded call: after this, `params` are those of the method. */
+/** Checks a decoded call: after this, `params` are those of the method. */
 export function checkCall(method: string, value: unknown): Problem | undefined {
   if (!Object.hasOwn(params, method)) return { field: 'method', reason: `is unknown: ${seen(method)}` };
   return params[method as Method].check(value, '');

@@ -1,6 +1,6 @@
 /**
- * The messages as rows: one table of fields each, in the order in which rows have them. A field is only ever added at the
- * end, with a default (versions.ts).
+ * The messages as rows: for each a table of fields, in the order of the row. A new field is added only at the end, with a
+ * default (versions.ts).
  */
 import {
   amounts,
@@ -38,7 +38,7 @@ export type Rows<M extends { readonly type: string }> = {
   readonly [T in M['type']]: Shape<Extract<M, { readonly type: T }>>;
 };
 
-/** As a server gave it. */
+/** A place in the wait queue, as a server gave it. */
 export const place = shape<Place>(
   { atMs: milliseconds, number: count },
   {
@@ -65,7 +65,7 @@ export const acquireRequest = shape<AcquireRequest>({
   limitIds: local(NO_IDS),
 });
 
-/** One of the codes that this version knows, or one of a later version: its receiver passes that on as it is. */
+/** A code that this version knows, or one of a later version, which the receiver passes on as it is. */
 function laterCode<C extends string>(): Field<C> {
   return leaf('text', (value): value is C => typeof value === 'string', { type: 'string' }, undefined, 'string');
 }

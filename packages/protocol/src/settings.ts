@@ -1,4 +1,4 @@
-/** What users may set, of an acquire, a session or a limit: kinds of fields with their ranges. */
+/** Fields that users may set in an acquire, a session or a limit, with their ranges. */
 import {
   integer,
   limitSettings,
@@ -17,7 +17,7 @@ export { DECAY_MIN, LIMITS_MAX, SLOTS_MAX, TEXT_MAX } from '@slotkeeper/shape';
 export const PRIORITY_MAX = 86_400;
 export const TTL_MIN_MS = 2_000;
 export const TTL_MAX_MS = 300_000;
-/** As many seconds as slots. */
+/** The same number of seconds as a limit may have slots. */
 const TIMEOUT_MAX_MS = SLOTS_MAX * 1_000;
 
 export const priority = number(-PRIORITY_MAX, PRIORITY_MAX);

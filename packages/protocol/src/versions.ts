@@ -3,8 +3,8 @@
  *
  * The client's `hello` offers the versions that it speaks; the server chooses the latest that both speak and says so in its
  * `welcome`. A version is a set of message kinds and fields. A field is added at the end of its row, with a default, and a
- * reader ignores what follows the fields it knows, so most changes need no new version. A new kind of message does: it is
- * sent only where the chosen version has it, and one that is unknown is a breach.
+ * reader ignores what follows the fields it knows. So most changes need no new version. A new kind of message does: it is sent
+ * only if the chosen version has it, and an unknown one is a breach of the protocol.
  *
  * - 2: Slotkeeper 0.1.0. It counts fields: a row must have as many as it knows, so nothing may be added for it. Its `hello`
  *   has one version and no range.
@@ -17,10 +17,10 @@ export interface Versions {
   readonly max: number;
 }
 
-/** What this release speaks. */
+/** The versions that this release speaks. */
 export const VERSIONS: Versions = { min: 2, max: 3 };
 
-/** The version of a peer that names none: the first that was released. */
+/** The version of a peer that names none: the first one that was released. */
 export const FIRST_VERSION = 2;
 
 /** The latest version that both speak; undefined if there is none. */
@@ -29,7 +29,7 @@ export function commonVersion(a: Versions, b: Versions): number | undefined {
   return version >= Math.max(a.min, b.min) ? version : undefined;
 }
 
-/** Why a server turns a client away with which it has no version in common. It may come back: another server may answer then. */
+/** The refusal of a client that has no version in common with the server. It may come back, since another server may answer then. */
 export function noCommonVersion(server: Versions, client: Versions): WireError {
   const older = client.max < server.min ? 'client' : 'server';
   return {

@@ -1,4 +1,4 @@
-/** Answers the calls of a session: limits, holders, waiters, check. Each is told once what it saw is durable. */
+/** Answers the calls of a session: limits, holders, waiters, check. Each answer is sent once all that it shows is durable. */
 import { randomUUID } from 'node:crypto';
 import {
   type Command,
@@ -27,7 +27,7 @@ import { seenHolders, seenTicket, seenWaiters } from './keys/seen.ts';
 import { type Outcome, refusedIfDurable, type Settled } from './replica/outcome.ts';
 import type { Replica } from './replica/replica.ts';
 
-/** A page ends at the first of these, so that it fits in a frame. */
+/** A page ends at so many items or bytes, whichever comes first, so that it fits in a frame. */
 const PAGE_ITEMS = 500;
 const PAGE_LENGTH = MAX_FRAME_BYTES / 4;
 /** Lists and drains of one connection that wait for their answers. All other calls are answered with their batch. */
@@ -44,7 +44,7 @@ export interface CallEvents {
   lost(): void;
 }
 
-/** Called once: with the value of what is durable, unless it was refused or is lost. */
+/** Called once. `value` is given if the call was neither refused nor lost. */
 type Done<Value> = (outcome: Outcome, value?: Value) => void;
 type Handler<M extends Method> = (
   replica: Replica,
@@ -62,7 +62,7 @@ const LISTS: ReadonlySet<Method> = new Set<Method>(['limits.list', 'holders', 'w
 export class Calls {
   readonly #replica: Replica;
   readonly #events: CallEvents;
-  /** The first of them is under way. */
+  /** Lists that are not answered yet. The first is under way. */
   readonly #lists: Asked[] = [];
   #listIsAnswered = false;
   #waiting = 0;
@@ -87,7 +87,7 @@ export class Calls {
     }
   }
 
-  /** To be called when all that was said has been written. */
+  /** Call when all answers so far have been written. */
   written(): void {
     if (!this.#listIsAnswered) return;
     this.#listIsAnswered = false;
@@ -188,7 +188,7 @@ const handlers: { readonly [M in Method]: Handler<M> } = {
   },
 };
 
-/** A change of a limit that is made if it is not there. Prefect's API makes whatever names its clients choose. */
+/** A change that creates the limit if it does not exist. */
 function make(replica: Replica, command: Command, name: string, done: Done<LimitView>): void {
   const { limits } = replica.engine.state;
   const lookAlike = limits.has(name) ? undefined : limits.lookAlike(name);

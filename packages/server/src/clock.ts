@@ -1,4 +1,4 @@
-/** Real time. What a turn of the event loop produced leaves after it has read all sockets that had something to say. */
+/** Real time. `soon` calls back once the event loop has read all sockets that have data, so one frame or batch has all of it. */
 import type { Clock } from '@slotkeeper/protocol';
 
 export const realClock: Clock = {

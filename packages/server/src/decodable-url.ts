@@ -1,7 +1,7 @@
-/** A URL whose escapes mean nothing is taken literally, so that it is answered by the face that it asks for, after its key check. */
+/** Takes a URL with malformed escapes literally. So its route answers it, after the check of the key, and not the router. */
 export function decodable(url: string): string {
   try {
-    // What comes of it is looked at, since the bundler leaves out a call that seems to have no effect.
+    // The result is used: the bundler would remove a call that seems to have no effect.
     return decodeURIComponent(url) && url;
   } catch {
     return url.replaceAll('%', '%25');

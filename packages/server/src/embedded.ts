@@ -20,21 +20,21 @@ import { SessionServer } from './session.ts';
 import { VERSION } from './version.ts';
 
 export interface Embedded {
-  /** A new connection; `events` are the client's end of it. */
+  /** Opens a new connection. `events` is the client's end. */
   dial(events: ChannelEvents<ServerFrame>): Channel<ClientFrame>;
-  /** Makes durable what is under way, and lets go of the file. */
+  /** Makes durable what is under way, and closes the file. */
   close(): Promise<void>;
 }
 
 const THIS_PROCESS: Peer = { address: null, isClear: false };
 
-/** Nobody reads history in memory: it is there for a replica that starts again, which needs none before its snapshot. */
+/** In memory nobody reads history. Only a replica that starts again needs it, from the last snapshot on. */
 export const IN_MEMORY = { snapshotEveryFacts: 10_000, retention: { ageMs: 0, bytes: 0 } };
 
 /**
- * Opens an engine in this process: in memory (in `store`, or one of its own), or over `file` (created if it is not there; one process at a time). What an
- * earlier process held in the file is free: its leases ended with it. Rejects with the `JournalError` if the file cannot
- * be opened.
+ * Opens an engine in this process: in memory (in `store`, or a new one), or over `file`, which is created if it is missing, and
+ * which one process has at a time. The leases of an earlier process in the file ended with that process. Rejects with the
+ * `JournalError` if the file cannot be opened.
  */
 export async function openEmbedded(
   options: { readonly file?: string; readonly store?: MemoryStore } = {},
@@ -55,8 +55,8 @@ export async function openEmbedded(
 }
 
 /**
- * Two channels, each the other's end. A frame arrives in a later turn, as over a network, and as text: what a program does
- * afterwards to an object that it gave us changes nothing.
+ * Two channels, each the other's end. A frame arrives in a later turn, as over a network. It is encoded, so that a program may
+ * change an object after it gave it to us.
  */
 function inMemory(
   client: ChannelEvents<ServerFrame>,

@@ -1,7 +1,9 @@
 /**
- * Which names a server answers to. A web page can point its own name at 127.0.0.1 after it was loaded (DNS rebinding):
- * for its visitor's browser it is then of the same site as a server on loopback, and may ask it for anything. The `Host`
- * header still has the page's name, so a server that no key protects answers only to names that no page can have.
+ * Which host names a server answers to. DNS rebinding:
+ *
+ *   1. A web page is loaded, and then points its own name at 127.0.0.1.
+ *   2. For its visitor's browser, a server on loopback is now the page's own site, so the page may send it any request.
+ *   3. The `Host` header still has the page's name. So a server without a key answers only to names that no page can have.
  *
  * Beyond loopback a name such as `http://slotkeeper:4230` is how programs find the server, and the start warns of the
  * missing key. With a key the page has nothing to show.

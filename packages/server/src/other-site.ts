@@ -1,7 +1,7 @@
-/** A web page elsewhere must not talk to a server on loopback through its visitor's browser, over whichever face. */
+/** Detects requests that a web page of another site sends through its visitor's browser: none of them may reach a server. */
 import type { IncomingHttpHeaders } from 'node:http';
 
-/** Only browsers tell an origin, and with each request that changes something. */
+/** Only browsers send `Origin`, and they do with each request that can change something. */
 export function isOfAnotherSite({ origin, host }: IncomingHttpHeaders): boolean {
   return origin !== undefined && URL.parse(origin)?.host !== host;
 }

@@ -1,8 +1,8 @@
-/** What only the server can add to an acquire. */
+/** Adds the fields to an acquire that only the server may set. */
 import { randomUUID } from 'node:crypto';
 import type { AcquireRequest, Place } from '@slotkeeper/engine';
 
-/** `place`: the one that it may claim. */
+/** `place`: the place that the acquire may claim. */
 export function acquireRequest(request: AcquireRequest, place: Place | null): AcquireRequest {
   const { amounts, onMissing } = request;
   return {

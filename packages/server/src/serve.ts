@@ -1,4 +1,4 @@
-/** The server: one replica over a data folder, and its faces on one port. */
+/** The server: one replica over a data folder, with the session protocol and Prefect's API on one port. */
 import type { AddressInfo } from 'node:net';
 import { SqliteJournal } from '@slotkeeper/journal';
 import {
@@ -31,7 +31,7 @@ import { sessionUpgrade } from './websocket.ts';
 /** What clients must show is one of all that its credentials name; none: all who reach the server may do everything. */
 export interface ServeOptions extends CredentialOptions {
   readonly host: string;
-  /** 0 takes a free one. */
+  /** 0: any free port. */
   readonly port: number;
   /** The folder that holds all of the server's state; created if it is not there. */
   readonly data: string;
@@ -41,17 +41,17 @@ export interface ServeOptions extends CredentialOptions {
   readonly allowedHosts?: readonly string[];
   /** The Prefect server that answers all but concurrency limits; null: there is none. */
   readonly upstream: UpstreamAddress | null;
-  /** What the upstream asks for. This server's own key and auth string never go there. */
+  /** The credentials for the upstream. This server's own key and auth string are never sent there. */
   readonly upstreamCredentials?: { readonly apiKey?: string | undefined; readonly authString?: string | undefined };
-  /** All may ask the upstream, without what is asked for this server. */
+  /** Anybody may reach the upstream through this server, without this server's credentials. */
   readonly upstreamOpen?: boolean;
-  /** After so long the lease of a v1 holder ends, which nobody renews; null: it lasts until it is released. */
+  /** The time to live of v1 leases, which no client renews. Null: they last until they are released. */
   readonly v1LeaseSeconds: number | null;
-  /** The Prefect version that clients are told; null: the one whose contract this is. */
+  /** The Prefect version that the server says it is. Null: the client's own, where that is known to work. */
   readonly prefectVersion: string | null;
-  /** What of history is kept; a week and 1 GiB unless given. */
+  /** How much history is kept. Default: a week and 1 GiB. */
   readonly retention?: Retention;
-  /** Gives up waiting for space on a disk that is full. */
+  /** Aborts the wait for space on a full disk. */
   readonly signal?: AbortSignal;
   readonly log: Logger;
 }
@@ -59,12 +59,12 @@ export interface ServeOptions extends CredentialOptions {
 export interface RunningServer {
   /** `http://127.0.0.1:4230` */
   readonly url: string;
-  /** What keeps the state, and where: `sqlite ./slotkeeper-data` */
+  /** The kind of journal and where it is: `sqlite ./slotkeeper-data`. */
   readonly description: string;
   readonly version: string;
   /** Reads the files of keys again. What is wrong with them is logged, and nothing changes. */
   reload(): void;
-  /** Stops taking work, answers what is under way, and lets go of the data. */
+  /** Accepts no more work, answers what is under way, and closes the data. */
   close(): Promise<void>;
 }
 
@@ -106,7 +106,7 @@ export async function serve(options: ServeOptions): Promise<RunningServer> {
     hasKey: keys.isGuarded,
     allowed: options.allowedHosts ?? [],
   });
-  // Before anything is passed on to an upstream.
+  // This check comes before a request can be passed on to an upstream.
   app.addHook('onRequest', async ({ headers }, reply) => {
     const detail = refusalOf(headers.host);
     if (detail !== undefined) await reply.code(421).send({ detail });
@@ -125,7 +125,8 @@ export async function serve(options: ServeOptions): Promise<RunningServer> {
       log: tell,
       ...(behind.answered && { answered: behind.answered }),
     });
-  // A browser shows an auth string that it was given once to whatever page asks. Else it is for the upstream to judge.
+  // A browser that once got an auth string sends it with requests of any page, so pages of other sites are refused first. If
+  // the upstream is open, it decides about them itself.
   if (upstream && !access.isGuarded) standInFront(app, upstream);
   app.addHook('onRequest', async ({ headers }, reply) => {
     if (!isOfAnotherSite(headers)) return;
@@ -138,7 +139,7 @@ export async function serve(options: ServeOptions): Promise<RunningServer> {
     serveUpgrades(app.server, session, access.isGuarded ? ofThisSite(upstream.upgrade) : upstream.upgrade, refusalOf);
   else serveUpgrades(app.server, { ...session, ...events.upgrades }, undefined, refusalOf);
   serveProbes(app, replica);
-  // Behind an upstream clients are told its version, by itself.
+  // In front of an upstream, clients get the upstream's own version.
   const version = behind.version ?? prefectVersion ?? undefined;
   await app.register(prefectApi, {
     prefix: '/api',
@@ -182,8 +183,8 @@ export async function serve(options: ServeOptions): Promise<RunningServer> {
 }
 
 /**
- * Rejects if this server cannot stand in front of it. One that does not answer may be started later: call `answered` when it
- * does.
+ * Rejects if this server cannot stand in front of the upstream. An upstream that does not answer may be started later: call
+ * `answered` when it answers.
  */
 async function fitUpstream(
   address: UpstreamAddress,
@@ -204,7 +205,7 @@ async function fitUpstream(
   return { answered };
 }
 
-/** For whoever looks after the process: is it there, can it serve. Open without a key. */
+/** Probes for the supervisor of the process: is it alive, can it serve. They need no key. */
 function serveProbes(app: FastifyInstance, replica: Replica): void {
   app.get('/healthz', () => ({ status: 'ok', server: 'slotkeeper', version: VERSION }));
   app.get('/readyz', (_request, reply) => {

@@ -5,7 +5,7 @@
  *      └── a wrong key ──▶ refusing ── a while ──▶ closed
  *      └───────────┴───────── a breach, a displacement, the end of the connection ──▶ closed
  *
- * A breach of the protocol ends the connection; a request that is not allowed is refused, and the connection goes on.
+ * A breach of the protocol ends the connection. An invalid request is refused, and the connection goes on.
  * The client's frames are acknowledged once all that they asked for is durable.
  */
 import type { AcquireRequest, Claim, Notice, Refusal } from '@slotkeeper/engine';
@@ -39,14 +39,14 @@ import { acquireRequest } from './requests.ts';
 /** A connection on which hello and ready have not arrived by then is closed. */
 const GREETING_MS = 10_000;
 /**
- * So many connections may be greeting or listing: each may cost a frame of 4 MiB before it has shown a key. A client needs
- * one round trip for its greeting, so the one that has taken longest makes room: whoever opens connections and says
- * nothing cannot keep others out.
+ * So many connections may be greeting or listing, since each may cost a frame of 4 MiB before it has shown a key. A client's
+ * greeting takes one round trip, so beyond this number the connection that has taken longest is closed. So connections that
+ * send nothing cannot keep others out.
  */
 const GREETING_MAX = 256;
-/** What a client may list as it comes back: twice what the engine lets one hold or wait for. */
+/** How much a returning client may list: twice what the engine lets a session hold or wait for. */
 const LISTED_MAX = 200_000;
-/** A client that does not read is closed when so much waits for it. */
+/** A client that does not read is disconnected when so much is waiting to be sent to it. */
 const UNREAD_BYTES_MAX = 16 * 1_048_576;
 
 type Mode = 'greeting' | 'refusing' | 'listing' | 'open' | 'leaving' | 'closing' | 'closed';
@@ -57,7 +57,7 @@ export interface SessionServerOptions {
   readonly clock: Clock;
   readonly version: string;
   readonly keys: Keys;
-  /** Of the session protocol; those of this release unless given. */
+  /** The versions of the session protocol. Default: those of this release. */
   readonly versions?: Versions;
 }
 
@@ -65,9 +65,9 @@ export interface SessionServerOptions {
 export class SessionServer {
   readonly options: SessionServerOptions;
   readonly #connections = new Set<Connection>();
-  /** Of other processes, not open yet; the oldest first. At most `GREETING_MAX`. */
+  /** Connections of other processes that are not open yet, the oldest first. At most `GREETING_MAX`. */
   readonly #greeting = new Set<Connection>();
-  /** With something to send. */
+  /** Connections with something to send. */
   #dirty: Connection[] = [];
   #isClosing = false;
 
@@ -87,11 +87,11 @@ export class SessionServer {
     const connection = new Connection(this, open, peer);
     this.#connections.add(connection);
     if (peer.address !== null) this.#makeRoomFor(connection);
-    // It was on its way as the others were closed.
+    // This connection was on its way while the others were closed.
     if (this.#isClosing) this.#farewell(CLOSING);
   }
 
-  /** Says goodbye to all clients, who will try to come back. */
+  /** Sends goodbye to all clients, which will try to come back. */
   close(): void {
     this.#isClosing = true;
     this.#farewell(CLOSING);
@@ -142,13 +142,13 @@ class Connection implements ChannelEvents<ClientFrame> {
   /** Known with the hello. */
   #caller: Caller | null = null;
   #untilKeyEnds: (() => void) | undefined;
-  /** Of the protocol: agreed on with the hello. */
+  /** The protocol version, as agreed with the hello. */
   #version = FIRST_VERSION;
   #claims: Claim[] = [];
   #waits: AcquireRequest[] = [];
   #outbox: ServerMessage[] = [];
   readonly #calls: Calls;
-  /** It is to write after the batch. */
+  /** Whether the connection writes after this batch. */
   isDirty = false;
   #received = 0;
   #durable = 0;
@@ -163,7 +163,7 @@ class Connection implements ChannelEvents<ClientFrame> {
     this.#channel = open(this);
     server.options.clock.setTimer(GREETING_MS, () => {
       if (this.#mode !== 'greeting' && this.#mode !== 'listing') return;
-      // It may have been suspended, or far away: that it is slow is no breach.
+      // The client may have been suspended, or be far away: it may try again.
       this.end(invalidRequest({ field: 'hello', reason: `and ready must come within ${GREETING_MS / 1000} s` }), true);
     });
   }
@@ -195,7 +195,7 @@ class Connection implements ChannelEvents<ClientFrame> {
     this.#forget();
   }
 
-  /** Writes what is to be sent, and what is acknowledged. */
+  /** Writes the messages that are waiting, and the acknowledgement. */
   write(): void {
     if (this.#mode === 'closed') return;
     const messages = this.#outbox;
@@ -211,7 +211,7 @@ class Connection implements ChannelEvents<ClientFrame> {
     else if (this.#mode === 'open') this.#calls.written();
   }
 
-  /** Says goodbye and closes. */
+  /** Sends goodbye and closes. */
   end(error: WireError, retry: boolean): void {
     if (this.#mode === 'closed') return;
     this.#send({ type: 'goodbye', error, retry });
@@ -233,7 +233,7 @@ class Connection implements ChannelEvents<ClientFrame> {
       throw new ProtocolError('frame number', `must be ${this.#received + 1}, but was ${number}`);
     }
     for (const message of messages) {
-      // What comes after a goodbye, of either end, is not looked at; nor is what follows the message at which the replica failed.
+      // Nothing counts after a goodbye of either end, or after the message at which the replica failed.
       if (this.#isOver || !this.#server.options.replica.ready) break;
       this.#carryOut(message);
     }
@@ -315,7 +315,7 @@ class Connection implements ChannelEvents<ClientFrame> {
   #open(hello: Hello): void {
     const { replica, version } = this.#server.options;
     const { sessionId: session, connection, ttlMs } = hello;
-    // A session that has never been connected has had no position in the wait queue.
+    // On its first connection a session cannot have had a place in the wait queue.
     const isFirst = connection === 1;
     const waits = this.#waits
       .filter((request) => this.#isAllowed(request))
@@ -348,7 +348,7 @@ class Connection implements ChannelEvents<ClientFrame> {
     switch (message.type) {
       case 'acquire':
         if (this.#isAllowed(message.request))
-          // A place is for those who come back: no other acquire may choose its own.
+          // Only a returning waiter may claim a place: a new acquire gets one from the server.
           replica.submit({
             type: 'acquire',
             sessionId: session,

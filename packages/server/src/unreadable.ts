@@ -1,16 +1,16 @@
-/** What cannot be read as a request: its sender is told so as all other refusals here are told, and its connection ends. */
+/** Answers bytes that are no HTTP request, in the form of all other refusals here, and ends the connection. */
 import { STATUS_CODES } from 'node:http';
 import type { Socket } from 'node:net';
 
 const NO_REQUEST = [400, 'This is no HTTP request.'] as const;
-/** By Node's code of the error. */
+/** The answers by Node's error code. */
 const REASONS = new Map<string | undefined, readonly [status: number, message: string]>([
   ['HPE_HEADER_OVERFLOW', [431, 'The request line and the headers must be 16 KiB at the most, all together.']],
   ['ERR_HTTP_REQUEST_TIMEOUT', [408, 'The request did not arrive in time.']],
 ]);
 
 export function refuseUnreadable({ code }: { readonly code?: string }, socket: Socket): void {
-  // A connection that was reset hears nothing more.
+  // A connection that was reset cannot be answered.
   if (code === 'ECONNRESET' || !socket.writable) {
     socket.destroy();
     return;

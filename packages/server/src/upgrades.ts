@@ -7,14 +7,14 @@ import { isOfAnotherSite } from './other-site.ts';
 /** Takes over the connection of a request that asked to be upgraded. */
 export type Upgrade = (request: IncomingMessage, socket: Duplex, head: Buffer) => void;
 
-/** For the server: a request that asks for another protocol than WebSockets is answered as if it had not. */
+/** Options of the HTTP server: a request to upgrade to another protocol than WebSocket is answered without an upgrade. */
 export const WEBSOCKETS_ONLY: ServerOptions = {
   shouldUpgradeCallback: ({ headers }) => headers.upgrade?.toLowerCase() === 'websocket',
 };
 
 /**
- * @param elsewhere for all other paths; it decides itself who may ask for them
- * @param refusalOf whether a request by that `Host` is answered at all
+ * @param elsewhere the upgrade for all other paths; it checks itself who may use them
+ * @param refusalOf why a request with that `Host` is refused
  */
 export function serveUpgrades(
   server: Server,
@@ -23,7 +23,7 @@ export function serveUpgrades(
   refusalOf: HostCheck = () => undefined,
 ): void {
   server.on('upgrade', (request, socket, head) => {
-    // From here on nobody else listens: a connection that is reset must not end the process.
+    // Node no longer handles errors of this socket, and a reset connection must not end the process.
     socket.on('error', () => socket.destroy());
     const path = URL.parse(request.url ?? '/', 'http://localhost')?.pathname ?? '';
     const upgrade = Object.hasOwn(upgrades, path) ? upgrades[path] : undefined;
@@ -42,7 +42,7 @@ export function ofThisSite(upgrade: Upgrade): Upgrade {
 }
 
 export function refuse(socket: Duplex, status: '403 Forbidden' | '404 Not Found' | '421 Misdirected Request'): void {
-  // Whoever has been refused need not close its end.
+  // A refused client may never close its end.
   socket.once('finish', () => socket.destroy());
   socket.end(`HTTP/1.1 ${status}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n`);
 }

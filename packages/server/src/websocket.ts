@@ -15,9 +15,9 @@ import { type WebSocket, WebSocketServer } from 'ws';
 import type { SessionServer } from './session.ts';
 import type { Upgrade } from './upgrades.ts';
 
-/** Above the protocol's bound, so that a frame that is too long is answered with the reason; beyond this the connection is cut. */
+/** Above the protocol's bound, so that a frame that is too long is answered with the reason. A longer one cuts the connection. */
 const MAX_PAYLOAD_BYTES = 4 * MAX_FRAME_BYTES;
-/** `closeTimeout`: so long a client may take to agree to a close. One that does not read must not hold up the server's end. */
+/** `closeTimeout`: how long a client may take to agree to a close. One that does not read must not delay the server's end. */
 const OPTIONS = {
   noServer: true,
   perMessageDeflate: false,
@@ -43,7 +43,7 @@ function channelOf(socket: WebSocket, events: ChannelEvents<ClientFrame>): Chann
   const pongs = new Pongs(socket);
   socket.on('ping', (data) => pongs.answer(data));
   socket.on('close', (code) => events.closed(`the WebSocket was closed with ${code}`));
-  // A broken frame or a reset: `close` follows.
+  // After a broken frame or a reset, `close` follows, and is handled.
   socket.on('error', () => {});
   return {
     send: (frame) => {

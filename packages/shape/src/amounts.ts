@@ -6,10 +6,10 @@ import { type Problem, seen } from './problem.ts';
 import { integer } from './scalars.ts';
 
 export const SLOTS_MAX = 2 ** 31 - 1;
-/** Of one acquire. */
+/** The most limits that one acquire may name. */
 export const LIMITS_MAX = 64;
 
-// A name is also a name of Prefect's and a piece of a URL's path.
+// Prefect bans these characters in names, and a name is a part of a URL's path.
 const NAME_BANS = /[\0/%&><]/;
 
 /** Of a limit. */
@@ -25,12 +25,12 @@ export const limitName: Field<string> = {
   schema: { type: 'string', minLength: 1, maxLength: TEXT_MAX, pattern: '^[^\\u0000/%&><]+$' },
 };
 
-/** To take of one limit. */
+/** The slots that an acquire takes of one limit. */
 export const slotsToTake = integer(1, SLOTS_MAX);
 
 const pairs = list(pair(limitName, slotsToTake));
 
-/** All or nothing, of distinct limits. */
+/** The amounts of an acquire: of distinct limits, all or nothing. */
 export const amounts: Field<readonly (readonly [string, number])[]> = {
   ...pairs,
   check: (value, field) => (isPairs(value) ? checkPairs(value, field) : pairs.check(value, field)),
@@ -44,7 +44,7 @@ function checkPairs(value: readonly (readonly [string, number])[], field: string
   const twice = value.length > 1 ? namedTwice(value) : undefined;
   if (twice !== undefined) return { field, reason: `must name each limit once, but names ${seen(twice)} twice` };
   for (const [name, slots] of value) {
-    // No text is made but of what is wrong: each acquire comes by here.
+    // A text is made only for a fault, since each acquire passes here.
     const wrongName = limitName.check(name, '');
     if (wrongName) return { ...wrongName, field: `${field}: a limit's name` };
     const wrongSlots = slotsToTake.check(slots, '');

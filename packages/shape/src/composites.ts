@@ -23,7 +23,7 @@ export function nullable<T>({
   };
 }
 
-/** Any number of them. */
+/** A list of any length. */
 export function list<T>(item: Field<T>): Field<readonly T[]> {
   const { read, write, check, schema, isPlain = false } = item;
   return {
@@ -99,7 +99,7 @@ export function orDefault<T>(field: Field<T>, value: T): Field<T> {
   return { ...field, missing: { value } };
 }
 
-/** What one end adds for itself: it is in no row and no schema, and is not checked. What is read has `value`. */
+/** A field that one end adds for itself: it is in no row and no schema, and is not checked. An object that is read has `value`. */
 export function local<T>(value: T): Field<T> {
   return {
     read: () => value,

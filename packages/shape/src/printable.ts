@@ -1,4 +1,4 @@
-/** Names and labels are anyone's text: what would move the cursor, break the line or not be seen is shown by its code instead. */
+/** Anybody may choose names and labels, so characters that move the cursor, break the line or are invisible are shown by code. */
 export function printable(text: string): string {
   return text.replace(
     /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu,

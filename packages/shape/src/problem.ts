@@ -4,11 +4,11 @@ import { printable } from './printable.ts';
 export interface Problem {
   /** The field as its sender knows it: `slots`, `holder.pid`. Empty: the value itself. */
   readonly field: string;
-  /** What the field must be, and what was seen: reads on from its name. */
+  /** What the field must be, and what was seen. The text goes on from the field's name. */
   readonly reason: string;
 }
 
-/** A row that cannot be read. Each shape around it puts its field's name in front. */
+/** Thrown for a row that cannot be read. Each shape around it puts its field's name in front. */
 export class Malformed extends Error implements Problem {
   override readonly name = 'Malformed';
   readonly field: string;
@@ -32,7 +32,7 @@ export function within(whole: string, field: string): string {
   return field === '' ? whole : `${whole}.${field}`;
 }
 
-/** A value as a reason shows it: short, whatever it is. */
+/** A short text for any value, as reasons show it. */
 export function seen(value: unknown): string {
   if (typeof value === 'string')
     return printable(JSON.stringify(value.length <= 40 ? value : `${value.slice(0, 40)}…`));

@@ -15,7 +15,7 @@ export function text(max: number): Field<string> {
   return leaf('text', isText, { type: 'string', maxLength: max, pattern: '^[^\\u0000]*$' }, problem, 'string');
 }
 
-/** Any text at all, as it comes from our own other end. */
+/** Any text at all: our own other end sent it. */
 export const anyText = leaf('text', isText, { type: 'string' }, undefined, 'string');
 
 const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;
@@ -30,7 +30,7 @@ export const uuid = leaf(
 
 const isNumber = (value: unknown): value is number => Number.isFinite(value);
 
-/** A whole number. JSON has one kind of number, so a row may have any: that it is whole is for the check. */
+/** A whole number. JSON has only one kind of number, so a row may have any, and the check refuses fractions. */
 export function integer(min: number, max: number): Field<number> {
   const kind = `a whole number from ${min} to ${max}`;
   return leaf(
@@ -43,7 +43,7 @@ export function integer(min: number, max: number): Field<number> {
   );
 }
 
-/** A position, a token, a number given in turn: made by a program, so a row must have a whole one. */
+/** A position, a token, a number given in turn. A program made it, so a row with a fraction cannot be read. */
 export const count = leaf(
   'a whole number, 0 or more',
   (value): value is number => Number.isSafeInteger(value) && (value as number) >= 0,
@@ -78,7 +78,7 @@ export function oneOf<const W extends string>(...words: readonly W[]): Field<W> 
   return leaf(kind, (value): value is W => words.includes(value as W), { enum: words });
 }
 
-/** What kind of row it is: the same word in each; shorter in rows than in objects. */
+/** The word that says what kind of row it is. It is shorter in rows than in objects. */
 export function tag<const W extends string>(inRows: string, word: W): Field<W> {
   const isWord = (value: unknown): value is W => value === word;
   return {

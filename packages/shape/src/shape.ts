@@ -14,36 +14,36 @@ export type Fields<T> = { readonly [K in keyof T]-?: Field<Exclude<T[K], undefin
 
 export interface Shape<T> {
   readonly fields: Fields<T>;
-  /** So many fields a row has at the least. */
+  /** The least number of fields of a row. */
   readonly required: number;
-  /** So many this version knows: a reader that takes no others compares with it. */
+  /** The number of fields that this version knows, for a reader that accepts no others. */
   readonly most: number;
   toRow(value: T): unknown[];
-  /** Takes the row over: parts of it become parts of the value. Throws `Malformed`. */
+  /** Reads a row, parts of which become parts of the value. Throws `Malformed`. */
   fromRow(row: unknown[]): T;
-  /** Of an object with these fields and no other. */
+  /** Checks an object with these fields and no others. */
   readonly check: Check;
-  /** Of a value that came from a row: its fields are there. */
+  /** Checks a value that came from a row, so that its fields are there. */
   checkRead(value: T): Problem | undefined;
-  /** Of such an object. */
+  /** The schema of such an object. */
   readonly schema: Schema;
 }
 
 /**
- * The same as the table says, written out for a shape on the way of every acquire. Reading and writing properties by names
- * that are in the source is several times as fast as by names from a table. Tests hold them to their tables.
+ * The table written out as code, for a shape on the way of every acquire. Properties whose names are in the source are read and
+ * written several times as fast as by names from a table. Tests compare each with its table.
  */
 export interface Unrolled<T> {
-  /** The values of a row, in its order: of all fields that are not local, those of an inline shape in place of itself. */
+  /** The values of a row in order: all fields that are not local, and for an inline shape its fields. */
   values(value: T): unknown[];
-  /** The object that has them. */
+  /** The object with these values. */
   // biome-ignore lint/suspicious/noExplicitAny: the table says the types, and has read the values by then.
   object(values: readonly any[]): T;
 }
 
 export interface ShapeOptions<T> {
   readonly unrolled?: Unrolled<T>;
-  /** What a problem calls an object that is no field of another. */
+  /** The name of the object in problems, if it is no field of another object. */
   readonly whole?: string;
 }
 
@@ -82,8 +82,8 @@ export function inline<T>(whole: Shape<T>): Field<T> {
 }
 
 /**
- * The shape as an object within a row. Of an object nothing is ignored: what it asks for is what its fields say, so `check`
- * refuses one that it does not know. Until it is checked, it is any object.
+ * The shape as an object within a row. No field of an object is ignored: `check` refuses one that it does not know. Until it is
+ * checked, it is any object.
  */
 export function object<T>({ check, schema }: Shape<T>): Field<T> {
   return {
@@ -163,7 +163,7 @@ function rows<T>(
         row[at] = reads[at]!(value);
       }
     } catch (error) {
-      // What is wrong in an inline shape is called by its name alone: its fields are this row's own.
+      // A field of an inline shape is named alone, since it is this row's own.
       throw error instanceof Malformed ? error.within(columns[at]!.name) : error;
     }
     for (; at < fields.length; at += 1) row[at] = defaults[at]!.value;
@@ -211,7 +211,7 @@ function checkObject(fields: object, whole: string): Check {
     for (const [name, { isOptional, check }] of all) {
       const part = (value as Readonly<Record<string, unknown>>)[name];
       if (part === undefined && isOptional) continue;
-      // No name is joined but of what is wrong: each acquire comes by here.
+      // Names are joined only for a fault, since each acquire passes here.
       const problem = check(part, name);
       if (problem) return { ...problem, field: within(field, problem.field) };
     }

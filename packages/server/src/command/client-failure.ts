@@ -1,8 +1,8 @@
-/** The client's errors as the command says them. The client tells a programmer what to call; the command tells its user what to type. */
+/** The client's errors in the command's words: the client's own say what to call, the command's say what to type. */
 import { CommandFailure, EXIT, shellWord } from '@slotkeeper/terminal';
 import type { ErrorDetails, SlotkeeperError } from 'slotkeeper';
 
-/** A request that is never allowed is wrong usage, also where only the client or the server has noticed. */
+/** An invalid request is wrong usage (exit code 2), also if only the client or the server has detected it. */
 export function commandFailure(error: SlotkeeperError): CommandFailure {
   const exitCode = error.code === 'INVALID_REQUEST' ? EXIT.usage : EXIT.failed;
   return new CommandFailure(WORDS[error.code]?.(error.details) ?? error.message, { cause: error, exitCode });

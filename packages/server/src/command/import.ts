@@ -1,4 +1,4 @@
-/** `slotkeeper import prefect`: the limits of a running Prefect server are taken over into ours. */
+/** `slotkeeper import prefect`: copies the limits of a running Prefect server to ours. */
 
 import { isLoopback } from '@slotkeeper/protocol';
 import type { GlobalLimit } from '@slotkeeper/protocol/prefect';
@@ -12,7 +12,7 @@ import { readPrefectLimits } from './prefect-source.ts';
 /** The settings that are taken over. */
 type Settings = Pick<Limit, 'slots' | 'slotDecayPerSecond' | 'active'>;
 
-/** What became of one of their limits. */
+/** The result for one of the Prefect server's limits. */
 interface Imported extends Settings {
   readonly name: string;
   readonly outcome: 'created' | 'updated' | 'unchanged' | 'refused' | 'left-out';

@@ -28,7 +28,7 @@ const RETENTION_BYTES_MIN = 2 ** 20;
 
 const DAY_MS = 86_400_000;
 
-/** A server that is asked to stop does so within 5 s, whatever is still under way then. */
+/** A server that is asked to stop does so within 5 s, even if requests are still under way. */
 const CLOSE_WITHIN_MS = 4500;
 
 export function serveCommand(): Command {
@@ -173,7 +173,7 @@ function untilStopAsked(): Promise<void> {
   });
 }
 
-/** Undefined if it was asked to stop before it could. */
+/** Resolves to undefined if the server was asked to stop before it was ready. */
 async function start(options: ServeOptions, signal: AbortSignal): Promise<RunningServer | undefined> {
   const [{ serve }, { pino }] = await Promise.all([import('../serve.ts'), import('pino')]);
   try {

@@ -1,10 +1,10 @@
-/** Facts, and the answers that are delivered once these are durable. */
+/** A batch: facts, and the answers that are delivered once these are durable. */
 import type { Fact, Notice } from '@slotkeeper/engine';
 import { DURABLE, type Settled } from './outcome.ts';
 
 export type Sink = (notice: Notice) => void;
 
-/** To the connection that the session had as it was decided: a later one has listed what it knows, and is answered anew. */
+/** For the connection that the session had when this was decided. A later connection lists what it knows, and gets its own answers. */
 interface ToSession {
   readonly notice: Notice;
   readonly sink: Sink | undefined;
@@ -12,7 +12,7 @@ interface ToSession {
 
 export class Batch {
   readonly facts: Fact[] = [];
-  /** In the order in which they were decided. */
+  /** The answers, in the order in which they were decided. */
   readonly #answers: (ToSession | Settled)[] = [];
 
   get isEmpty(): boolean {
@@ -32,7 +32,7 @@ export class Batch {
     this.#answers.push(settled);
   }
 
-  /** Call once its facts are durable. Delivers all of it, and returns the first error that a receiver threw. */
+  /** Call once the facts are durable. Delivers all answers, and returns the first error that a receiver threw. */
   deliver(): Error | undefined {
     let failure: Error | undefined;
     for (const answer of this.#answers) {
@@ -46,7 +46,7 @@ export class Batch {
     return failure;
   }
 
-  /** Call instead of `deliver`: those who must learn that it is lost. */
+  /** Call instead of `deliver` if the batch is lost. Returns the callbacks that must learn of it. */
   undelivered(): Settled[] {
     return this.#answers.filter((answer) => typeof answer === 'function');
   }

@@ -1,14 +1,14 @@
 /**
  * Compaction: after so many facts the state is stored as a snapshot, so that a start need not replay what went before it.
- * Then the oldest facts that it covers go: those older than the retention time, and more until history is within its bytes.
+ * Then the oldest facts that it covers are removed: those older than the retention time, and more until history is within its
+ * bytes.
  *
- * Only a durable state is worth storing. As a batch is closed the engine's state has its facts and none of the next batch:
- * then the snapshot is begun. It is stored once that batch is durable, part by part beside later batches, however slow the
- * journal is and whatever changes meanwhile.
- * Nothing depends on it: a failure is reported, and the next snapshot is due after as many facts.
+ *   1. A snapshot begins when a batch is closed: then the engine's state has the batch's facts and none of the next.
+ *   2. It is stored once that batch is durable, in parts beside later batches, while the state goes on changing.
+ *   3. If that fails, the failure is logged, and the next snapshot is due after as many facts. Nothing else depends on it.
  *
- * Where the journal's disk is short of space, history gives way: snapshots come sooner, so that more of it can go, and the
- * operator is told once a minute.
+ * If the journal's disk is short of space, snapshots come sooner, so that more history can be removed, and a warning is logged
+ * once a minute.
  *
  * A snapshot writes a row for each limit and lease. It is due after half as many facts at the earliest, so that what
  * snapshots cost grows with the facts and not with the state.
@@ -16,31 +16,34 @@
 import type { State } from '@slotkeeper/engine';
 import { type Journal, SnapshotWriter, type Space } from '@slotkeeper/journal';
 
-/** What of history is kept for those who read events. */
+/** How much history is kept, for readers of events. */
 export interface Retention {
   readonly ageMs: number;
   readonly bytes: number;
 }
 
 export interface CompactionBounds {
-  /** Facts between two snapshots: what a start has to replay at the most, unless there are more limits and leases. */
+  /** Facts between two snapshots: the most that a start has to replay, unless there are more limits and leases. */
   readonly snapshotEveryFacts: number;
   readonly retention: Retention;
 }
 
-/** A start replays them in about a tenth of a second. */
+/** A start replays so many in about a tenth of a second. */
 const SNAPSHOT_EVERY_FACTS = 50_000;
 
 export const RETENTION: Retention = { ageMs: 7 * 24 * 3_600_000, bytes: 2 ** 30 };
 
-/** Fewer, and a state that grows with each fact would never be due again. */
+/** With fewer, a state that grows with each fact would never be due again. */
 const ROWS_A_FACT = 2;
 
-/** A snapshot is due after so many bytes of facts, too, or an eighth of what retention keeps: it can remove no more than a snapshot covers. */
+/**
+ * A snapshot is due after so many bytes of facts, too, or an eighth of what retention keeps, since retention can remove only
+ * what a snapshot covers.
+ */
 const SNAPSHOT_EVERY_BYTES_MIN = 4 * 2 ** 20;
 const SNAPSHOTS_IN_RETENTION = 8;
 
-/** The disk is looked at after so many facts or so long, whichever is sooner. If it is short, that is when a snapshot is due. */
+/** The disk's space is checked after so many facts or so long, whichever is sooner. If it is short, a snapshot is due. */
 const LOOK_EVERY_FACTS = 5_000;
 const LOOK_EVERY_MS = 60_000;
 
@@ -50,31 +53,31 @@ export function compactionBounds(given: Partial<CompactionBounds>): CompactionBo
 
 interface Begun {
   readonly snapshot: SnapshotWriter;
-  /** Of the engine's time. */
+  /** Engine time. */
   readonly atMs: number;
 }
 
 export interface CompactionOptions {
   readonly journal: Journal;
-  /** Of the newest snapshot; 0 without one. */
+  /** The position of the newest snapshot; 0 without one. */
   readonly snapshotPosition: number;
   readonly bounds: CompactionBounds;
-  /** The engine's time. */
+  /** Engine time. */
   readonly startedAtMs: number;
-  /** Something that an operator should know of. */
+  /** Logs something that an operator should know. */
   readonly warn: (message: string) => void;
 }
 
 export class Compaction {
   readonly #options: CompactionOptions;
-  /** Of the last snapshot that was begun. */
+  /** The position of the last snapshot that was begun. */
   #position: number;
-  /** What the journal had appended as it was begun. */
+  /** How much the journal had appended when that began. */
   #appendedBytes = 0;
-  /** Of the last snapshot that was stored; 0 before the first. */
+  /** The size of the last snapshot that was stored; 0 before the first. */
   #snapshotBytes = 0;
   #hasTrimmed = false;
-  /** When the disk was last looked at. */
+  /** When the disk's space was last checked. */
   #looked = { position: 0, atMs: Number.NEGATIVE_INFINITY };
   #warnedAtMs = Number.NEGATIVE_INFINITY;
   #isEnding = false;
@@ -97,7 +100,7 @@ export class Compaction {
   /** Call when the batch that was closed last is durable. */
   batchDurable(): void {
     if (this.#storing) return;
-    // The bounds may be narrower than those of the process before this one, and its snapshot covers what is too much.
+    // This process may have smaller bounds than the one before, whose snapshot already covers what is too much.
     const isFirst = !this.#hasTrimmed;
     if (!this.#begun && !isFirst) return;
     this.#storing = (this.#begun ? this.#store(this.#begun) : this.#trim(this.#options.startedAtMs)).finally(() => {
@@ -106,7 +109,7 @@ export class Compaction {
     this.#begun = null;
   }
 
-  /** Resolves when no snapshot is being stored. History is not trimmed any more: the next start goes on with that. */
+  /** Resolves when no snapshot is being stored. Also stops trimming history: the next start goes on with it. */
   async idle(): Promise<void> {
     this.#isEnding = true;
     await this.#storing;

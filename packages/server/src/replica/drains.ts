@@ -1,10 +1,10 @@
-/** Those who wait until nobody holds a limit any more. */
+/** Calls that wait until nobody holds a limit any more. */
 import { resumed, type State } from '@slotkeeper/engine';
 import type { Batch } from './batch.ts';
 import { refusedIfDurable, type Settled } from './outcome.ts';
 
 export class Drains {
-  /** By the limit's name. */
+  /** The callbacks by the limit's name. */
   readonly #waiting = new Map<string, Settled[]>();
 
   add(name: string, settled: Settled): void {
@@ -14,8 +14,8 @@ export class Drains {
   }
 
   /**
-   * Call as a batch is closed: they are judged by what it ends with, and settled with it. A limit that is draining and that
-   * nobody holds is drained, and so is one that was deleted. One that is not draining was resumed.
+   * Call as a batch is closed. Calls that are over by the state at its end join the batch. A limit that is draining and that
+   * nobody holds is drained, and so is one that was deleted. A limit that is not draining was resumed.
    */
   settle(batch: Batch, state: State): void {
     for (const [name, waiting] of this.#waiting) {
@@ -28,7 +28,7 @@ export class Drains {
     }
   }
 
-  /** Nobody waits any more. Returns those who must learn that it is lost. */
+  /** Forgets all calls. Returns the callbacks that must learn that they are lost. */
   abandon(): Settled[] {
     const lost = [...this.#waiting.values()].flat();
     this.#waiting.clear();

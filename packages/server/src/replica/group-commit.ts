@@ -4,9 +4,9 @@
  *   open ── closed at the end of the turn ──▶ written ── durable ──▶ delivered
  *    ▲ what is decided joins it                  └── the write fails ──▶ lost, and the open one with it
  *
- * A batch with facts is durable once they are appended. A batch without facts tells only of what is durable already, so
- * all that it needs is that this replica still leads: the journal confirms that its epoch is the current one. Where the
- * journal is certain of that at no cost, the batch is delivered in the same turn.
+ * A batch with facts is durable once they are appended. A batch without facts shows only what is durable already. It needs
+ * only that this replica still leads: the journal confirms that the epoch is the current one. A journal that is certain of
+ * that at no cost has the batch delivered in the same turn.
  */
 import type { Journal } from '@slotkeeper/journal';
 import type { Clock } from '@slotkeeper/protocol';
@@ -14,11 +14,11 @@ import { Batch } from './batch.ts';
 import type { Settled } from './outcome.ts';
 
 export interface GroupCommitEvents {
-  /** `batch`, the open one, is about to be closed: what belongs to it joins it now. */
+  /** The open batch is about to be closed: add now what belongs to it. */
   closing(batch: Batch): void;
   /** A batch has been delivered: the moment to write frames. */
   delivered(): void;
-  /** It is not known what the journal has, or not what a receiver has: nothing of this epoch can be answered any more. */
+  /** It is unknown what the journal has, or what a receiver has. So nothing of this epoch can be answered any more. */
   failed(reason: string): void;
 }
 
@@ -36,7 +36,7 @@ export class GroupCommit {
   #isScheduled = false;
   #isAbandoned = false;
 
-  /** `position`: of the last fact that is durable. `first`: what has been decided before anybody could ask. */
+  /** `position`: that of the last durable fact. `first`: the batch with what was decided before anybody could ask. */
   constructor(
     journal: Journal,
     { epoch, position }: { readonly epoch: number; readonly position: number },
@@ -52,12 +52,12 @@ export class GroupCommit {
     this.#events = events;
   }
 
-  /** Facts up to it are durable. */
+  /** The position of the last durable fact. */
   get durablePosition(): number {
     return this.#durablePosition;
   }
 
-  /** Of the last fact that has been decided. */
+  /** The position of the last fact that has been decided. */
   get decidedPosition(): number {
     return this.#durablePosition + (this.#written?.facts.length ?? 0) + this.#open.facts.length;
   }
@@ -81,7 +81,7 @@ export class GroupCommit {
     await this.#writing;
   }
 
-  /** Nothing of it is delivered any more. Returns those who must learn that it is lost. */
+  /** Delivers nothing any more. Returns the callbacks that must learn that they are lost. */
   abandon(): Settled[] {
     this.#isAbandoned = true;
     const lost = [...(this.#written?.undelivered() ?? []), ...this.#open.undelivered()];
@@ -102,11 +102,11 @@ export class GroupCommit {
     else this.#deliver(batch);
   }
 
-  /** Undefined if it is certain already that it is durable. */
+  /** Returns undefined if the batch is durable already. */
   #write(batch: Batch): Promise<void> | undefined {
     const epoch = this.#epoch;
     if (batch.facts.length > 0) return this.#journal.append(batch.facts, { epoch, after: this.#durablePosition });
-    // Without anybody to tell there is nothing to be certain of.
+    // A batch without answers needs no confirmation.
     return batch.isEmpty ? undefined : this.#journal.confirm({ epoch });
   }
 
@@ -120,7 +120,7 @@ export class GroupCommit {
     this.#deliver(batch);
   }
 
-  /** All of it is delivered, also if the replica fails meanwhile: it is durable. What has been abandoned is not. */
+  /** Delivers the whole batch, even if the replica fails meanwhile, since it is durable. An abandoned batch is not delivered. */
   #deliver(batch: Batch): void {
     if (this.#written !== batch) return;
     this.#written = null;
@@ -131,9 +131,9 @@ export class GroupCommit {
     } catch (error) {
       failure ??= error as Error;
     }
-    // A receiver that throws has missed something that nobody can say again.
+    // A receiver that throws has missed an answer, and nobody can send it again.
     if (failure && !this.#isAbandoned) this.#events.failed(`an answer could not be delivered: ${failure.stack}`);
-    // What joined it while this one was written.
+    // Commands were decided while this batch was written: write them next.
     if (!this.#open.isEmpty) this.batch();
   }
 }

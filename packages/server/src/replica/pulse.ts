@@ -13,20 +13,20 @@ import type { Clock, Timer } from '@slotkeeper/protocol';
 
 /** While the engine wants to be woken, the timer fires at least so often, so that a standstill is detected. */
 const PULSE_MS = 500;
-/** Later than this is not jitter. */
+/** A timer that is later than this is no jitter: the host stood still. */
 const STANDSTILL_MS = 100;
 
 export interface PulseEvents {
   /** At `nowMs` of the monotonic clock: the host did not run for `byMs`. Reported once for each standstill. */
   stoodStill(byMs: number, nowMs: number): void;
-  /** It is time to look at the engine's deadlines, and to set the pulse again. */
+  /** Call the engine, whose deadline may have come, and set the pulse again. */
   wake(): void;
 }
 
 export class Pulse {
   readonly #clock: Clock;
   readonly #events: PulseEvents;
-  /** `dueMs` of the monotonic clock. */
+  /** `dueMs` is a time of the monotonic clock. */
   #next: { readonly dueMs: number; readonly timer: Timer } | null = null;
   #isStopped = false;
 
@@ -37,7 +37,7 @@ export class Pulse {
 
   /** Wakes at `atMs` of the monotonic clock or sooner. A timer that fires too early costs less than a new one for each command. */
   set(atMs: number): void {
-    // Invariant: it is due within `PULSE_MS`, so only an earlier time needs another.
+    // Invariant: the timer is due within `PULSE_MS`, so only an earlier time needs another one.
     if ((this.#next && this.#next.dueMs <= atMs) || this.#isStopped) return;
     this.#next?.timer.cancel();
     const nowMs = this.#clock.monotonicMs();

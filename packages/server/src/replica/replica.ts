@@ -18,13 +18,13 @@
  * Who is right when parts disagree: the journal. What lives from one opening to the next failure is a `Run`: engine, batches,
  * pulse, drains, compaction. A failure drops the run and all that was in its memory, sessions and waiters included.
  *
- * What is submitted ends once: `durable`, or `lost` if the replica fails or stops first. Nobody is called back from within
- * `submit`. As it fails:
+ * Each command ends once: `durable`, or `lost` if the replica fails or stops first. No callback runs within `submit`. When the
+ * replica fails:
  * 1. The run is over at once: `ready` is false, and nothing of it is delivered any more.
- * 2. In a turn of their own those who have lost something are told so, in order.
- * 3. Listeners are told `failed`.
+ * 2. In a later turn all callbacks of lost commands are called, in order.
+ * 3. Listeners are called with `failed`.
  * 4. The journal is closed, opened and replayed, until that succeeds. A replica that fails within a second of running again
- *    pauses first: what fails each time must not keep the process busy.
+ *    pauses first, so that a failure that comes back each time does not keep the process busy.
  */
 import { type Command, Engine, type Refusal, type Step } from '@slotkeeper/engine';
 import { catchUp, type Journal, replay, type Space, type StoredFact } from '@slotkeeper/journal';
@@ -41,11 +41,11 @@ const RECOVERY_PAUSE_MS = 1_000;
 const STOPPED = 'The server has stopped.';
 
 export interface ReplicaEvents {
-  /** All answers of a batch have been handed to their sinks: the moment to write frames. */
+  /** All answers of a batch have been handed to their sinks. Write frames now. */
   flushed(): void;
-  /** Memory was dropped, with all sessions and waiters in it. All that was under way has been told that it is lost. */
+  /** The replica's memory was dropped, with all sessions and waiters. All that was under way has been settled as lost. */
   failed(reason: string): void;
-  /** Something an operator should know of. */
+  /** Something that an operator should know. */
   log(level: 'info' | 'warn' | 'error', message: string): void;
 }
 
@@ -74,21 +74,21 @@ export class Replica {
   readonly #listeners: Partial<ReplicaEvents>[] = [];
   readonly #sinks = new Map<string, Sink>();
   #mode: Mode = 'opening';
-  /** Invariant: there is one while running. */
+  /** Invariant: not null while running. */
   #run: Run | null = null;
-  /** The one that was opened last: whatever follows, it is closed. */
+  /** The journal that was opened last. It is closed however the start ends. */
   #journal: Journal | null = null;
   /** Engine time at monotonic time 0. */
   #timeOffsetMs = 0;
   #durablePosition = 0;
-  /** To be told that they have lost something, in a turn of their own. */
+  /** Callbacks that will learn in a later turn that their command is lost. */
   #lost: (() => void)[] = [];
   /** Why the last run ended. */
   #lostBecause = '';
   #recovered: Promise<void> | null = null;
   #stopped: Promise<void> | null = null;
   #endPause = (): void => {};
-  /** When it last ran again, of the monotonic clock. */
+  /** When it last ran again, on the monotonic clock. */
   #ranAgainAtMs = Number.NEGATIVE_INFINITY;
 
   private constructor(openJournal: () => Journal, clock: Clock, bounds: CompactionBounds) {
@@ -120,17 +120,17 @@ export class Replica {
     this.#listeners.push(events);
   }
 
-  /** False while it starts again from the journal, and once it stops. */
+  /** False while the replica starts again from the journal, and once it stops. */
   get ready(): boolean {
     return this.#mode === 'running';
   }
 
-  /** What keeps the state, and where. */
+  /** The kind of journal and where it is. */
   get description(): string {
     return (this.#journal as Journal).description;
   }
 
-  /** Facts up to it are durable. */
+  /** The position of the last durable fact. */
   get durablePosition(): number {
     return this.#run?.commit.durablePosition ?? this.#durablePosition;
   }
@@ -148,7 +148,7 @@ export class Replica {
     return this.#running().engine;
   }
 
-  /** Engine time. What is seen at it may be later than the last step: a rate's slots come back meanwhile. */
+  /** Engine time now. It may be later than the last step; a rate's slots come back meanwhile. */
   get nowMs(): number {
     return this.#timeOffsetMs + this.#clock.monotonicMs();
   }
@@ -189,22 +189,22 @@ export class Replica {
       return;
     }
     this.#run.drains.add(name, settled);
-    // They are looked at as it is closed.
+    // Drains are checked as a batch is closed, so open one.
     this.#run.commit.batch();
   }
 
-  /** What is durable of the history, as `Journal.read` does. Rejects unless `ready`. */
+  /** Reads durable facts, as `Journal.read` does. Rejects unless `ready`. */
   async read(after: number, limit: number): Promise<readonly StoredFact[]> {
     this.#running();
     return (this.#journal as Journal).read(after, limit);
   }
 
-  /** Notices for `session` go to `sink` from now on, each once it is durable, in order. */
+  /** From now on `sink` receives the session's notices, each once it is durable, in order. */
   attach(session: string, sink: Sink): void {
     this.#sinks.set(session, sink);
   }
 
-  /** Takes `sink` off, if it is still the session's. */
+  /** Ends that, if `sink` is still the session's. */
   detach(session: string, sink: Sink): void {
     if (this.#sinks.get(session) === sink) this.#sinks.delete(session);
   }
@@ -227,7 +227,7 @@ export class Replica {
 
   // Steps
 
-  /** What it comes to joins the open batch. Undefined if the replica has failed at it. */
+  /** Takes a step, and adds its facts and notices to the open batch. Undefined if the replica failed at it. */
   #step(run: Run, command: Command, nowMs: number, sink?: Sink): Step | undefined {
     const batch = run.commit.batch();
     let step: Step;
@@ -235,7 +235,7 @@ export class Replica {
       step = run.engine.step(command, nowMs);
       batch.decide(step.facts);
       for (const notice of step.notices) {
-        // That a connection is to be closed needs no journal, and must not wait: what comes over it counts no more.
+        // A disconnect changes nothing durable, so it does not wait: nothing more that comes over that connection may count.
         if (notice.type === 'disconnect') this.#sinks.get(notice.sessionId)?.(notice);
       }
     } catch (error) {
@@ -262,7 +262,7 @@ export class Replica {
 
   // Start, and start again
 
-  /** A journal that is led, and what is over it: not running yet. */
+  /** Opens a journal, leads it, and makes a run over it, which is not running yet. */
   async #open(): Promise<Run> {
     const journal = this.#openJournal();
     this.#journal = journal;
@@ -270,11 +270,11 @@ export class Replica {
     const state = await replay(followed);
     const led = await journal.lead();
     await catchUp(state, journal, led.position);
-    // Engine time goes on from the last fact; what the journal's clock is ahead of it is added.
+    // Engine time goes on from the last fact, or from the journal's clock if that is ahead.
     const nowMs = Math.max(state.atMs, led.nowMs);
     this.#timeOffsetMs = nowMs - this.#clock.monotonicMs();
     const engine = new Engine(state, { epoch: led.epoch, nowMs });
-    // Before anybody can ask: what is due, and an engine that fails at its first step never runs.
+    // The first step comes before anybody can ask: it does what is due, and an engine that fails at it never runs.
     const first = new Batch();
     first.decide(engine.step({ type: 'tick' }, nowMs).facts);
     const drains = new Drains();
@@ -357,7 +357,7 @@ export class Replica {
   async #stop(): Promise<void> {
     await this.#run?.commit.flush();
     const run = this.#run;
-    // What has been decided since then.
+    // Commands may have been decided since then.
     const isDurable = run?.commit.decidedPosition === run?.commit.durablePosition;
     this.#enter('stopping');
     this.#endRun(STOPPED);
@@ -370,7 +370,7 @@ export class Replica {
     this.#enter('stopped');
   }
 
-  /** Nothing of the run is decided or delivered any more. */
+  /** Ends the run: it decides and delivers nothing any more. */
   #endRun(reason: string): void {
     const run = this.#run;
     this.#run = null;
@@ -395,7 +395,7 @@ export class Replica {
     for (const settle of lost) this.#attempt(settle);
   }
 
-  /** Throws the first error of a listener, after the others have been told. */
+  /** Calls all listeners, then throws the first error of one. */
   #flushed(): void {
     let failure: unknown;
     for (const listener of this.#listeners) {
@@ -413,12 +413,12 @@ export class Replica {
       try {
         listener.log?.(level, message);
       } catch {
-        // There is nobody left to tell.
+        // There is nobody left to log it.
       }
     }
   }
 
-  /** For what is told of a failure: another error changes nothing, and must keep nobody from learning of the first. */
+  /** Runs a callback that learns of a failure. Its own error is ignored, so that the others still learn of the failure. */
   #attempt(body: () => void): void {
     try {
       body();
