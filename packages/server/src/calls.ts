@@ -26,6 +26,7 @@ import { whyNoCall } from './keys/rights.ts';
 import { seenHolders, seenTicket, seenWaiters } from './keys/seen.ts';
 import { type Outcome, refusedIfDurable, type Settled } from './replica/outcome.ts';
 import type { Replica } from './replica/replica.ts';
+import { holderAtWall, waiterAtWall } from './wall-times.ts';
 
 /** A page ends at so many items or bytes, whichever comes first, so that it fits in a frame. */
 const PAGE_ITEMS = 500;
@@ -171,7 +172,8 @@ const handlers: { readonly [M in Method]: Handler<M> } = {
   holders: (replica, { limit, after }, done, caller) => {
     if (isMissing(replica, limit, done)) return;
     const views = replica.engine.holders(limit, Number(after ?? 0), PAGE_ITEMS + 1);
-    const seen = (page: readonly HolderView[]) => seenHolders(caller, page, replica.engine.state);
+    const seen = (page: readonly HolderView[]) =>
+      seenHolders(caller, page, replica.engine.state).map((view) => holderAtWall(view, replica.aheadMs));
     confirmPage(replica, views, (view) => String(view.token), done, seen);
   },
 
@@ -179,7 +181,9 @@ const handlers: { readonly [M in Method]: Handler<M> } = {
     if (isMissing(replica, limit, done)) return;
     const views = replica.engine.waiters(limit, after === null ? null : readPosition(after), PAGE_ITEMS + 1);
     const cursor = ({ place, ticket }: WaiterView) => writePosition(place, seenTicket(caller.key, ticket));
-    confirmPage(replica, views, cursor, done, (page) => seenWaiters(caller, page));
+    confirmPage(replica, views, cursor, done, (page) =>
+      seenWaiters(caller, page).map((view) => waiterAtWall(view, replica.aheadMs)),
+    );
   },
 
   check: (replica, { lease, token }, done) => {

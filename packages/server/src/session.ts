@@ -35,6 +35,7 @@ import { seenRefusal } from './keys/seen.ts';
 import type { Outcome } from './replica/outcome.ts';
 import type { Replica } from './replica/replica.ts';
 import { acquireRequest } from './requests.ts';
+import { grantAtWall, refusalAtWall } from './wall-times.ts';
 
 /** A connection on which hello and ready have not arrived by then is closed. */
 const GREETING_MS = 10_000;
@@ -395,16 +396,21 @@ class Connection implements ChannelEvents<ClientFrame> {
   }
 
   #handle(notice: Notice): void {
+    const { aheadMs } = this.#server.options.replica;
     switch (notice.type) {
       case 'granted':
-        this.#send({ type: 'granted', leaseId: notice.leaseId, grant: notice.grant });
+        this.#send({ type: 'granted', leaseId: notice.leaseId, grant: grantAtWall(notice.grant, aheadMs) });
         return;
       case 'queued':
         this.#send({ type: 'queued', leaseId: notice.leaseId, place: notice.place });
         return;
       case 'refused':
       case 'ended':
-        this.#send({ type: notice.type, leaseId: notice.leaseId, error: this.#seen(notice.refusal) });
+        this.#send({
+          type: notice.type,
+          leaseId: notice.leaseId,
+          error: refusalAtWall(this.#seen(notice.refusal), aheadMs),
+        });
         return;
       case 'disconnect':
         this.end(notice.reason === 'displaced' ? DISPLACED : LAPSED, notice.reason === 'lapsed');

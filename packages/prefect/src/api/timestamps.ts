@@ -10,3 +10,8 @@ export function instant(ms: number): string {
   const text = new Date(Math.min(Math.max(whole, FIRST_MS), LAST_MS)).toISOString();
   return `${text.slice(0, -1)}${String(micros).padStart(3, '0')}Z`;
 }
+
+/** A time of the past by the engine's clock. That may be ahead of the wall clock, and nothing has happened later than now. */
+export function pastInstant(engineMs: number): string {
+  return instant(Math.min(engineMs, Date.now()));
+}

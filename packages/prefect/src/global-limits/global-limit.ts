@@ -1,6 +1,6 @@
 /** Limits as Prefect's v2 sees them. */
 import type { Limit } from '@slotkeeper/engine';
-import { instant } from '../api/timestamps.ts';
+import { pastInstant } from '../api/timestamps.ts';
 import type { Host } from '../host.ts';
 import type { ListedLimit } from '../increments/listing.ts';
 
@@ -28,8 +28,8 @@ export function globalLimit({ engine, nowMs }: Host, limit: Limit): GlobalLimit 
   const { active, slots, slotDecayPerSecond } = limit.settings;
   return {
     id: limit.id,
-    created: instant(limit.createdAtMs),
-    updated: instant(limit.updatedAtMs),
+    created: pastInstant(limit.createdAtMs),
+    updated: pastInstant(limit.updatedAtMs),
     active,
     name: limit.name,
     limit: slots,

@@ -1,7 +1,7 @@
 /** Tag limits as Prefect's v1 sees them: the limit named `tag:T` is the limit on the tag T. */
 import type { Limit, State } from '@slotkeeper/engine';
 import { limitPage, limitsNamed } from '../api/limit-lookup.ts';
-import { instant } from '../api/timestamps.ts';
+import { pastInstant } from '../api/timestamps.ts';
 import type { Host } from '../host.ts';
 import type { ListedLimit } from '../increments/listing.ts';
 import { taskRunsOn } from './task-runs.ts';
@@ -33,8 +33,8 @@ export interface TakenTag {
 export function tagLimit(host: Host, limit: Limit): TagLimit {
   return {
     id: limit.id,
-    created: instant(limit.createdAtMs),
-    updated: instant(limit.updatedAtMs),
+    created: pastInstant(limit.createdAtMs),
+    updated: pastInstant(limit.updatedAtMs),
     tag: tagOf(limit.name),
     concurrency_limit: limit.settings.slots,
     active_slots: taskRunsOn(host, limit),

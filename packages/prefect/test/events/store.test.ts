@@ -181,3 +181,15 @@ it('a file that an earlier version wrote goes on where it was, with the events o
   store.fold(4, [{ type: 'untracked.returned', at, amounts: [['db', 1]] }], at);
   expect([store.head().position, names()]).toEqual([5, [...before.slice(0, 3), 'released', 'shop.order.placed']]);
 });
+
+it('no event has occurred later than now, whatever the time of its fact; its id is as ever', () => {
+  const [late, right] = [open(), open()];
+  const facts = [limit, granted, released];
+  late.fold(0, facts, NOW_MS - 3_600_000);
+  right.fold(0, facts, NOW_MS + 3_600_000);
+  const of = (store: typeof late) =>
+    store.events.after(0, ALL, 10, 10).events.map((text) => JSON.parse(text) as PrefectEvent);
+  expect(of(late).map(({ occurred }) => occurred)).toEqual(Array(3).fill(instant(NOW_MS - 3_600_000)));
+  expect(of(right).map(({ occurred }) => occurred)).toEqual([0, 1, 2].map((ms) => instant(NOW_MS + ms)));
+  expect(of(late).map(({ id }) => id)).toEqual(of(right).map(({ id }) => id));
+});

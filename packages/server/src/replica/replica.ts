@@ -37,6 +37,8 @@ import { type Outcome, refusedIfDurable, type Settled } from './outcome.ts';
 import { Pulse } from './pulse.ts';
 
 const RECOVERY_PAUSE_MS = 1_000;
+/** Engine time and the wall clock are apart by at least so much, or they count as one. */
+const APART_MS = 1_000;
 
 const STOPPED = 'The server has stopped.';
 
@@ -80,6 +82,7 @@ export class Replica {
   #journal: Journal | null = null;
   /** Engine time at monotonic time 0. */
   #timeOffsetMs = 0;
+  #aheadMs = 0;
   #durablePosition = 0;
   /** Callbacks that will learn in a later turn that their command is lost. */
   #lost: (() => void)[] = [];
@@ -151,6 +154,11 @@ export class Replica {
   /** Engine time now. It may be later than the last step; a rate's slots come back meanwhile. */
   get nowMs(): number {
     return this.#timeOffsetMs + this.#clock.monotonicMs();
+  }
+
+  /** By how much engine time is ahead of the wall clock (or behind, below 0), if they are apart. For times of day alone. */
+  get aheadMs(): number {
+    return this.#aheadMs;
   }
 
   /**
@@ -255,6 +263,7 @@ export class Replica {
   }
 
   #wake(run: Run): void {
+    this.#compareClocks();
     const isDue = (run.engine.wakeAtMs ?? Number.POSITIVE_INFINITY) <= this.nowMs;
     if (isDue) this.submit({ type: 'tick' });
     else this.#setPulse(run);
@@ -273,6 +282,7 @@ export class Replica {
     // Engine time goes on from the last fact, or from the journal's clock if that is ahead.
     const nowMs = Math.max(state.atMs, led.nowMs);
     this.#timeOffsetMs = nowMs - this.#clock.monotonicMs();
+    this.#compareClocks();
     const engine = new Engine(state, { epoch: led.epoch, nowMs });
     // The first step comes before anybody can ask: it does what is due, and an engine that fails at it never runs.
     const first = new Batch();
@@ -307,6 +317,13 @@ export class Replica {
     });
     const run: Run = { engine, commit, pulse, drains, compaction };
     return run;
+  }
+
+  /** The wall clock may have been set since it was last looked at. */
+  #compareClocks(): void {
+    const aheadMs = this.nowMs - this.#clock.wallMs();
+    if (Math.abs(aheadMs) < APART_MS) this.#aheadMs = 0;
+    else if (Math.abs(aheadMs - this.#aheadMs) >= APART_MS) this.#aheadMs = aheadMs;
   }
 
   #begin(run: Run): void {

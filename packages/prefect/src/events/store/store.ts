@@ -6,6 +6,7 @@
  */
 import type { DatabaseSync, StatementSync } from 'node:sqlite';
 import type { Fact } from '@slotkeeper/engine';
+import { instant } from '../../api/timestamps.ts';
 import type { PrefectEvent } from '../event.ts';
 import { ChangingMap } from '../projection/changing-map.ts';
 import { Projection } from '../projection/projection.ts';
@@ -25,6 +26,9 @@ const SQL = {
   drop: 'DELETE FROM projection_state WHERE kind = ? AND key = ?',
   dropAll: 'DELETE FROM projection_state',
 } as const;
+
+/** The journal's time and the clock may differ by so much and count as one. */
+const CLOCKS_APART_MS = 1_000;
 
 export interface StoreHead {
   /** The position of the last fact that was folded; null: none ever was. */
@@ -83,9 +87,14 @@ export class EventStore {
     const position = this.head().position ?? 0;
     if (after !== position) throw new Error(`facts after ${after} cannot follow those up to ${position}`);
     return this.#transaction(() => {
+      // The journal's time may be ahead of the clock, after a start with a fast one: nothing has occurred later than now.
+      const latest = instant(nowMs);
+      const isLater = instant(nowMs + CLOCKS_APART_MS);
       for (const [at, fact] of facts.entries()) {
-        for (const event of this.#projection.apply(after + 1 + at, fact))
-          this.events.insert(event, event.occurred, nowMs, true);
+        for (const event of this.#projection.apply(after + 1 + at, fact)) {
+          const occurred = event.occurred > isLater ? latest : event.occurred;
+          this.events.insert({ ...event, occurred }, occurred, nowMs, true);
+        }
       }
       this.#save();
       this.#sql.setPosition.run(after + facts.length, facts.at(-1)?.at ?? 0);

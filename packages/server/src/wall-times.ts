@@ -1,0 +1,31 @@
+/**
+ * Times of day, as they leave the server. The engine's time goes on from the last fact of the journal, so after one start
+ * with a clock that was fast it is ahead of the wall clock. Deadlines want it so; people want the time of day.
+ * `aheadMs`: what is to be taken off; 0 nearly always, and then nothing is copied.
+ */
+import type { Explanation, Grant, HolderView, Refusal, WaiterView } from '@slotkeeper/engine';
+
+export function grantAtWall(grant: Grant, aheadMs: number): Grant {
+  return aheadMs === 0 ? grant : { ...grant, grantedAtMs: grant.grantedAtMs - aheadMs };
+}
+
+export function holderAtWall(view: HolderView, aheadMs: number): HolderView {
+  const { sinceMs, expiresAtMs } = view;
+  return { ...view, sinceMs: sinceMs - aheadMs, expiresAtMs: expiresAtMs === null ? null : expiresAtMs - aheadMs };
+}
+
+/** Its place stays as it is: that is for the engine, which gave it. */
+export function waiterAtWall(view: WaiterView, aheadMs: number): WaiterView {
+  return { ...view, sinceMs: view.sinceMs - aheadMs };
+}
+
+/** Of a timeout: since when others have held. */
+export function refusalAtWall(refusal: Refusal, aheadMs: number): Refusal {
+  const explanation = refusal.details.explanation as Explanation | undefined;
+  if (aheadMs === 0 || explanation === undefined) return refusal;
+  const lacking = explanation.lacking.map((lack) => ({
+    ...lack,
+    heldBy: lack.heldBy.map((held) => ({ ...held, since: held.since - aheadMs })),
+  }));
+  return { ...refusal, details: { ...refusal.details, explanation: { ...explanation, lacking } } };
+}
