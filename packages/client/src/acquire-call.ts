@@ -1,4 +1,4 @@
-/** What a call asks for: read from what the caller gave, checked before anything is sent. */
+/** The request of a call: read from the caller's arguments, and checked before anything is sent. */
 import { type AcquireRequest, priority, type LimitSpec as WireLimitSpec } from '@slotkeeper/protocol';
 import { boolean, checkedBy, object, oneOf, partial, shape, shortText, slotsToTake, wordOr } from '@slotkeeper/shape';
 import { type Amounts, readAmounts } from './amounts.ts';
@@ -9,23 +9,23 @@ import { refuse } from './refuse.ts';
 import type { Limits } from './register.ts';
 
 export interface AcquireOptions {
-  /** Of each name; 1 if not given. Not with an object of amounts. */
+  /** How many slots of each name. Default: 1. Not allowed with an object of amounts. */
   readonly slots?: number | undefined;
-  /** From the call. None: wait for ever; 0: at once or not at all, never queued. */
+  /** How long to wait, from the call. Left out: for ever. 0: granted at once or refused, never queued. */
   readonly timeoutSeconds?: number | undefined;
-  /** Gives up the place; the call rejects with its reason. */
+  /** Cancels the wait; the call rejects with the signal's reason. */
   readonly signal?: AbortSignal | undefined;
-  /** For people, shown wherever holders are. */
+  /** A text for people, shown with the holder or waiter. */
   readonly label?: string | undefined;
-  /** For people: what holds it in your world, as `{ type: 'task-run', id: '…' }`. */
+  /** For people: who holds the lease in your world, as `{ type: 'task-run', id: '…' }`. */
   readonly holder?: { readonly type?: string | undefined; readonly id?: string | undefined } | undefined;
   /** A head start in seconds over others who wait, −86,400 to 86,400; 0 if not given. */
   readonly priority?: number | undefined;
-  /** A name that is no limit: `'error'` (default), `'allow'` (limits nothing, with a warning), or settings to create it with. */
+  /** What to do about a name without a limit: `'error'` (default), `'allow'` (it limits nothing, with a warning), or settings to create the limit. */
   readonly onMissing?: OnMissing | undefined;
   /** `'abort'` (default): `lease.signal` aborts if this process may have lost its slots (say, no contact with the server for 14 s): stop what they guard. `'continue'`: only when the server reports that they are gone for good. */
   readonly onLost?: 'abort' | 'continue' | undefined;
-  /** @internal What is taken of rates comes back with the lease, as on Prefect's API. */
+  /** @internal Slots of rates come back with the lease, as on Prefect's API. */
   readonly refunds?: boolean | undefined;
 }
 
@@ -35,7 +35,7 @@ export type RateOptions = Omit<AcquireOptions, 'onLost'>;
 
 export type OnMissing = 'error' | 'allow' | LimitSpec;
 
-/** What a keeper adds to each acquire. */
+/** The values that a keeper adds to each acquire. */
 export interface AcquireDefaults {
   readonly timeoutSeconds?: number | undefined;
   readonly priority?: number | undefined;
@@ -46,7 +46,7 @@ export interface AcquireDefaults {
 }
 
 export interface AcquireCall {
-  /** Empty: nothing is asked. */
+  /** Empty: no server is asked. */
   readonly amounts: Amounts;
   readonly timeoutMs: number | null;
   readonly priority: number;
@@ -54,9 +54,9 @@ export interface AcquireCall {
   readonly onMissing: AcquireRequest['onMissing'];
   readonly onLost: 'abort' | 'continue';
   readonly signal: AbortSignal | undefined;
-  /** Only of limits whose slots come back by themselves: nothing will be given back. */
+  /** Refuses limits that are no rates, since no slots will be given back. */
   readonly ratesOnly: boolean;
-  /** Whether what it takes of rates comes back with the lease; otherwise it is spent. */
+  /** Whether slots of rates come back with the lease; otherwise they are spent. */
   readonly refunds: boolean;
 }
 

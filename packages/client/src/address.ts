@@ -1,11 +1,14 @@
-/** Where a server is: what a URL means. */
+/** Server addresses: what a URL means. */
 import { seen } from '@slotkeeper/shape';
 import { refuse } from './refuse.ts';
 
 export const DEFAULT_URL = 'http://127.0.0.1:4230';
 
 export type Address =
-  /** A server elsewhere. `sessionUrl` begins as the URL does: with `http:` or `https:`. `isApi`: the URL was that of a Prefect API, and another server may answer there. */
+  /**
+   * A server in another process. `sessionUrl` begins with `http:` or `https:`, as the URL does. `isApi`: the URL was that of a
+   * Prefect API, where another server may answer.
+   */
   | { readonly type: 'server'; readonly origin: string; readonly sessionUrl: string; readonly isApi: boolean }
   /** The engine in this process; undefined: in memory. */
   | { readonly type: 'embedded'; readonly file: string | undefined };

@@ -1,6 +1,6 @@
 /**
- * What a program's author may do about an error that the server answered with. The server states what happened; what to
- * call is up to the language that the program is written in.
+ * Advice for a program's author about an error of the server. The server states what happened. What to call depends on the
+ * language that the program is written in.
  */
 import type { WireError } from '@slotkeeper/protocol';
 
@@ -36,7 +36,7 @@ const ADVICE: { readonly [C in WireError['code']]: (details: Details) => string 
   AUTH: () => '',
 };
 
-/** What happened, and what to do. A server of 0.1.0 says the latter itself, in the same words. */
+/** The message with the advice. A server of 0.1.0 adds the same advice itself. */
 export function withAdvice({ code, message, details }: WireError): string {
   // A later server may have codes that this client does not know.
   const advice = Object.hasOwn(ADVICE, code) ? ADVICE[code](details) : '';

@@ -7,7 +7,7 @@ import type { Limits } from './register.ts';
 
 export type Amounts = AcquireRequest['amounts'];
 
-/** `slots`: of each name. Throws `InvalidRequestError`. */
+/** `slots`: how many of each name. Throws `InvalidRequestError`. */
 export function readAmounts(limits: Limits, slots: number | undefined): Amounts {
   const amounts = pairs(limits, slots);
   if (amounts.length > 0) refuse(amountsField.check(amounts, 'limits'));
@@ -28,7 +28,7 @@ function pairs(limits: unknown, slots: number | undefined): Amounts {
   );
 }
 
-/** Of a `Map`, a `Set` or a `Date` there are no entries to see: it would ask for nothing, and nothing would be limited. */
+/** False for a `Map`, a `Set` or a `Date`: these have no entries to read, so the call would silently limit nothing. */
 function isPlain(value: unknown): value is object {
   if (typeof value !== 'object' || value === null) return false;
   const prototype: unknown = Object.getPrototypeOf(value);

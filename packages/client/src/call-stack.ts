@@ -2,14 +2,14 @@
 import { SlotkeeperError, withStack } from './errors.ts';
 
 /**
- * Settles as `call()` does; an error of ours has the stack of those who await it. V8 knows these as this function goes on
- * after its `await`, so a call that succeeds pays for no stack.
+ * Settles as `call()` does. An error of ours gets the stack of the functions that await it. V8 knows these when this function
+ * goes on after its `await`, so a call that succeeds pays for no stack.
  */
 export async function fromCaller<T>(call: () => Promise<T>): Promise<T> {
   try {
     return await call();
   } catch (error) {
-    // A program that has switched stacks off does not pay for them either.
+    // A program that has switched stacks off gets none.
     if (!SlotkeeperError.is(error) || Error.stackTraceLimit === 0) throw error;
     const here = { stack: '' };
     Error.captureStackTrace(here, fromCaller);

@@ -19,7 +19,7 @@ export class Calls {
     return this.#calls.size;
   }
 
-  /** A new call, to be sent with `message`. */
+  /** Adds a call, and returns its message for the caller to send. */
   add<M extends Method>(method: M, params: Methods[M]['params'], calledAtMs: number) {
     this.#lastId += 1;
     const outcome = Promise.withResolvers<Methods[M]['value']>();
@@ -41,7 +41,7 @@ export class Calls {
     return { type: 'call', id, method: call.method, params: call.params };
   }
 
-  /** All of them, to be sent on a new connection. */
+  /** The messages of all calls, to be sent on a new connection. */
   get messages(): ClientMessage[] {
     return [...this.#calls.keys()].map((id) => this.message(id));
   }
@@ -53,13 +53,13 @@ export class Calls {
   failed(id: number, error: WireError): void {
     const call = this.#take(id);
     if (!call) return;
-    // The first time it may have been carried out, and only the answer was lost.
+    // The first try may have deleted the limit, and only its answer was lost.
     const isDone = call.method === 'limits.delete' && call.timesSent > 1 && error.code === 'LIMIT_NOT_FOUND';
     if (isDone) call.outcome.resolve(null);
     else call.outcome.reject(errorOf(error));
   }
 
-  /** Gives up those that were made at or before `calledAtMs`. */
+  /** Gives up the calls that were made at or before `calledAtMs`. */
   giveUp(calledAtMs: number, error: SlotkeeperError): void {
     for (const call of this.#calls.values()) {
       if (call.calledAtMs <= calledAtMs) this.#take(call.id)?.outcome.reject(error);

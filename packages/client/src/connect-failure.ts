@@ -1,16 +1,16 @@
-/** Why no connection came about. The errors of sockets and of OpenSSL name neither the cause nor what to do about it. */
+/** Why a connection failed. The errors of sockets and of OpenSSL name neither the cause nor what to do about it. */
 import type { HttpProxy } from '@slotkeeper/protocol/proxy';
 import { ServerUnreachableError, unreachable } from './errors.ts';
 
-/** What was seen instead of a connection. */
+/** The failure of one attempt to connect. */
 export interface ConnectFailure {
-  /** Goes on from "cannot be reached: ". */
+  /** The text goes on from "cannot be reached: ". */
   readonly reason: string;
-  /** What answers at the address can never be a server that is meant: to try again is of no use. */
+  /** Set if something else than a Slotkeeper server answers at the address, so that another try is of no use. */
   readonly final?: ServerUnreachableError;
 }
 
-/** `url`: where the connection was to be made; `address`: what the user has given. */
+/** `url`: the URL of the connection; `address`: the address that the user gave. */
 export function connectFailure(failure: unknown, url: string, address: string, proxy?: HttpProxy): ConnectFailure {
   // The error of `fetch` itself has no reason; its cause has.
   const seen = failure instanceof Error && failure.cause instanceof Error ? failure.cause : failure;
@@ -31,7 +31,7 @@ export function connectFailure(failure: unknown, url: string, address: string, p
   return { reason: reason + through(proxy) };
 }
 
-/** Nobody listens there. On this machine that is certain: no network is in between. */
+/** Whether nobody listens at the address. On this machine that is certain, since no network is in between. */
 export function isNobodyThere(reason: string): boolean {
   return reason.includes('ECONNREFUSED');
 }

@@ -1,4 +1,4 @@
-/** From an address to a keeper: the real world's clock, transport, ids and chance come in here. */
+/** From an address to a keeper, with the real clock, transport, ids and random numbers. */
 import { randomUUID } from 'node:crypto';
 import { hostname } from 'node:os';
 import { setTimeout as delay } from 'node:timers/promises';
@@ -33,7 +33,7 @@ import { dialWebSocket } from './websocket.ts';
 export interface ConnectOptions {
   /** `SLOTKEEPER_API_KEY` if not given. */
   readonly apiKey?: string | undefined;
-  /** For people, shown with what this keeper holds, unless the acquire has its own. */
+  /** A text for people, shown with the leases of this keeper that have no label of their own. */
   readonly label?: string | undefined;
   /** How long slots stay taken after the last sign of life of this process; 2 … 300, 15 if not given. */
   readonly ttlSeconds?: number | undefined;
@@ -47,9 +47,12 @@ export interface ConnectOptions {
         readonly onMissing?: OnMissing | undefined;
       }
     | undefined;
-  /** Called at each change of `keeper.status`, with its cause if there was one. */
+  /** Called at each change of `keeper.status`, with the cause, if there was one. */
   readonly onStatus?: ((status: Status, cause?: SlotkeeperError) => void) | undefined;
-  /** Called with what a program should know: a limit that limits nothing, a lease that was forgotten, nobody at the address of this machine. If not given, `process.emitWarning` is called, once for each limit. */
+  /**
+   * Called with what a program should know: a limit that limits nothing, a lease that was forgotten, nobody at the address of
+   * this machine. Default: `process.emitWarning`, once for each limit.
+   */
   readonly onWarning?: ((warning: Warning) => void) | undefined;
 }
 
@@ -90,10 +93,10 @@ function keeperOptions({ label, defaults, onWarning }: ConnectOptions): KeeperOp
   };
 }
 
-/** So many at the most: names of limits may be made up without end. */
+/** The most warnings of one process, since a program may make up names of limits without end. */
 const PROCESS_WARNINGS_MAX = 100;
 
-/** A program that gives no `onWarning` warns its people through the process, once for each limit and code. */
+/** The default `onWarning`: a warning of the process, once for each limit and code. */
 function processWarnings(): (warning: Warning) => void {
   const reported = new Set<string>();
   return ({ code, message }) => {
@@ -142,7 +145,7 @@ async function openSession(
       address: wanted,
     },
     {
-      // In a turn of its own: what it throws is not the session's.
+      // Called in a later turn, so that an error of the callback is not the session's.
       status: (status, cause) => options.onStatus && process.nextTick(options.onStatus, status, cause),
       busy: (busy) => {
         keepalive.busy = busy;
@@ -167,7 +170,7 @@ function connectTimeoutMs({ connectTimeoutSeconds = CONNECT_TIMEOUT_SECONDS }: C
 }
 
 interface Transport {
-  /** `refused`: called if what answers is no server of ours. */
+  /** `refused`: called if another kind of server answers. */
   readonly dial: (
     events: ChannelEvents<ServerFrame>,
     refused: (error: SlotkeeperError) => void,

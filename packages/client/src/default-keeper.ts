@@ -1,4 +1,4 @@
-/** The keeper of a program that has no other: connected at first use, again after `close()`. */
+/** The default keeper, for a program that needs only one: it connects at first use, and again after `close()`. */
 
 import type { AcquireOptions, RateOptions, TryOptions } from './acquire-call.ts';
 import { lazyKeeper } from './connect.ts';
@@ -67,7 +67,7 @@ export function rateLimit<const L extends Limits>(limits: Declared<L>, options?:
 }
 
 /**
- * Closes the default keeper, if there is one: see `Keeper`. The next call connects anew.
+ * Closes the default keeper, if there is one: see `Keeper`. The next call connects again.
  *
  * @example
  * await close(); // all its slots are free

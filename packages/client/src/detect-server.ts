@@ -1,13 +1,13 @@
-/** Detects whether a Slotkeeper server answers at an address, or another one: a Prefect server, say. */
+/** Detects whether a Slotkeeper server answers at an address, or another kind, such as a Prefect server. */
 
 import { ask } from '@slotkeeper/protocol/proxy';
 
-/** How long a server may take to answer what it is. */
+/** How long a server may take to answer. */
 const ANSWER_MS_MAX = 10_000;
 const AWAY_STATUSES: ReadonlySet<number> = new Set([502, 503, 504]);
 
 /**
- * Asks the server at `origin` what it is.
+ * Asks the server at `origin` which kind it is.
  *
  * @param origin where the server's own paths begin, such as `http://127.0.0.1:4230`, without a slash at its end
  * @returns `slotkeeper` if `GET {origin}/healthz` answers JSON with `"server": "slotkeeper"`; `away` if a proxy says that its

@@ -5,7 +5,7 @@ import type { Channel, ChannelEvents, ClientFrame, ServerFrame } from '@slotkeep
 import { ConflictError, InvalidRequestError, ServerUnreachableError } from './errors.ts';
 import { refuse } from './refuse.ts';
 
-/** What `@slotkeeper/server` has for us. */
+/** The part of `@slotkeeper/server` that is used here. */
 export interface Embedded {
   dial(events: ChannelEvents<ServerFrame>): Channel<ClientFrame>;
   close(): Promise<void>;
@@ -35,7 +35,7 @@ export async function openEmbedded(file: string | undefined): Promise<Embedded> 
   }
 }
 
-/** A `JournalError` says in a sentence what is wrong with which file, and what to do. */
+/** Turns a `JournalError` into an error of this package. Its message says what is wrong with which file, and what to do. */
 function cannotOpen(file: string, error: unknown): unknown {
   if (!(error instanceof Error && error.name === 'JournalError' && 'code' in error)) return error;
   const details = { address: `embedded:${file}`, reason: error.code };
@@ -44,7 +44,7 @@ function cannotOpen(file: string, error: unknown): unknown {
 }
 
 async function loadServer(): Promise<ServerPackage> {
-  // Not a literal, so that the compiler does not ask for a package that need not be there.
+  // Not a literal, so that the compiler does not ask for a package that may not be installed.
   const name: string = '@slotkeeper/server';
   try {
     return (await import(name)) as ServerPackage;

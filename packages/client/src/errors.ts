@@ -1,7 +1,7 @@
 /**
- * Every error that a user can meet, each a class with a literal `code`. The server sends code, message and details; the
- * class is made again here. Two copies of this package may be loaded in one process: `instanceof` and
- * `SlotkeeperError.is` go by a shared brand and the code, so they hold across copies.
+ * Every error that a user can meet, each a class with a literal `code`. The server sends code, message and details, and an
+ * instance of the class is made here. Two copies of this package may be loaded in one process: `instanceof` and
+ * `SlotkeeperError.is` go by a shared brand and the code, so they work across copies.
  */
 import type { ErrorCode, WireError, Explanation as WireExplanation } from '@slotkeeper/protocol';
 import { printable } from '@slotkeeper/shape';
@@ -28,21 +28,21 @@ export interface ErrorsByCode {
   INVALID_REQUEST: InvalidRequestError;
 }
 
-/** What all errors of this package have in common. The message says what happened and what to do. */
+/** The base class of all errors of this package. The message says what happened and what to do. */
 export class SlotkeeperError extends Error {
   readonly code: ErrorCode;
-  /** What was seen, for programs. */
+  /** The values seen, for programs. */
   readonly details: ErrorDetails;
 
   constructor(code: ErrorCode, message: string, details: ErrorDetails = {}, options?: ErrorOptions) {
-    // Names and labels in it are anyone's text, and it ends up on somebody's terminal.
+    // Anybody may choose the names and labels in the message, and it may be shown on a terminal.
     super(printable(message), options);
     this.code = code;
     this.details = details;
     Object.defineProperty(this, BRAND, { value: code });
   }
 
-  /** Whether `error` is of this package, whichever copy of it made it, and has the code. */
+  /** Whether `error` is an error of this package, made by any copy of it, and has the code. */
   static is<C extends ErrorCode>(error: unknown, code?: C): error is ErrorsByCode[C] {
     const found = brandOf(error);
     return found !== undefined && (code === undefined || found === code);
@@ -94,7 +94,7 @@ export type LimitNotFoundError = InstanceType<typeof LimitNotFoundError>;
 export const RequestTooLargeError = errorClass('REQUEST_TOO_LARGE', 'RequestTooLargeError');
 export type RequestTooLargeError = InstanceType<typeof RequestTooLargeError>;
 
-/** As many wait as may: the limit's `maxWaiters`, or a bound of the server. */
+/** No more acquires may wait: the limit's `maxWaiters`, or a bound of the server, is reached. */
 export const QueueFullError = errorClass('QUEUE_FULL', 'QueueFullError');
 export type QueueFullError = InstanceType<typeof QueueFullError>;
 
@@ -110,7 +110,7 @@ export type LeaseLostError = InstanceType<typeof LeaseLostError>;
 export const LeaseRevokedError = errorClass('LEASE_REVOKED', 'LeaseRevokedError');
 export type LeaseRevokedError = InstanceType<typeof LeaseRevokedError>;
 
-/** No server answers at the address, or none that client and server both can talk to. */
+/** No server answers at the address, or none that has a protocol version in common with this client. */
 export const ServerUnreachableError = errorClass('SERVER_UNREACHABLE', 'ServerUnreachableError');
 export type ServerUnreachableError = InstanceType<typeof ServerUnreachableError>;
 
@@ -141,7 +141,7 @@ const classes: {
   INVALID_REQUEST: InvalidRequestError,
 };
 
-/** Inherited by all classes; one that was derived elsewhere goes by its prototype, like any other. */
+/** All classes of this file inherit it. For a class that a program derives from one of them, the prototype decides as usual. */
 function hasInstance(this: unknown, value: unknown): boolean {
   if (this === SlotkeeperError) return SlotkeeperError.is(value);
   for (const [code, errorClass] of Object.entries(classes)) if (errorClass === this) return brandOf(value) === code;
@@ -150,7 +150,7 @@ function hasInstance(this: unknown, value: unknown): boolean {
 
 Object.defineProperty(SlotkeeperError, Symbol.hasInstance, { value: hasInstance });
 
-/** The same error, made anew with the stack of a call: one refusal may end many calls, and comes in a turn of its own. */
+/** A copy of the error with the stack of a call. One refusal may end many calls, each of which needs its own stack. */
 export function withStack(error: SlotkeeperError, frames: string): SlotkeeperError {
   const options = error.cause === undefined ? undefined : { cause: error.cause };
   const copy = made(error.code, error.message, error.details, options);
@@ -158,7 +158,7 @@ export function withStack(error: SlotkeeperError, frames: string): SlotkeeperErr
   return copy;
 }
 
-/** Nobody of ours answers at `address`. `reason`: what was seen instead. */
+/** No Slotkeeper server answers at `address`. `reason`: what was seen instead. */
 export function unreachable(address: string, reason: string, options?: ErrorOptions): ServerUnreachableError {
   return new ServerUnreachableError(
     `The Slotkeeper server at ${address} cannot be reached: ${reason}. Start one there (npx @slotkeeper/server serve, or slotkeeper serve where it is installed), or name another (connect(url), SLOTKEEPER_URL).`,
@@ -167,7 +167,7 @@ export function unreachable(address: string, reason: string, options?: ErrorOpti
   );
 }
 
-/** A server of ours answers at `address`, but cannot serve us. `reason`: its own, or which of both to upgrade. */
+/** A Slotkeeper server answers at `address`, but cannot serve this client. `reason`: the server's, or which of both to upgrade. */
 export function unusable(address: string, reason: string): ServerUnreachableError {
   return new ServerUnreachableError(`The Slotkeeper server at ${address} cannot be used: ${reason}.`, {
     address,
@@ -176,7 +176,7 @@ export function unusable(address: string, reason: string): ServerUnreachableErro
   });
 }
 
-/** The error that the server answered with, and what to do about it. */
+/** The server's error as an instance of its class, with advice. */
 export function errorOf(error: WireError): SlotkeeperError {
   return made(error.code, withAdvice(error), error.details);
 }

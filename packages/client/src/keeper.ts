@@ -1,4 +1,4 @@
-/** What a program has in hand: acquires, limits and who is about, over one session. */
+/** The keeper, through which a program acquires slots, sets limits and lists holders and waiters, over one session. */
 import { AsyncLocalStorage } from 'node:async_hooks';
 import { randomUUID } from 'node:crypto';
 import type { Clock, Method, Methods } from '@slotkeeper/protocol';
@@ -23,7 +23,7 @@ import type { Declared, LimitName, Limits, NamesIn } from './register.ts';
 import type { Session, Status } from './session.ts';
 import { type Holder, readHolder, readWaiter, type SlotsOf, type Waiter } from './views.ts';
 
-/** Something that a program should know, and that is no error. */
+/** Something that a program should know and that is no error. */
 export interface Warning {
   readonly code: 'LIMIT_MISSING' | 'LIMIT_INACTIVE' | 'LEASE_COLLECTED' | 'NOT_CONNECTED';
   readonly message: string;
@@ -32,13 +32,13 @@ export interface Warning {
 
 export type Body<T, N extends string> = (lease: Lease<N>) => T | PromiseLike<T>;
 
-/** What `rateLimit` has taken. */
+/** The result of `rateLimit`. */
 export interface RateTaken {
   readonly limits: readonly SlotsOf[];
   readonly waitedSeconds: number;
 }
 
-/** An open session, and what ends with it. */
+/** An open session, and what is closed with it. */
 export interface Connection {
   readonly session: Session;
   readonly ttlMs: number;
@@ -52,7 +52,7 @@ export interface KeeperOptions {
   readonly warn: (warning: Warning) => void;
 }
 
-/** A body that is running, and the one that it is called in. */
+/** A body that is running, and the body from within which it was called. */
 interface Running {
   readonly held: HeldLease;
   readonly within: Running | undefined;
@@ -60,9 +60,9 @@ interface Running {
 
 const running = new AsyncLocalStorage<Running>();
 
-/** Made by `connect`. All calls reject with `INVALID_REQUEST`, and a message that names the field, before anything is sent that is not allowed. */
+/** Made by `connect`. All calls check their arguments before anything is sent, and reject with `INVALID_REQUEST` and the field's name. */
 export class Keeper {
-  /** What limits there are, and how they are set. */
+  /** Reads and sets limits. */
   readonly limits = new LimitCatalog((method, params) => this.#call(method, params));
   readonly #open: () => Promise<Connection>;
   readonly #options: KeeperOptions;
@@ -85,16 +85,16 @@ export class Keeper {
     );
   }
 
-  /** `reconnecting`: leases are held for their time to live, acquires wait and keep their places. */
+  /** `reconnecting`: leases stay held for their time to live; acquires wait and keep their places. */
   get status(): Status {
     if (this.#closing) return 'closed';
     return this.#connection?.session.status ?? 'reconnecting';
   }
 
   /**
-   * Holds slots while `body` runs. Resolves to what it returns, rejects with what it throws. By then the release is on its
-   * way, in order: a later call of this keeper finds the slots free, one of another process within a round trip, and a lost
-   * connection repeats it. Without limits the body runs and nothing is asked.
+   * Holds slots while `body` runs. Resolves to what it returns, rejects with what it throws. By then the release has been sent:
+   * a later call of this keeper finds the slots free, and a call of another process within a round trip. If the connection is
+   * lost, the release is sent again. Without limits the body runs, and no server is asked.
    *
    * Rejects with `ACQUIRE_TIMEOUT`, `LIMIT_NOT_FOUND`, `REQUEST_TOO_LARGE`, `QUEUE_FULL`, or `CONFLICT` (a limit is
    * draining, the keeper is closed), and then the body has not run.
@@ -127,7 +127,7 @@ export class Keeper {
   }
 
   /**
-   * Takes slots, to be given back by `release()` or at the end of the scope (`await using`). Rejects as `concurrency` does.
+   * Takes slots. Give them back by `release()`, or at the end of the scope by `await using`. Rejects as `concurrency` does.
    *
    * @example
    * await using lease = await keeper.acquire('db', { slots: 2 });
@@ -174,7 +174,7 @@ export class Keeper {
     const call = readCall(limits, options, this.#options.defaults, true);
     const held = await fromCaller(() => this.#hold(call));
     this.#throwIfClosed();
-    // What it has taken is spent. The release acknowledges the answer; no caller need wait for that.
+    // The slots are spent. The release only acknowledges the answer, so the caller need not wait for it.
     void this.#leaseKeeper(held).release(held);
     return { limits: held.limits, waitedSeconds: held.waitedMs / 1_000 };
   }
@@ -204,8 +204,8 @@ export class Keeper {
   }
 
   /**
-   * Refuses new calls, aborts the signals of all leases (`LEASE_LOST`, "closed"), awaits the bodies that run (but one
-   * that calls this; for the time to live at the most), and gives everything back. Idempotent; never rejects.
+   * Refuses new calls, aborts the signals of all leases (`LEASE_LOST`, "closed"), and waits for running bodies: at most for the
+   * time to live, and not for a body that calls this. Then it gives everything back. Idempotent; never rejects.
    *
    * @example
    * await keeper.close();
@@ -231,7 +231,7 @@ export class Keeper {
     await connection?.close().catch(() => {}); // all is given back by now, and there is nothing a caller could do
   }
 
-  /** Resolves when no other bodies run, after `ttlMs` at the latest. */
+  /** Resolves when no bodies except `callers` run, after `ttlMs` at the latest. */
   async #bodiesBut(callers: ReadonlySet<Running>, ttlMs: number): Promise<void> {
     const othersRun = (): boolean => [...this.#bodies].some((body) => !callers.has(body));
     if (!othersRun()) return;
@@ -274,14 +274,17 @@ export class Keeper {
   }
 
   /**
-   * A grant may arrive in the turn in which the keeper is closed, and its call goes on some steps later. `close()` gives the
-   * lease back with all others; the call must neither begin a body nor hand out a lease that is on its way back.
+   * Call after each wait for a grant:
+   *
+   *   1. A grant arrives in the turn in which the keeper is closed.
+   *   2. `close()` gives its lease back with all others.
+   *   3. The call that waited goes on some steps later. It must neither run a body nor return a lease that is given back.
    */
   #throwIfClosed(): void {
     if (this.#closing) throw closedError();
   }
 
-  /** In a turn of its own: what it throws is not the acquire's, which would lose its lease. */
+  /** Calls `onWarning` in a later turn: an error of it must not end the acquire, which would lose its lease. */
   #warn(warning: Warning): void {
     const message = printable(warning.message);
     this.#options.clock.soon(() => this.#options.warn({ ...warning, message }));
@@ -330,7 +333,7 @@ function leakWarning(held: HeldLease): Warning {
   };
 }
 
-/** Keeps leases on nothing: nothing was asked, so there is nobody to ask. */
+/** Keeps leases without limits: no server was asked for them. */
 const nothing: LeaseKeeper = {
   release,
   sendRelease: release,

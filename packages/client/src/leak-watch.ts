@@ -1,10 +1,10 @@
-/** Notices leases that were dropped and never released: nobody can give their slots back any more. */
+/** Detects leases that a program dropped without a release, so that nobody can give their slots back. */
 import type { Clock } from '@slotkeeper/protocol';
 import type { HeldLease } from './lease.ts';
 
 /**
- * A `FinalizationRegistry` costs as much as all else that an acquire costs here, and most leases are over before they could
- * be forgotten. So a lease is kept from being collected at first, and registered if it is still held at the next look.
+ * A `FinalizationRegistry` costs as much as the rest of an acquire here, and most leases are over soon. So the watch first keeps
+ * a lease from being collected, and registers it only if it is still held at the next look.
  */
 const LOOK_MS = 1_000;
 
@@ -14,7 +14,7 @@ export class LeakWatch {
   readonly #registry: FinalizationRegistry<HeldLease>;
   #lookIsDue = false;
 
-  /** `leases`: all that are held. `dropped` is called with each of them that was collected. */
+  /** `leases`: all held leases. `dropped` is called with each of them whose handle was collected. */
   constructor(clock: Clock, leases: () => Iterable<HeldLease>, dropped: (held: HeldLease) => void) {
     this.#clock = clock;
     this.#leases = leases;
@@ -23,7 +23,7 @@ export class LeakWatch {
     });
   }
 
-  /** Watches what the holder has in hand of a lease that is held from now on. */
+  /** Watches a new lease by `handle`, the object that its holder has. */
   watch(held: HeldLease, handle: WeakKey): void {
     held.handle = handle;
     if (this.#lookIsDue) return;

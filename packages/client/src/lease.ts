@@ -1,4 +1,4 @@
-/** A lease as its holder has it, and as the session keeps it alive. */
+/** A lease: the session's side, which keeps it alive, and the holder's side. */
 import type { Grant } from '@slotkeeper/protocol';
 import { describe } from './amounts.ts';
 import { fromCaller } from './call-stack.ts';
@@ -11,7 +11,7 @@ import type { LimitName } from './register.ts';
  */
 type State = 'held' | 'releasing' | 'over';
 
-/** What the session knows of a lease. */
+/** The session's side of a lease. */
 export class HeldLease {
   readonly id: string;
   readonly grant: Grant;
@@ -19,7 +19,7 @@ export class HeldLease {
   readonly onLost: 'abort' | 'continue';
   /** The last connection on which the lease was claimed or granted. */
   claimedOn: number;
-  /** What its holder has in hand, while that is to be kept from being collected (leak-watch.ts). */
+  /** The holder's object, as long as it must not be collected (leak-watch.ts). */
   handle: WeakKey | undefined;
   #state: State = 'held';
   #controller: AbortController | undefined;
@@ -57,14 +57,14 @@ export class HeldLease {
     return this.#controller.signal;
   }
 
-  /** Aborts its signal, so that the holder stops. What it holds stays held. */
+  /** Aborts the signal, so that the holder stops. The slots stay held. */
   abort(reason: SlotkeeperError): void {
     if (this.#abortReason || this.#state !== 'held') return;
     this.#abortReason = reason;
     this.#controller?.abort(reason);
   }
 
-  /** Resolves once it is over. */
+  /** Begins the release. Resolves once the lease is over. */
   releasing(): Promise<void> {
     if (this.#state === 'over') return Promise.resolve();
     this.#state = 'releasing';
@@ -72,7 +72,7 @@ export class HeldLease {
     return this.#released.promise;
   }
 
-  /** It is over, by its holder's will if no reason is given. */
+  /** Ends the lease: by its holder, if no reason is given. */
   end(reason?: LeaseLostError | LeaseRevokedError): void {
     if (reason) this.abort(reason);
     this.#state = 'over';
@@ -80,14 +80,14 @@ export class HeldLease {
   }
 }
 
-/** What a lease needs of the session that keeps it. */
+/** The part of the session that a lease needs. */
 export interface LeaseKeeper {
-  /** Resolves when it is durable, or when the lease would have ended anyway. */
+  /** Resolves when the release is durable, or when the lease would have ended anyway. */
   release(held: HeldLease): Promise<void>;
-  /** Resolves when it is on its way. */
+  /** Resolves when the release has been sent. */
   sendRelease(held: HeldLease): Promise<void>;
   check(held: HeldLease): Promise<boolean>;
-  /** Aborts what is not sure any more, though its timer may not have been called yet. */
+  /** Aborts signals of leases that may have been lost, since their timer may not have run yet. */
   look(): void;
 }
 
@@ -95,9 +95,12 @@ export interface LeaseKeeper {
 export class Lease<N extends string = LimitName> {
   /** A UUID. */
   readonly id: string;
-  /** The fencing token: a safe integer that rises from grant to grant. A store that keeps the greatest it has seen can refuse writes of holders that are gone. */
+  /**
+   * The fencing token: a safe integer that rises from grant to grant. A store that remembers the greatest token can refuse
+   * writes of earlier holders.
+   */
   readonly token: number;
-  /** What is held: less than was asked for where a missing limit was allowed. */
+  /** The slots that are held: fewer than asked for if a missing limit was allowed. */
   readonly limits: readonly { readonly name: N; readonly slots: number }[];
   readonly acquiredAt: Date;
   /** From the call to the grant. */
@@ -130,8 +133,8 @@ export class Lease<N extends string = LimitName> {
   }
 
   /**
-   * Gives the slots back. Idempotent; never rejects; resolves when that is durable, so that somebody else can be told, and
-   * at the latest when the lease would have ended anyway.
+   * Gives the slots back. Idempotent; never rejects. Resolves when that is durable, so that you may report it, and at the latest
+   * when the lease would have ended anyway.
    *
    * @example
    * await lease.release();

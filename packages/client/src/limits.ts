@@ -1,4 +1,4 @@
-/** `keeper.limits`: what limits there are, and how they are set. */
+/** `keeper.limits`: reads and sets limits. */
 import type { Method, Methods, Page } from '@slotkeeper/protocol';
 import { boolean, limitName, shortText } from '@slotkeeper/shape';
 import { optionsCheck } from './option-fields.ts';
@@ -18,11 +18,11 @@ export interface LimitSpec {
   readonly rate?: string | undefined;
   /** The same as slots a second, 10⁻⁹ … 2³¹ − 1; null: no rate (default). */
   readonly slotDecayPerSecond?: number | null | undefined;
-  /** False: it limits nothing; what is taken is counted, and warned of. True if not given. */
+  /** False: it limits nothing; taken slots are still counted, and each acquire gets a warning. Default: true. */
   readonly active?: boolean | undefined;
-  /** After so many grants to others the first in the wait queue reserves its slots here, even while it lacks another limit; 16 if not given. */
+  /** After so many grants to others the first waiter reserves its slots here, even while it lacks another limit. Default: 16. */
   readonly overtakes?: number | undefined;
-  /** The most acquires that may wait here; null (default): as many as the server bears. */
+  /** The most acquires that may wait here. Null (default): only the server's own bounds apply. */
   readonly maxWaiters?: number | null | undefined;
   /** 1,000 characters at the most. */
   readonly description?: string | null | undefined;
@@ -43,7 +43,7 @@ export class LimitCatalog {
   }
 
   /**
-   * Creates the limit; never changes one that is there. Resolves to the limit as it is.
+   * Creates the limit if it does not exist; never changes one that does. Resolves to the limit as it is.
    *
    * @example
    * await keeper.limits.ensure('db', { slots: 4 }); // { name: 'db', slots: 4, taken: 0, free: 4, holders: 0, waiters: 0, … }

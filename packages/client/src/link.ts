@@ -1,18 +1,18 @@
-/** One connection: a channel, the numbers of the frames that were sent on it, and which of them are acknowledged. */
+/** One connection: a channel, and which of the frames that were sent on it are acknowledged. */
 import type { Channel, ChannelEvents, ClientFrame, ClientMessage, Clock, ServerFrame } from '@slotkeeper/protocol';
 import type { HeldLease } from './lease.ts';
 
 interface SentFrame {
   readonly number: number;
   readonly sentAtMs: number;
-  /** Leases that are over once it is acknowledged. */
+  /** Leases that are over once the frame is acknowledged. */
   readonly releases: readonly HeldLease[];
 }
 
 export class Link {
   readonly #clock: Clock;
   readonly #channel: Channel<ClientFrame>;
-  /** Sent and not acknowledged, in order. */
+  /** Frames that were sent and are not acknowledged, in order. */
   readonly #unacknowledged: SentFrame[] = [];
   #nextNumber = 1;
   #isOpen = true;
@@ -41,7 +41,7 @@ export class Link {
     return this.#lastSentAtMs;
   }
 
-  /** When the first frame was sent that is not acknowledged; undefined: all are. */
+  /** When the first unacknowledged frame was sent; undefined: all are acknowledged. */
   get waitsSinceMs(): number | undefined {
     return this.#unacknowledged[0]?.sentAtMs;
   }
@@ -55,13 +55,13 @@ export class Link {
     this.#channel.send({ number, messages });
   }
 
-  /** The next frame, up to `ack`, that is acknowledged; undefined: there is none left. */
+  /** Takes the next frame that `ack` acknowledges; undefined: there is none left. */
   nextAcknowledged(ack: number): SentFrame | undefined {
     const first = this.#unacknowledged[0];
     return first && first.number <= ack ? this.#unacknowledged.shift() : undefined;
   }
 
-  /** Ends it: no event comes from it any more. */
+  /** Closes the connection. No event comes from it any more. */
   close(): void {
     this.#isOpen = false;
     this.#channel.close();

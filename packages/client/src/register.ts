@@ -1,4 +1,4 @@
-/** Which names limits have. */
+/** The names of limits, as types. */
 
 /**
  * Declare your limits' names, and the compiler knows them:
@@ -19,6 +19,6 @@ export type Limits = LimitName | readonly LimitName[] | { readonly [N in LimitNa
 /** The names in `L`. */
 export type NamesIn<L> = L extends string ? L : L extends readonly (infer N extends string)[] ? N : keyof L & string;
 
-/** `L`, but an object's names that are not declared are refused: of type parameters the compiler does not check that by itself. */
+/** `L`, without undeclared names in an object. For type parameters the compiler does not refuse such names by itself. */
 export type Declared<L> = L &
   (L extends string | readonly string[] ? unknown : { readonly [N in Exclude<NamesIn<L>, LimitName>]: never });

@@ -9,8 +9,8 @@
  *                 └──── the connection is lost, or silent ───┴──▶ waiting (not from closing)
  *   all but ended ── goodbye for good, nobody answers in time, closed ──▶ ended
  *
- * What the client sends is a consequence of three collections: leases that are held, acquires and calls that have not been
- * answered. A lost connection loses the outbox alone; the next one begins with what is in the collections.
+ * Everything that the client sends follows from three collections: held leases, unanswered acquires and unanswered calls. A
+ * lost connection loses only the outbox; the next connection begins with the content of the collections.
  */
 import {
   type Channel,
@@ -51,7 +51,10 @@ import { WaitingAcquire } from './waiting-acquire.ts';
 
 export interface SessionWorld {
   readonly clock: Clock;
-  /** Opens a connection. What is sent before it is open waits in it; `closed` is called if it cannot be opened, never before this returns. */
+  /**
+   * Opens a connection. Frames sent before it is open wait in it. If it cannot be opened, `closed` is called, never before this
+   * returns.
+   */
   dial(events: ChannelEvents<ServerFrame>): Channel<ClientFrame>;
   /** A UUID that nobody else has. */
   newId(): string;
@@ -64,16 +67,16 @@ export interface SessionSettings {
   readonly ttlMs: number | null;
   readonly connectTimeoutMs: number;
   readonly apiKey: string | null;
-  /** For errors: where the server was looked for. */
+  /** The server's address, for errors. */
   readonly address: string;
-  /** Of the protocol; those of this release unless given. */
+  /** The protocol versions. Default: those of this release. */
   readonly versions?: Versions;
 }
 
 export type Status = 'connected' | 'reconnecting' | 'closed';
 
 export interface SessionListener {
-  /** Each change, with its cause if there was one. */
+  /** Called at each change, with the cause, if there was one. */
   status(status: Status, cause?: SlotkeeperError): void;
   /** Whether it connects, waits for something, or holds something. */
   busy(busy: boolean): void;
@@ -90,12 +93,12 @@ const TRANSITIONS: { readonly [M in Mode]: readonly Mode[] } = {
   ended: [],
 };
 
-/** A frame goes out at least once every quarter of the TTL; a connection on which none is acknowledged for half of it is given up. */
+/** A frame is sent at least every quarter of the TTL. A connection without an acknowledgement for half of the TTL is given up. */
 const HEARTBEATS_PER_TTL = 4;
 const SILENCES_PER_TTL = 2;
-/** The clocks are compared at least so often. */
+/** Wall clock and monotonic clock are compared at least so often. */
 const PULSE_MS_MAX = 1_000;
-/** So long a farewell may take where the session does not expire. */
+/** How long a farewell may take if the session does not expire. */
 const FAREWELL_MS = 5_000;
 const NO_ANSWER = 'it has not answered';
 
@@ -115,26 +118,26 @@ export class Session {
   readonly #ended = Promise.withResolvers<void>();
   #mode: Mode = 'idle';
   #connection = 0;
-  /** Invariant: there is one while dialing, connected and closing. */
+  /** Invariant: set while dialing, connected and closing. */
   #link: Link | undefined;
   #outbox: ClientMessage[] = [];
   /** Leases whose release is in the outbox. */
   #outboxReleases: HeldLease[] = [];
   #flushIsDue = false;
-  /** Settled as the outbox leaves: true if it was sent, false if its connection ended first. */
+  /** Resolves when the outbox is emptied: true if it was sent, false if its connection ended first. */
   #outboxLeft: PromiseWithResolvers<boolean> | undefined;
   #pulseTimer: Timer | undefined;
-  /** Of the pause before the next attempt, of the first connect, of the farewell. */
+  /** The timers of the pause before the next attempt, of the first connect, and of the farewell. */
   readonly #timers = new Map<'pause' | 'connect' | 'farewell', Timer>();
   #wasConnected = false;
-  /** Since when there has been no connection. */
+  /** When the last connection was lost. */
   #awaySinceMs = 0;
   #isBusy = false;
   /** Why the last connection was lost. */
   #lostBecause = NO_ANSWER;
-  /** The server said so itself: it is there, and needs no start. */
+  /** Whether the server itself ended the last connection: then it is there, and need not be started. */
   #lostByItsWord = false;
-  /** Set once nothing new is taken. */
+  /** Set once new acquires and calls are refused. */
   #refusal: SlotkeeperError | undefined;
 
   constructor(world: SessionWorld, settings: SessionSettings, listener: SessionListener) {
@@ -153,12 +156,15 @@ export class Session {
     return this.#mode === 'closing' || this.#mode === 'ended' ? 'closed' : 'reconnecting';
   }
 
-  /** Held, or released and not acknowledged. */
+  /** Leases that are held, or whose release is not acknowledged. */
   get leases(): Iterable<HeldLease> {
     return this.#leases.values();
   }
 
-  /** Connects. Resolves at the first welcome; rejects with `SERVER_UNREACHABLE` if there is none in time, with `AUTH` or the server's own reason if it is refused. */
+  /**
+   * Connects. Resolves at the first welcome. Rejects with `SERVER_UNREACHABLE` if there is none in time, with `AUTH` or the
+   * server's own reason if it is refused.
+   */
   start(): Promise<void> {
     this.#after('connect', this.#settings.connectTimeoutMs, () => {
       if (!this.#wasConnected) this.#end(this.#unreachable());
@@ -185,7 +191,7 @@ export class Session {
     return acquire.promise;
   }
 
-  /** Gives it back. Resolves when the server has made that durable, or when the lease would have ended anyway. */
+  /** Releases the lease. Resolves when the server has made that durable, or when the lease would have ended anyway. */
   release(held: HeldLease): Promise<void> {
     if (held.state !== 'held') return held.releasing();
     const released = held.releasing();
@@ -199,8 +205,8 @@ export class Session {
   }
 
   /**
-   * Gives it back. Resolves when the release is on its way, in order: what this session asks for from then on finds the slots
-   * free. The next connection says it again if this one ends before the server has it.
+   * Releases the lease. Resolves when the release has been sent: later acquires of this session find the slots free, since
+   * frames arrive in order. If the connection ends before the server has it, the next one sends it again.
    */
   async sendRelease(held: HeldLease): Promise<void> {
     const released = this.release(held);
@@ -213,7 +219,7 @@ export class Session {
     await released;
   }
 
-  /** Looks at the clock: the timers of an event loop that was blocked have not run yet. */
+  /** Checks the clock now: if the event loop was blocked, its timers have not run yet. */
   look(): void {
     this.#loseTheUncertain();
   }
@@ -233,14 +239,14 @@ export class Session {
     return value;
   }
 
-  /** Takes nothing new, gives up what waits, and aborts the signals of what is held. */
+  /** Refuses new acquires and calls, rejects those that wait, and aborts the signals of held leases. */
   refuse(refusal: SlotkeeperError, abortReason: (held: HeldLease) => SlotkeeperError): void {
     this.#refusal ??= refusal;
     for (const acquire of [...this.#acquires.values()]) this.#giveUpAcquire(acquire, this.#refusal);
     for (const held of this.#leases.values()) held.abort(abortReason(held));
   }
 
-  /** Gives back what is held and sends `bye`. Call after `refuse`. Resolves once it is ended; never rejects. */
+  /** Releases all leases and sends `bye`. Call after `refuse`. Resolves once the session is ended; never rejects. */
   async leave(): Promise<void> {
     if (this.#mode !== 'ended') this.#after('farewell', this.#settings.ttlMs ?? FAREWELL_MS, () => this.#end());
     await Promise.all([...this.#leases.values()].map((held) => this.release(held)));
@@ -254,7 +260,7 @@ export class Session {
     return this.#ended.promise;
   }
 
-  /** What answers is no server of ours. To try again is of no use, unless it was one before. */
+  /** Another kind of server answers. Another try is of no use, unless a Slotkeeper server answered there before. */
   giveUp(error: SlotkeeperError): void {
     if (!this.#wasConnected && this.#mode !== 'ended') this.#end(error);
   }
@@ -324,7 +330,7 @@ export class Session {
     this.#pulseLater();
   }
 
-  /** The connection is of no more use. */
+  /** Gives up the connection. */
   #lose(reason: string, byItsWord = false): void {
     if (this.#mode === 'closing') {
       this.#end();
@@ -394,7 +400,7 @@ export class Session {
     this.#end(new InvalidRequestError(text, { field }));
   }
 
-  /** A grant is ours only while the trust window is open. One in a frame that lay unread for too long may be another's by now. */
+  /** Drops a grant that came after the trust window closed: its frame was unread for too long, and the slots may be another's. */
   #loseIfTooLate(): void {
     if (this.#mode === 'connected' && this.#trust.isOver(this.#world.clock.monotonicMs())) {
       this.#lose('its answers came too late');
@@ -405,7 +411,7 @@ export class Session {
   #acknowledged(ack: number): void {
     const link = this.#link!;
     for (let frame = link.nextAcknowledged(ack); frame; frame = link.nextAcknowledged(ack)) {
-      // Until the welcome the server has not taken up the session.
+      // Before the welcome, an acknowledgement does not mean that the server keeps the session.
       if (this.#mode === 'connected') this.#trust.confirm(frame.sentAtMs);
       for (const held of frame.releases) this.#over(held);
     }
@@ -447,7 +453,7 @@ export class Session {
 
   #goodbye(error: WireError, retry: boolean): void {
     const otherVersions = this.#mode === 'dialing' ? this.#offer.refusedBecause(error) : undefined;
-    // The leases live on meanwhile, and the server may be back in its old version before they end.
+    // The leases stay held meanwhile, and the server may come back in its old version before they end.
     if (otherVersions !== undefined) this.#lose(otherVersions, true);
     else if (retry) this.#lose(error.message, true);
     else this.#end(this.#turnedAway(error));
@@ -463,7 +469,7 @@ export class Session {
       this.#leases.set(id, held);
       acquire.granted(held);
     } else if (!this.#leases.has(id)) {
-      // It was given up as it was granted. The cancel gives it back; to be safe, so does this.
+      // The acquire was given up while it was granted. The cancel gives the lease back; this release makes sure of it.
       this.#post({ type: 'release', leaseId: id, token: grant.token });
     }
   }
@@ -521,7 +527,7 @@ export class Session {
     return { type: 'acquire', request: acquire.request };
   }
 
-  /** Sends it with all else that this turn produces; while dialing, after the welcome. Without a connection nothing is sent. */
+  /** Sends the message with all others of this turn; while dialing, after the welcome. Without a connection it sends nothing. */
   #post(message: ClientMessage): void {
     if (!this.#link) return;
     this.#outbox.push(message);
@@ -553,7 +559,7 @@ export class Session {
 
   // ── Time
 
-  /** Does what is due: compares the clocks, sends a heartbeat, gives up a silent connection, loses leases that are not sure any more. */
+  /** Does what is due: compares the clocks, sends a heartbeat, gives up a silent connection, ends leases that may be lost. */
   #pulse(): void {
     const { ttlMs } = this.#settings;
     const now = this.#world.clock.monotonicMs();

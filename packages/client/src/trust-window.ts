@@ -1,7 +1,7 @@
 /**
- * Until when a client may believe that it still holds its slots: the send time of the last acknowledged frame + TTL −
- * margin, on its own monotonic clock. The server counts from when a frame arrived, which is later than it was sent, so
- * this ends before the server could have given the slots away, however slow the answer was.
+ * The trust window: until when a client may believe that it still holds its slots. It ends at the send time of the last
+ * acknowledged frame + TTL − margin, on the client's monotonic clock. The server counts from the frame's arrival, which is later
+ * than its sending. So the window ends before the server could have given the slots away, even if the answer was slow.
  */
 import type { Clock } from '@slotkeeper/protocol';
 
@@ -10,32 +10,32 @@ import type { Clock } from '@slotkeeper/protocol';
  * that comes late.
  */
 const MARGIN = 1 / 20;
-/** In doubt, the server has this part of the TTL to confirm. */
+/** After a doubt the server has this part of the TTL to confirm. */
 const DOUBT = 1 / 4;
-/** Wall and monotonic clock drift apart by so much: the machine was suspended, or its clock was set. */
+/** If wall clock and monotonic clock drift apart by so much, the machine was suspended, or its clock was set. */
 const DRIFT_MS = 1_000;
 
 export class TrustWindow {
   /** Null: the session does not expire. */
   #ttlMs: number | null = null;
   #confirmedAtMs = Number.NEGATIVE_INFINITY;
-  /** The first doubt that is not resolved: from then on the server has so long to confirm. */
+  /** When the first unresolved doubt began. The server has `DOUBT` of the TTL from then on to confirm. */
   #doubtedSinceMs: number | undefined;
-  /** The last one: only what was sent after it confirms. */
+  /** When the last doubt began: only frames sent after it confirm. */
   #doubtedAtMs = Number.NEGATIVE_INFINITY;
 
-  /** A new connection was welcomed, and its session has this time to live. */
+  /** Call when a connection is welcomed, with the session's time to live. */
   open(ttlMs: number | null): void {
     this.#ttlMs = ttlMs;
   }
 
-  /** A frame that was sent at `sentAtMs` has been acknowledged. */
+  /** Call when a frame that was sent at `sentAtMs` is acknowledged. */
   confirm(sentAtMs: number): void {
     this.#confirmedAtMs = Math.max(this.#confirmedAtMs, sentAtMs);
     if (sentAtMs >= this.#doubtedAtMs) this.#doubtedSinceMs = undefined;
   }
 
-  /** More time may have passed than the monotonic clock shows: only what is sent from now on can confirm. */
+  /** Call when more time may have passed than the monotonic clock shows: only frames sent from now on confirm. */
   doubt(nowMs: number): void {
     this.#doubtedSinceMs ??= nowMs;
     this.#doubtedAtMs = nowMs;
@@ -45,7 +45,7 @@ export class TrustWindow {
     return this.#ttlMs !== null && this.#doubtedSinceMs !== undefined;
   }
 
-  /** Monotonic. `Infinity`: the session does not expire. */
+  /** A time of the monotonic clock. `Infinity`: the session does not expire. */
   get endsAtMs(): number {
     if (this.#ttlMs === null) return Number.POSITIVE_INFINITY;
     const endsAtMs = this.#confirmedAtMs + this.#ttlMs * (1 - MARGIN);
@@ -58,7 +58,7 @@ export class TrustWindow {
   }
 }
 
-/** Notices that the wall clock and the monotonic clock have drifted apart: the latter may stand still in a suspended machine. */
+/** Detects that wall clock and monotonic clock have drifted apart: in a suspended machine the latter may stand still. */
 export class ClockDrift {
   readonly #clock: Clock;
   #differenceMs: number;

@@ -1,12 +1,12 @@
-/** Which versions of the protocol a client offers, and what it makes of an answer that refuses them. */
+/** Which versions of the protocol a client offers, and how it reads a refusal of them. */
 import { FIRST_VERSION, ProtocolError, type Versions, versionsText, type WireError } from '@slotkeeper/protocol';
 
-/** What a server of 0.1.0 calls a hello that it cannot read: it counts the fields, and knows one version. */
+/** The fields that a server of 0.1.0 names when it refuses a `hello`: it counts the fields, and knows one version. */
 const REFUSED_BY_FIRST: ReadonlySet<unknown> = new Set(["message 'h'", 'hello.version']);
 
 /**
- * A server of 0.1.0 refuses a `hello` with a range, so the next one after such a refusal offers the earliest version alone,
- * and the one after another refusal the range again. The server may be replaced at any time.
+ * A server of 0.1.0 refuses a `hello` with a range. After such a refusal the next `hello` offers only the earliest version, and
+ * after another refusal the range again, since the server may be replaced at any time.
  */
 export class VersionOffer {
   readonly #versions: Versions;

@@ -1,4 +1,4 @@
-/** What is seen of limits, holders and waiters: as the server sends it, with times as dates. */
+/** Limits, holders and waiters as programs see them: as the server sends them, with times as dates. */
 import type {
   HolderView,
   LimitView,
@@ -8,9 +8,9 @@ import type {
 } from '@slotkeeper/protocol';
 import { rateText } from './rate.ts';
 
-/** A limit's settings and how it stands. Of a rate both `rate` and `slotDecayPerSecond` are there. */
+/** A limit's settings and usage. A rate has both `rate` and `slotDecayPerSecond`. */
 export interface Limit extends LimitView {
-  /** `'100/minute'`: what is taken comes back so fast; null: as it is given back. */
+  /** `'100/minute'`: how fast taken slots come back by themselves. Null: they come back when they are given back. */
   readonly rate: string | null;
 }
 
@@ -19,7 +19,7 @@ export interface SlotsOf {
   readonly slots: number;
 }
 
-/** For people: who a lease or a position in the wait queue belongs to. */
+/** For people: who a lease or a place in the wait queue belongs to. */
 export type HolderLabel = WireHolder;
 
 /** A lease that is held. */
@@ -30,7 +30,7 @@ export interface Holder {
   readonly limits: readonly SlotsOf[];
   readonly holder: HolderLabel;
   readonly since: Date;
-  /** When its slots go to others unless its client gives a sign of life; null: it does not expire. */
+  /** When others may get its slots, unless its client gives a sign of life; null: it does not expire. */
   readonly expiresAt: Date | null;
 }
 
@@ -53,7 +53,7 @@ export interface Waiter {
 export interface Explanation {
   /** The id that its lease would have had. */
   readonly ticket: string;
-  /** 1: the next for the limits it lacks. */
+  /** 1: it is the next for the limits that it lacks. */
   readonly position: number;
   /** How many wait before it for the limits it lacks. */
   readonly ahead: number;
@@ -66,7 +66,7 @@ export interface Explanation {
 export interface Lack {
   readonly name: string;
   readonly wanted: number;
-  /** Free now, those who wait before it left out of account. */
+  /** Slots free now, including those that waiters before it reserve. */
   readonly free: number;
   /** The longest holders first, ten at the most. */
   readonly heldBy: readonly {

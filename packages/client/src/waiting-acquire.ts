@@ -1,9 +1,9 @@
-/** An acquire that has not been answered: what it asks for, until when, and who waits for it. */
+/** An acquire that has not been answered: its request, its timeout, and the promise of its caller. */
 import type { AcquireRequest, Clock, Place, Timer } from '@slotkeeper/protocol';
 import type { AcquireCall } from './acquire-call.ts';
 import type { HeldLease } from './lease.ts';
 
-/** So long after its timeout a connected server may take to answer why it was not granted. */
+/** How long after its timeout a connected server may take to answer why it was not granted. */
 const GRACE_MS = 1_000;
 
 export class WaitingAcquire {
@@ -11,9 +11,9 @@ export class WaitingAcquire {
   readonly call: AcquireCall;
   readonly calledAtMs: number;
   readonly promise: Promise<HeldLease>;
-  /** Its position in the wait queue, once the server has sent it. */
+  /** Its place in the wait queue, once the server has sent it. */
   place: Place | null = null;
-  /** The last connection on which the server was asked. */
+  /** The last connection on which the acquire was sent. */
   askedOn = 0;
   readonly #clock: Clock;
   readonly #outcome = Promise.withResolvers<HeldLease>();
@@ -32,7 +32,7 @@ export class WaitingAcquire {
     return this.#clock.monotonicMs() - this.calledAtMs;
   }
 
-  /** As it is to be asked now, with the time that is left. */
+  /** The request as it is sent now, with the time that is left. */
   get request(): AcquireRequest {
     const { amounts, timeoutMs, priority, holder, onMissing, ratesOnly, refunds } = this.call;
     const leftMs = timeoutMs && Math.ceil(Math.max(0, timeoutMs - this.waitedMs));
@@ -46,15 +46,15 @@ export class WaitingAcquire {
       place: this.place,
       ratesOnly,
       refunds,
-      // The last two are the server's own.
+      // Only the server sets the last two.
       skipInactive: false,
       limitIds: [],
     };
   }
 
   /**
-   * Calls `timedOut` when its time is up, as the caller counts it; somewhat later while `isConnected`, since it is the
-   * server that knows why it was not granted. Calls `aborted` when the caller's signal aborts.
+   * Calls `timedOut` at its timeout, by the caller's clock. While `isConnected` it waits somewhat longer, since the server knows
+   * why it was not granted. Calls `aborted` when the caller's signal aborts.
    */
   watch(isConnected: () => boolean, timedOut: () => void, aborted: (reason: unknown) => void): void {
     const { timeoutMs, signal } = this.call;

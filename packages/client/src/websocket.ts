@@ -1,4 +1,4 @@
-/** A channel to a server elsewhere: the WebSocket `/session`. */
+/** A channel to a server in another process: the WebSocket `/session`. */
 import type { ClientRequest } from 'node:http';
 import {
   type Channel,
@@ -15,7 +15,7 @@ import WebSocket from 'ws';
 import { connectFailure, noSession } from './connect-failure.ts';
 import type { ServerUnreachableError } from './errors.ts';
 
-/** `closeTimeout`: so long the other end may take to agree to a close. */
+/** `closeTimeout`: how long the other end may take to agree to a close. */
 const OPTIONS = {
   perMessageDeflate: false,
   closeTimeout: 1_000,
@@ -25,12 +25,12 @@ const OPTIONS = {
   },
 };
 
-/** Busy, or not there at the moment: as of a proxy whose server is being started again. */
+/** Whether the status is temporary: the server is busy, or a proxy's server is being started again. */
 const isPassing = (status: number): boolean => status >= 500 || status === 429 || status === 408;
 
 /**
- * What is sent before the socket is open waits. It does not keep the process alive, nor does the attempt to open it.
- * `refused` is called, before the channel is closed, if what answers can never be the server that is meant.
+ * Opens the channel. Frames sent before the socket is open wait. Neither the socket nor the attempt to open it keeps the process
+ * alive. If another kind of server answers, `refused` is called before the channel is closed.
  */
 export function dialWebSocket(
   { address, sessionUrl }: { readonly address: string; readonly sessionUrl: string },
@@ -45,7 +45,7 @@ export function dialWebSocket(
   );
   let unsent: ClientFrame[] = [];
   let reason: string | undefined;
-  // Until it is open nobody knows which sub-protocol the server takes.
+  // The server chooses the sub-protocol only when the socket opens.
   let codec = jsonCodec;
   const send = (frame: ClientFrame): void => {
     for (const data of codec.encodeClientFrame(frame)) socket.send(data);

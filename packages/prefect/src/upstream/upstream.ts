@@ -51,7 +51,7 @@ export interface UpstreamOptions {
 /** The body of a request that has been read already. */
 export interface ReadRequest {
   readonly body: Buffer;
-  /** What is answered, without a body, if the upstream does not answer; 502 with the reason unless told. */
+  /** The status, without a body, if the upstream does not answer. Default: 502 with the reason. */
   readonly statusWhenAway?: number;
 }
 
@@ -63,7 +63,7 @@ interface Changes {
   readonly without?: readonly string[];
   /** Changes the answer's body. */
   readonly through?: Transform;
-  /** What is answered, without a body, if the upstream does not answer; 502 with the reason unless told. */
+  /** The status, without a body, if the upstream does not answer. Default: 502 with the reason. */
   readonly statusWhenAway?: number;
 }
 

@@ -1,4 +1,4 @@
-/** The seed's `concurrency`: take slots, run the body, give them back, whatever happens. */
+/** The seed's `concurrency`: takes slots, runs the body, and gives the slots back however the body ends. */
 import { callback, optionsCheck, signal, timeoutSeconds } from '../../option-fields.ts';
 import { refuse } from '../../refuse.ts';
 import { acquiring, type WaitOptions } from '../shared/acquiring.ts';

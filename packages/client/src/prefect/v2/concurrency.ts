@@ -1,4 +1,4 @@
-/** Prefect's v2 `concurrency`: take slots, run the body, give them back, whatever happens. */
+/** Prefect's v2 `concurrency`: takes slots, runs the body, and gives the slots back however the body ends. */
 import { boolean, checkedBy, number, object, oneOf, seen, shape, slotsToTake } from '@slotkeeper/shape';
 import { callback, optionsCheck, signal, timeoutSeconds } from '../../option-fields.ts';
 import { refuse } from '../../refuse.ts';
@@ -13,18 +13,21 @@ import type { ConcurrencyLeaseHolder, Hold } from './slot-service.ts';
 export interface ConcurrencyOptions extends WaitOptions {
   /** Gives up the wait. In a `ConcurrencyContext` it also cancels the release; the context's exit makes up for it. */
   readonly signal?: AbortSignal | undefined;
-  /** How many slots of each limit; 1 unless told. */
+  /** How many slots of each limit. Default: 1. */
   readonly occupy?: number | undefined;
   /**
    * How often to ask again while the slots are taken; none: without end. Over a session nothing is asked again: each retry
    * is worth two seconds in the wait queue, and 0 retries mean at once or not at all.
    */
   readonly maxRetries?: number | undefined;
-  /** For how many seconds the slots stay taken after the last renewal, 60 … 86,400; 300 unless told. Over a session it is 15 s, the keeper's time to live. */
+  /**
+   * How many seconds the slots stay taken after the last renewal, 60 … 86,400. Default: 300. Over a session it is always 15 s,
+   * the keeper's time to live.
+   */
   readonly leaseDuration?: number | undefined;
-  /** Whether it is an error that none of these limits exists, and a lost lease ends the body; false unless told. */
+  /** Whether it is an error if none of these limits exists, and whether a lost lease ends the body. Default: false. */
   readonly strict?: boolean | undefined;
-  /** Whether a lost lease ends the body; if not, it is only warned of. As `strict` unless told. */
+  /** Whether a lost lease ends the body; otherwise there is only a warning. Default: the value of `strict`. */
   readonly raiseOnLeaseRenewalFailure?: boolean | undefined;
   /** Who the slots belong to, for people. */
   readonly holder?: ConcurrencyLeaseHolder | undefined;

@@ -1,8 +1,8 @@
 /**
  * Slots over Prefect's REST API, version 2.
  *
- * An increment whose answer is lost is repeated, as Prefect's client does. What the first one may have taken cannot be told
- * from what others hold. Nobody renews that lease, so it ends when its time is over.
+ * An increment whose answer is lost is repeated, as Prefect's client does. The first one may have taken a lease whose id nobody
+ * knows. Nobody renews that lease, so it ends when its time is over.
  */
 import {
   type Answer,
@@ -39,7 +39,7 @@ export class PrefectService implements SlotService {
     return grant.limits.length === 0 ? undefined : this.#hold(request, grant);
   }
 
-  /** What is taken when nobody waits any more comes back by itself. */
+  /** Slots that are taken when nobody waits any more come back by themselves. */
   async spend(request: SlotRequest, deadline: Deadline): Promise<boolean> {
     const increment = incrementOfRates(request);
     const limits = granted(increment, await this.#server.take(increment, deadline));

@@ -8,9 +8,9 @@ import { AcquireConcurrencySlotTimeoutError, limitsMissing, unableToAcquire, war
 import { servers } from './services.ts';
 
 export interface RateLimitOptions extends WaitOptions {
-  /** How many slots of each limit; 1 unless told. */
+  /** How many slots of each limit. Default: 1. */
   readonly occupy?: number | undefined;
-  /** Whether it is an error that none of these limits exists; false unless told. */
+  /** Whether it is an error if none of these limits exists. Default: false. */
   readonly strict?: boolean | undefined;
 }
 
