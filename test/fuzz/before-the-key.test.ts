@@ -1,14 +1,18 @@
 /** What a client may cost before it has greeted, and by pings alone, on a real server: bounded attacks. */
+import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
+import { connect, type Socket } from 'node:net';
 import { expect, it } from 'vitest';
 import { WebSocket } from 'ws';
 import { ServerProcess } from '../server-process.ts';
 import { TEST_TIMEOUT_MS } from './budget.ts';
 import { HonestPair } from './honest.ts';
+import { residentMib } from './resident.ts';
 
 /** As in session.ts. */
 const GREETING_MAX = 256;
 const MORE = 44;
+const MIB = 2 ** 20;
 
 async function connection(url: string, path: string): Promise<WebSocket> {
   const socket = new WebSocket(`${url.replace('http', 'ws')}${path}`);
@@ -39,6 +43,55 @@ it(
     await later.more(3);
     await honest.more(3);
     for (const socket of sockets) socket.terminate();
+    await later.stop();
+    await honest.stop();
+  },
+  TEST_TIMEOUT_MS,
+);
+
+/** Of a WebSocket, as bytes: the handshake has been answered. */
+async function rawConnection(url: string): Promise<Socket> {
+  const { hostname, port } = new URL(url);
+  const socket = connect({ host: hostname, port: Number(port) });
+  socket.on('error', () => {});
+  socket.write(
+    `GET /session HTTP/1.1\r\nHost: ${hostname}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: ${randomBytes(16).toString('base64')}\r\n\r\n`,
+  );
+  await once(socket, 'data');
+  return socket;
+}
+
+it(
+  'what connections send before their hello is accepted has a bound for all of them together, and keeps no client out',
+  async () => {
+    await using server = await ServerProcess.start();
+    await using honest = await HonestPair.start(server.url);
+    const before = residentMib(server.pid);
+    // The beginning of a frame of 4 MiB, of which the last MiB never comes.
+    const begun = Buffer.concat([
+      Buffer.from([0x81, 0xff, 0, 0, 0, 0, 0, 0x40, 0, 0, 1, 2, 3, 4]),
+      Buffer.alloc(3 * MIB),
+    ]);
+    const sockets: Socket[] = [];
+    const allButFew = Promise.withResolvers<void>();
+    let turnedAway = 0;
+    for (let i = 0; i < 60; i += 1) {
+      const socket = await rawConnection(server.url);
+      sockets.push(socket);
+      socket.on('data', (data) => {
+        if (!data.includes('have sent more than the server takes')) return;
+        turnedAway += 1;
+        if (turnedAway === 50) allButFew.resolve();
+      });
+      socket.write(begun);
+    }
+    await allButFew.promise;
+    await using later = await HonestPair.start(server.url);
+    await later.more(3);
+    await honest.more(3);
+    const now = residentMib(server.pid);
+    if (before !== undefined && now !== undefined) expect(now - before).toBeLessThan(150);
+    for (const socket of sockets) socket.destroy();
     await later.stop();
     await honest.stop();
   },

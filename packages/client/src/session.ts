@@ -290,6 +290,9 @@ export class Session {
         ttlMs: this.#settings.ttlMs,
         apiKey: this.#settings.apiKey,
       },
+    ]);
+    // A frame of its own: until the server has accepted a hello it takes no more than that.
+    this.#link.send([
       ...this.#claims(),
       ...[...this.#acquires.values()].map((acquire) => this.#asked(acquire)),
       { type: 'ready' },

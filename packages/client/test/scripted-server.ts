@@ -35,6 +35,8 @@ export class ScriptedConnection implements Channel<ClientFrame> {
   readonly #events: ChannelEvents<ServerFrame>;
   /** How many frames have come. */
   frames = 0;
+  /** The messages of the first of them. */
+  first: readonly ClientMessage[] = [];
   readonly messages: ClientMessage[] = [];
   isClosed = false;
   readonly bufferedBytes = 0;
@@ -45,6 +47,7 @@ export class ScriptedConnection implements Channel<ClientFrame> {
 
   send({ number, messages }: ClientFrame): void {
     this.frames += 1;
+    if (number === 1) this.first = messages;
     if (number !== this.frames) throw new Error(`frame ${number} came as number ${this.frames}`);
     this.messages.push(...messages);
   }

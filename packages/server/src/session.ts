@@ -29,6 +29,7 @@ import {
   type Versions,
   type WireError,
 } from '@slotkeeper/protocol';
+import type { Stage } from './bytes-before-open.ts';
 import { Calls } from './calls.ts';
 import { whyNoAcquire } from './keys/rights.ts';
 import { seenRefusal } from './keys/seen.ts';
@@ -82,14 +83,20 @@ export class SessionServer {
 
   /**
    * Serves a new connection: `open` is given what receives its frames, and returns where to send. `peer`: where it comes
-   * from; one of this process ends with it.
+   * from; one of this process ends with it. `entered` is called as its hello is accepted, and as it is open. Returns what turns
+   * it away because it sends too much before that.
    */
-  accept(open: (events: ChannelEvents<ClientFrame>) => Channel<ServerFrame>, peer: Peer): void {
-    const connection = new Connection(this, open, peer);
+  accept(
+    open: (events: ChannelEvents<ClientFrame>) => Channel<ServerFrame>,
+    peer: Peer,
+    entered: (stage: Stage) => void = () => {},
+  ): () => void {
+    const connection = new Connection(this, open, peer, entered);
     this.#connections.add(connection);
     if (peer.address !== null) this.#makeRoomFor(connection);
     // This connection was on its way while the others were closed.
     if (this.#isClosing) this.#farewell(CLOSING);
+    return () => connection.end(TOO_MUCH, true);
   }
 
   /** Sends goodbye to all clients, which will try to come back. */
@@ -137,6 +144,7 @@ class Connection implements ChannelEvents<ClientFrame> {
   readonly #server: SessionServer;
   readonly #channel: Channel<ServerFrame>;
   readonly #peer: Peer;
+  readonly #entered: (stage: Stage) => void;
   readonly #sink = (notice: Notice): void => this.#handle(notice);
   #mode: Mode = 'greeting';
   #hello: Hello | null = null;
@@ -154,9 +162,15 @@ class Connection implements ChannelEvents<ClientFrame> {
   #received = 0;
   #durable = 0;
 
-  constructor(server: SessionServer, open: (events: ChannelEvents<ClientFrame>) => Channel<ServerFrame>, peer: Peer) {
+  constructor(
+    server: SessionServer,
+    open: (events: ChannelEvents<ClientFrame>) => Channel<ServerFrame>,
+    peer: Peer,
+    entered: (stage: Stage) => void,
+  ) {
     this.#server = server;
     this.#peer = peer;
+    this.#entered = entered;
     this.#calls = new Calls(server.options.replica, {
       send: (answer) => this.#send(answer),
       lost: () => this.end(LOST, true),
@@ -293,6 +307,7 @@ class Connection implements ChannelEvents<ClientFrame> {
     // With another key, or with other rights of this one, the client may come back.
     this.#untilKeyEnds = untilKeyEnds(shown.caller, () => this.end(KEY_ENDED, true));
     this.#mode = 'listing';
+    this.#entered('listing');
   }
 
   /** Nothing else that comes is looked at. */
@@ -341,6 +356,7 @@ class Connection implements ChannelEvents<ClientFrame> {
     if (refusal || this.#mode === 'closed') return;
     this.#mode = 'open';
     this.#server.opened(this);
+    this.#entered('open');
   }
 
   #serve(message: ClientMessage, hello: Hello): void {
@@ -436,6 +452,7 @@ const CLOSING = unreachable('The server is closing.');
 const CROWDED = unreachable('Too many connections to the server have not said hello yet. Try again.');
 const KEY_ENDED = unreachable('The API key was removed from this server, or its rights were changed.');
 const WRONG_KEYS = unreachable('Too many wrong API keys come from this address. Try again.');
+const TOO_MUCH = unreachable('Connections that are not open yet have sent more than the server takes. Try again.');
 const STARTING = unreachable('The server is starting. Try again.');
 const LOST = unreachable('The server has to start again from its journal. Nothing that was acknowledged is lost.');
 

@@ -12,6 +12,7 @@ import {
   type ServerFrame,
 } from '@slotkeeper/protocol';
 import { type WebSocket, WebSocketServer } from 'ws';
+import { BytesBeforeOpen } from './bytes-before-open.ts';
 import type { SessionServer } from './session.ts';
 import type { Upgrade } from './upgrades.ts';
 
@@ -29,10 +30,17 @@ const OPTIONS = {
 
 export function sessionUpgrade(sessions: SessionServer, keys: Keys): Upgrade {
   const sockets = new WebSocketServer(OPTIONS);
+  const bytes = new BytesBeforeOpen();
   return (request, socket, head) =>
-    sockets.handleUpgrade(request, socket, head, (webSocket) =>
-      sessions.accept((events) => channelOf(webSocket, events), keys.peerOf(request)),
-    );
+    sockets.handleUpgrade(request, socket, head, (webSocket) => {
+      const enter = bytes.watch(socket, () => {
+        turnAway();
+        // Nothing more of it is read; it is closed when it has not agreed to that in time.
+        socket.pause();
+      });
+      webSocket.once('close', () => enter('open'));
+      const turnAway = sessions.accept((events) => channelOf(webSocket, events), keys.peerOf(request), enter);
+    });
 }
 
 function channelOf(socket: WebSocket, events: ChannelEvents<ClientFrame>): Channel<ServerFrame> {
