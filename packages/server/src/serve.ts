@@ -1,5 +1,6 @@
 /** The server: one replica over a data folder, with the session protocol and Prefect's API on one port. */
 import type { AddressInfo } from 'node:net';
+import { Server as TlsServer } from 'node:tls';
 import { SqliteJournal } from '@slotkeeper/journal';
 import {
   isReportedByServer,
@@ -23,6 +24,7 @@ import { isOfAnotherSite } from './other-site.ts';
 import type { Retention } from './replica/compaction.ts';
 import { Replica } from './replica/replica.ts';
 import { SessionServer } from './session.ts';
+import { readTlsFiles, type TlsFiles, type TlsPair } from './tls-files.ts';
 import { refuseUnreadable } from './unreadable.ts';
 import { ofThisSite, serveUpgrades, WEBSOCKETS_ONLY } from './upgrades.ts';
 import { VERSION } from './version.ts';
@@ -37,6 +39,8 @@ export interface ServeOptions extends CredentialOptions {
   readonly data: string;
   /** Who connects is a proxy, and is believed who asks it, and how. */
   readonly trustProxy?: boolean;
+  /** It serves https with them. */
+  readonly tls?: TlsFiles;
   /** Names, besides addresses and `localhost`, by which a server on loopback without a key may be asked. */
   readonly allowedHosts?: readonly string[];
   /** The Prefect server that answers all but concurrency limits; null: there is none. */
@@ -62,7 +66,7 @@ export interface RunningServer {
   /** The kind of journal and where it is: `sqlite ./slotkeeper-data`. */
   readonly description: string;
   readonly version: string;
-  /** Reads the files of keys again. What is wrong with them is logged, and nothing changes. */
+  /** Reads the files of keys and of the certificate again. If something is wrong with them, the log says so and nothing changes. */
   reload(): void;
   /** Accepts no more work, answers what is under way, and closes the data. */
   close(): Promise<void>;
@@ -75,6 +79,7 @@ export async function serve(options: ServeOptions): Promise<RunningServer> {
   const tell = (level: 'info' | 'warn' | 'error', message: string): void => log[level](message);
   const warn = (message: string): void => tell('warn', message);
   const keys = new Keyring({ credentials: readCredentials(options), clock: realClock, trustProxy, warn });
+  const tls = options.tls && readTlsFiles(options.tls);
   const behind = options.upstream ? await fitUpstream(options.upstream, upstreamCredentials, tell) : {};
   const bounds = { ...(options.retention && { retention: options.retention }) };
   const replica = await onceThereIsSpace(
@@ -92,15 +97,7 @@ export async function serve(options: ServeOptions): Promise<RunningServer> {
     upstreamCredentials,
     warn,
   });
-  // Whatever the path, the face that it asks for is to answer it: longer than this no request's head can be.
-  const app = Fastify({
-    forceCloseConnections: true,
-    bodyLimit: 1_048_576,
-    routerOptions: { maxParamLength: 16_384 },
-    rewriteUrl: ({ url = '/' }) => decodable(url),
-    http: WEBSOCKETS_ONLY,
-    clientErrorHandler: refuseUnreadable,
-  });
+  const app = newApp(tls);
   const refusalOf = hostCheck({
     listensOn: host,
     hasKey: keys.isGuarded,
@@ -166,20 +163,39 @@ export async function serve(options: ServeOptions): Promise<RunningServer> {
   }
   const address = app.server.address() as AddressInfo;
   return {
-    url: `http://${address.family === 'IPv6' ? `[${address.address}]` : address.address}:${address.port}`,
+    url: `${tls ? 'https' : 'http'}://${address.family === 'IPv6' ? `[${address.address}]` : address.address}:${address.port}`,
     description: replica.description,
     version: VERSION,
     reload() {
-      if (!keys.isGuarded) return;
-      try {
-        keys.replace(readCredentials(options));
-        tell('info', 'The keys were read again. Clients whose key is gone or has changed were sent away.');
-      } catch (error) {
-        tell('error', `The keys stay as they were: ${(error as Error).message}`);
-      }
+      const again = (what: string, read: () => void): void => {
+        try {
+          read();
+          tell('info', `The ${what} was read again.`);
+        } catch (error) {
+          tell('error', `The ${what} stays as it was: ${(error as Error).message}`);
+        }
+      };
+      if (keys.isGuarded) again('list of keys', () => keys.replace(readCredentials(options)));
+      const { tls } = options;
+      const { server } = app;
+      if (tls && server instanceof TlsServer) again('certificate', () => server.setSecureContext(readTlsFiles(tls)));
     },
     close,
   };
+}
+
+function newApp(tls: TlsPair | undefined): FastifyInstance {
+  const options = {
+    forceCloseConnections: true,
+    bodyLimit: 1_048_576,
+    // Whatever the path, the face that it asks for is to answer it: longer than this no request's head can be.
+    routerOptions: { maxParamLength: 16_384 },
+    rewriteUrl: ({ url = '/' }: { url?: string | undefined }) => decodable(url),
+    clientErrorHandler: refuseUnreadable,
+  };
+  if (!tls) return Fastify({ ...options, http: WEBSOCKETS_ONLY });
+  // The types tell an app over TLS from one without. Nothing here does.
+  return Fastify({ ...options, https: { ...WEBSOCKETS_ONLY, ...tls } }) as unknown as FastifyInstance;
 }
 
 /**

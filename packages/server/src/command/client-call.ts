@@ -46,7 +46,11 @@ export async function withKeeper<T>(options: ClientOptions, body: (keeper: Keepe
 }
 
 /** Prints `value` as JSON, or `lines` for people. */
-export function printAnswer(options: ClientOptions, value: unknown, lines: () => readonly string[]): void {
+export function printAnswer(
+  options: Pick<ClientOptions, 'json'>,
+  value: unknown,
+  lines: () => readonly string[],
+): void {
   process.stdout.on('error', endOfOutput);
   process.stdout.write(`${options.json ? JSON.stringify(value, null, 2) : lines().join('\n')}\n`);
 }

@@ -5,6 +5,7 @@ import { Command, CommanderError } from 'commander';
 import { VERSION } from '../version.ts';
 import { holdersCommand, waitersCommand } from './holders-and-waiters.ts';
 import { importCommand } from './import.ts';
+import { keyCommand } from './key.ts';
 import { limitCommand } from './limit.ts';
 import { serveCommand } from './serve.ts';
 
@@ -27,7 +28,15 @@ function program(): Command {
     .version(VERSION)
     .exitOverride()
     .showHelpAfterError('Run it with --help to see how it is used.');
-  const commands = [serveCommand(), demoCommand(), limitCommand(), holdersCommand(), waitersCommand(), importCommand()];
+  const commands = [
+    serveCommand(),
+    demoCommand(),
+    limitCommand(),
+    holdersCommand(),
+    waitersCommand(),
+    importCommand(),
+    keyCommand(),
+  ];
   for (const command of commands) {
     inherit(program, command);
     program.addCommand(command);

@@ -4,6 +4,7 @@ import { isLoopback } from '@slotkeeper/protocol';
 import { CommandFailure, EXIT, systemCode } from '@slotkeeper/terminal';
 import { Command, InvalidArgumentError, Option } from 'commander';
 import type { RunningServer } from '../serve.ts';
+import type { TlsFiles } from '../tls-files.ts';
 import { byteCount, notEmpty, sizeText, wholeNumber } from './arguments.ts';
 
 interface ServeOptions {
@@ -11,7 +12,13 @@ interface ServeOptions {
   readonly port: number;
   readonly data: string;
   readonly apiKey?: string;
+  readonly apiKeyFile?: string;
+  readonly apiKeys?: string;
   readonly authString?: string;
+  readonly authStringFile?: string;
+  readonly trustProxy?: boolean;
+  readonly tlsCert?: string;
+  readonly tlsKey?: string;
   readonly allowHost?: readonly string[];
   readonly upstream?: UpstreamAddress;
   readonly upstreamApiKey?: string;
@@ -55,13 +62,41 @@ export function serveCommand(): Command {
     .addOption(
       new Option('--api-key <key>', 'the key that clients must show; without one, all that reach the server may use it')
         .env('SLOTKEEPER_API_KEY')
+        .argParser(notEmpty)
+        .conflicts('apiKeyFile'),
+    )
+    .addOption(
+      new Option('--api-key-file <file>', 'a file that has that key')
+        .env('SLOTKEEPER_API_KEY_FILE')
+        .argParser(notEmpty),
+    )
+    .addOption(
+      new Option('--api-keys <file>', "a file of named keys with their rights: lines of 'slotkeeper key new'")
+        .env('SLOTKEEPER_API_KEYS')
         .argParser(notEmpty),
     )
     .addOption(
       new Option('--auth-string <user:pass>', "what clients of Prefect's API may show instead")
         .env('SLOTKEEPER_AUTH_STRING')
+        .argParser(notEmpty)
+        .conflicts('authStringFile'),
+    )
+    .addOption(
+      new Option('--auth-string-file <file>', 'a file that has that auth string')
+        .env('SLOTKEEPER_AUTH_STRING_FILE')
         .argParser(notEmpty),
     )
+    .addOption(
+      new Option('--tls-cert <file>', 'its certificate (PEM): it then serves https')
+        .env('SLOTKEEPER_TLS_CERT')
+        .argParser(notEmpty),
+    )
+    .addOption(
+      new Option('--tls-key <file>', 'the private key of that certificate (PEM)')
+        .env('SLOTKEEPER_TLS_KEY')
+        .argParser(notEmpty),
+    )
+    .option('--trust-proxy', 'believe the proxy in front who asks, and over what (X-Forwarded-For, X-Forwarded-Proto)')
     .addOption(
       new Option(
         '--allow-host <name...>',
@@ -144,10 +179,14 @@ async function serveUntilStopped(options: ServeOptions): Promise<void> {
   if (!server) return;
   // The server goes on when nobody reads its output any more.
   for (const stream of [process.stdout, process.stderr]) stream.on('error', () => {});
-  const isOpen = options.apiKey === undefined && options.authString === undefined;
+  if (hasFiles(options)) process.on('SIGHUP', () => server.reload());
+  const isOpen = !asksForKeys(options);
   if (isOpen && !isLoopback(options.host)) process.stderr.write(openWarning(options.host));
   if (options.upstreamOpen && options.upstream && !isOpen && !isLoopback(options.host)) {
     process.stderr.write(upstreamOpenWarning(options.host));
+  }
+  if (!isOpen && !isLoopback(options.host) && options.tlsCert === undefined && !options.trustProxy) {
+    process.stderr.write(clearWarning(options.host));
   }
   process.stdout.write(`slotkeeper ${server.version} ready on ${server.url} (${server.description})\n`);
   await stopAsked;
@@ -179,13 +218,16 @@ async function start(options: ServeOptions, signal: AbortSignal): Promise<Runnin
   try {
     const { allowHost = [], apiKey = null, authString = null, upstream = null } = options;
     const { v1LeaseSeconds = null, prefectVersion = null, upstreamApiKey, upstreamAuthString } = options;
-    const { retentionDays, retentionBytes } = options;
+    const { retentionDays, retentionBytes, apiKeys: apiKeysFile } = options;
+    const tls = tlsFiles(options);
     const log = pino(pino.destination(process.stderr.fd));
     const server = await serve({
       ...options,
       allowedHosts: allowHost,
       apiKey,
       authString,
+      apiKeysFile,
+      ...(tls && { tls }),
       upstream,
       upstreamCredentials: { apiKey: upstreamApiKey, authString: upstreamAuthString },
       v1LeaseSeconds,
@@ -223,6 +265,32 @@ function listenFailure(error: unknown, { host, port }: ServeOptions): CommandFai
     default:
       return undefined;
   }
+}
+
+function asksForKeys({ apiKey, apiKeyFile, apiKeys, authString, authStringFile }: ServeOptions): boolean {
+  return [apiKey, apiKeyFile, apiKeys, authString, authStringFile].some((option) => option !== undefined);
+}
+
+/** SIGHUP reads them again. To a server without any it means what it means to each program: its terminal is gone. */
+function hasFiles({ apiKeyFile, apiKeys, authStringFile, tlsCert }: ServeOptions): boolean {
+  return [apiKeyFile, apiKeys, authStringFile, tlsCert].some((option) => option !== undefined);
+}
+
+function tlsFiles({ tlsCert, tlsKey }: ServeOptions): TlsFiles | undefined {
+  if (tlsCert === undefined && tlsKey === undefined) return undefined;
+  if (tlsCert !== undefined && tlsKey !== undefined) return { cert: tlsCert, key: tlsKey };
+  const [given, missing] = tlsCert === undefined ? ['--tls-key', '--tls-cert'] : ['--tls-cert', '--tls-key'];
+  throw new CommandFailure(`${given} needs ${missing} beside it: a certificate and its private key.`, {
+    exitCode: EXIT.usage,
+  });
+}
+
+function clearWarning(host: string): string {
+  return `${[
+    '!! WARNING: keys travel unencrypted to this server: others on the way can read and use them.',
+    `!! It listens on ${host}, beyond this machine, over http. Give it a certificate (--tls-cert, --tls-key),`,
+    '!! or put a proxy in front that serves https, and say --trust-proxy.',
+  ].join('\n')}\n`;
 }
 
 function openWarning(host: string): string {

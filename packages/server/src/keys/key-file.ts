@@ -2,7 +2,7 @@
  * The file of `--api-keys`: a key a line, as `slotkeeper key new` prints it. Blank lines and those that begin with # are
  * passed over.
  *
- *   {"name":"ci","right":"use","prefix":"team-a/","sha256":"9f86d0…"}
+ *   {"name":"ci","right":"use","prefix":"team-a:","sha256":"9f86d0…"}
  *
  * It has no secrets: a key is 32 random bytes, and its SHA-256 leads nobody back to it. No message shows what stands in a
  * line, since it may be the key itself by mistake.
