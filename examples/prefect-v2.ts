@@ -1,5 +1,5 @@
 /**
- * A program in TypeScript that shares global limits with a Prefect shop's programs in Python, whoever serves them:
+ * A program in TypeScript that shares global limits with a Prefect shop's programs in Python, on Slotkeeper or on a stock server:
  * `PREFECT_API_URL=http://127.0.0.1:4230/api node examples/prefect-v2.ts`. The limits are made once, as ever:
  * `prefect gcl create database --limit 2` and `prefect gcl create api --limit 10 --slot-decay-per-second 5`.
  */

@@ -16,7 +16,7 @@ import type { Dial } from './virtual-fleet.ts';
 const FROM_CLIENT: Readonly<Record<string, number>> = { h: 5, c: 2, a: 9, r: 0, x: 1, f: 2, m: 3, z: 0 };
 const FROM_SERVER: Readonly<Record<string, number>> = { w: 2, g: 6, q: 2, n: 4, e: 4, v: 2, d: 4, b: 4 };
 
-/** The way to a server of 0.1.0: what it could not read never reaches the server, and it says goodbye for good. */
+/** The way to a server of 0.1.0: what it could not read never reaches the server, and the client gets a final goodbye. */
 export function toFirstServer(dial: Dial, later: (callback: () => void) => void): Dial {
   return (client) => {
     const channel = dial(client);

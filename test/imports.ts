@@ -1,4 +1,4 @@
-/** Who imports whom, read from the sources of all packages: types and imports at run time included. */
+/** Which file imports which, read from the sources of all packages: types and imports at run time included. */
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 

@@ -11,7 +11,7 @@ const MAIN = fileURLToPath(new URL('../packages/server/dist/main.js', import.met
 export interface ServerPlace {
   /** Below it, in `data`, the server keeps its state. Without one: a temporary folder that goes with the server. */
   readonly folder?: string;
-  /** The most file descriptors that it may have open; as many as this process may unless told. */
+  /** The most file descriptors that it may have open; default: as many as this process. */
   readonly openFilesMax?: number;
 }
 
@@ -63,7 +63,7 @@ export class ServerProcess implements AsyncDisposable {
     return this.#output;
   }
 
-  /** Starts it again, on the same folder; on the same port unless told otherwise. Rejects with `ServerEnded` if it cannot serve. */
+  /** Starts it again, on the same folder; by default on the same port. Rejects with `ServerEnded` if it cannot serve. */
   async start(port: string = this.#url ? new URL(this.#url).port : '0', ...more: string[]): Promise<void> {
     const command = [process.execPath, MAIN, 'serve', '--port', port, '--data', this.data, ...more];
     const limited = ['sh', '-c', `ulimit -n ${this.#openFilesMax}; exec "$@"`, 'sh', ...command];

@@ -1,4 +1,4 @@
-/** Clients and servers of different versions of the session protocol: real ones, each told which versions it speaks. */
+/** Clients and servers of different versions of the session protocol: real ones, each given the versions that it speaks. */
 import { randomUUID } from 'node:crypto';
 import { jsonCodec, VERSIONS, type Versions } from '@slotkeeper/protocol';
 import { beforeEach, describe, expect, test } from 'vitest';

@@ -1,4 +1,4 @@
-/** Time that passes when a test says so. */
+/** Time that passes only when a test moves it. */
 import type { Clock, Timer } from '@slotkeeper/protocol';
 
 class Due implements Timer {
@@ -27,7 +27,7 @@ export class VirtualTime implements Clock {
   #nowMs = 0;
   #wallOffsetMs: number;
   #number = 0;
-  /** A binary heap, the next first; whatever comes later and is due at the same time is below. */
+  /** A binary heap, the next timer first; of timers due at the same time, the one that was set first. */
   readonly #due: Due[] = [];
   /** When each of them is due, side by side: most comparisons need no more. */
   readonly #times: number[] = [];
@@ -67,7 +67,7 @@ export class VirtualTime implements Clock {
     this.#nowMs += byMs;
   }
 
-  /** Lets time pass, and calls in its turn whatever falls due, promises and real I/O included. */
+  /** Lets time pass, and calls in order what falls due, promises and real I/O included. */
   async pass(byMs: number): Promise<void> {
     const untilMs = this.#nowMs + byMs;
     await settled();
@@ -82,7 +82,7 @@ export class VirtualTime implements Clock {
   async passToNext(): Promise<void> {
     await settled();
     const next = this.#peek();
-    if (!next) throw new Error('nothing is due: whoever waits waits for ever');
+    if (!next) throw new Error('nothing is due: a test that waits would wait for ever');
     await this.pass(next.atMs - this.#nowMs);
   }
 

@@ -12,7 +12,7 @@ export interface Caller {
   acquire(): Promise<Held>;
 }
 
-/** The server has not done it, though it should have (503). Whoever asked may ask again. */
+/** The server has not done it, though it should have (503). The caller may ask again. */
 export class NotDone extends Error {
   override readonly name = 'NotDone';
 }

@@ -6,7 +6,7 @@ import type { Case } from './suite.ts';
 const SLOTS = 10;
 const DECAY_PER_SECOND = 1;
 const EVERY_MS = 500;
-/** Ours holds a request that does not fit: whoever tries again has hung up before. */
+/** Our server holds a request that does not fit, so a client that tries again has closed its connection before. */
 const PATIENCE_MS = 400;
 const NAME = 'rate-tries';
 

@@ -24,7 +24,7 @@ function memory(): number {
   return process.memoryUsage().heapUsed;
 }
 
-/** Not the median: a cost that comes now and then, such as that of a large map that is hashed anew, counts. */
+/** The mean and not the median: a rare cost, such as the rehash of a large map, counts as well. */
 function meanUs(run: () => void): number {
   repeat(run, WARM_UP_MS);
   const before = process.threadCpuUsage();

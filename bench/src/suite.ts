@@ -4,7 +4,7 @@ import type { Contender, ContenderServer } from './contender.ts';
 export interface Suite {
   /** What a pair is. */
   readonly pair: string;
-  /** What whoever asks is called: `caller`. */
+  /** The word for those who ask: `caller`. */
   readonly caller: string;
   /** How many callers there are at once, in the order in which that is measured. */
   readonly callers: readonly number[];

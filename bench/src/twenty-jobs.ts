@@ -18,7 +18,7 @@ const JOB_SECONDS = 0.05;
 const LIMIT = 'twenty-jobs';
 
 const PLACES = {
-  bare: 'in bare programs, whose client connects anew for each release',
+  bare: 'in bare programs, whose client reconnects for each release',
   flow: 'with a client that is kept, as in flows',
 };
 type Place = keyof typeof PLACES;

@@ -2,7 +2,7 @@
  * The auditor: a second, dumber opinion. It knows nothing of the engine. It is given what the clients saw and what the
  * journal holds, as plain data, and says what of the promises was broken.
  *
- * A client counts on its slots from the moment it is told of them until it begins to give them back, its signal aborts,
+ * A client counts on its slots from the moment it receives the grant until it begins to give them back, its signal aborts,
  * or it is killed. One that could not run for half its time to live has not counted on them since: what it does as it
  * wakes, before it can know, is what fencing tokens are for.
  */
@@ -162,7 +162,7 @@ function lostFacts(calls: readonly Call[], { journal, restarts }: Evidence): str
   });
 }
 
-/** After the faults everybody is to be served. Nobody is to be told no. */
+/** After the faults everybody is to be served. Nobody may be refused. */
 function unserved(calls: readonly Call[]): string[] {
   return calls.flatMap(({ name, client, isOver, failure, amounts, granted }) => {
     const who = `${client}, call ${name} for ${JSON.stringify(amounts)}`;
@@ -201,7 +201,7 @@ function brokenJournal({ journal, slots }: Evidence): string[] {
   for (const [index, { type, leaseId: lease = '', amounts = [] }] of journal.entries()) {
     const what = `fact ${index + 1}, ${type} of lease ${lease},`;
     if (type === 'lease.granted') {
-      // One that expired before its client heard of it may be asked for again.
+      // A lease that expired before its client received it may be acquired again.
       if (held.has(lease) || givenBack.has(lease)) broken.push(`${what} is of one that was granted before`);
       held.set(lease, amounts);
       for (const [name, count] of amounts) {

@@ -14,7 +14,7 @@ export type Mishap =
   | 'drop'
   /** It is the last one of its direction, which is closed in order; the other goes on. */
   | 'half-close'
-  /** It is lost and so is all behind it, and nobody is told; the other direction goes on. */
+  /** This data and all behind it is lost, and neither end is notified; the other direction goes on. */
   | 'silence';
 
 const MISHAPS: readonly Mishap[] = ['delay', 'delay', 'cut', 'drop', 'drop', 'half-close', 'silence'];

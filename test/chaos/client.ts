@@ -1,6 +1,6 @@
 /**
- * A process that takes slots and gives them back, over and over, and writes down what it sees. It tells its parent
- * `ready` once it is connected and `granted` at each grant; told `stop`, it holds nothing any longer than it must, asks for
+ * A process that takes slots and gives them back, over and over, and writes down what it sees. It reports to its parent
+ * `ready` once it is connected and `granted` at each grant; after `stop` it holds nothing any longer than it must, asks for
  * nothing new, and ends once all it asked for has been served. Its one argument is a `Duty` as JSON.
  */
 import { openSync } from 'node:fs';

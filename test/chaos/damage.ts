@@ -20,7 +20,7 @@ export const truncated: Damage = (data, random) => {
 export const flipped: Damage = (data, random) => flip(join(data, DATABASE), 1, random);
 
 /**
- * The log of what is not in the database yet. Its last commits are let alone: one that is torn cannot be told from one that the
+ * The log of what is not in the database yet. Its last commits are left alone: a torn one looks like one that the
  * loss of power tore, and that was never acknowledged.
  */
 export const flippedLog: Damage = (data, random) => {

@@ -1,4 +1,4 @@
-/** File descriptors used up: whoever connects takes one, and the server has few. */
+/** File descriptors used up: each connection takes one, and the server has few. */
 import { once } from 'node:events';
 import { createConnection, type Socket } from 'node:net';
 import { connect } from 'slotkeeper';

@@ -77,7 +77,7 @@ export interface Outcome extends Verdict {
   readonly facts: number;
 }
 
-/** Runs one. The verdict is asserted: whoever calls may look at the rest. */
+/** Runs one experiment, and asserts the verdict. The caller may look at the rest. */
 export async function run(
   { slots = SLOTS, load, processes, place, ...experiment }: Experiment,
   random: Random,
@@ -148,7 +148,7 @@ async function everythingCanBeHad(url: string, slots: Amounts, ttlSeconds: numbe
   });
 }
 
-/** For whoever has to find out why. */
+/** For the person who looks for the cause. */
 async function whoIsAbout(url: string): Promise<string> {
   await using keeper = await connect(url);
   return JSON.stringify({ holders: await keeper.holders(), waiters: (await keeper.waiters()).slice(0, 9) }, null, 1);

@@ -1,6 +1,6 @@
 /**
  * What a client of the chaos tests saw, as it saw it: one line each in a log of its own, written before it goes on, so
- * that a kill loses none. All processes of the machine tell the time by one clock.
+ * that a kill loses none. All processes of the machine share one clock.
  */
 import { writeSync } from 'node:fs';
 
@@ -32,7 +32,7 @@ export type Observation = { readonly atMs: number } & (
   | { readonly type: 'killed' }
 );
 
-/** What there is to say, without the time. */
+/** An observation without its time. */
 export type Remark = Observation extends infer O ? (O extends Observation ? Omit<O, 'atMs'> : never) : never;
 
 /** Since the machine was started: the same in all of its processes. */

@@ -9,7 +9,7 @@ const ROUNDS = isLong ? 60 : 6;
 const SOME_MS = [750 * TTL_SECONDS, 1_000 * TTL_SECONDS] as const;
 const ALL_MS = [1_000 * TTL_SECONDS, 1_500 * TTL_SECONDS] as const;
 
-/** Holds that outlast the pauses, and sessions that have been heard of at very different times as one begins. */
+/** Holds that outlast the pauses, and sessions whose last signs of life are at very different times when a pause begins. */
 const load = {
   ...LOAD,
   asks: LOAD.asks.map(({ amounts }) => held([0, 2_000 * TTL_SECONDS])(amounts)),

@@ -1,5 +1,5 @@
 /**
- * Every small case: whatever a few clients can do in whatever order, each state once. After each move nobody waits who could be
+ * Every small case: all that a few clients can do in every order, each state once. After each move nobody waits who could be
  * granted, what is seen is as it must be, and the journal gives the same state; from each state all are served once all let go.
  * Deeper with `npm run explore`; how deep it went is in docs/reliability.md.
  */

@@ -68,7 +68,7 @@ function path(way: Way): string[] {
   return moves.reverse();
 }
 
-/** The engine knows no way back, so each state is made anew. */
+/** The engine cannot undo a step, so each state is reached from the start again. */
 function walk(cast: Cast, stepper: () => Stepper, moves: readonly string[]): World {
   const world = new World(cast, stepper());
   for (const move of moves) world.do(move);

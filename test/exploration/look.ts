@@ -3,7 +3,7 @@ import type { Place, WaiterView } from '@slotkeeper/engine';
 import type { CastLimit } from './cast.ts';
 import { type Client, renamed, TTL_MS, type World } from './world.ts';
 
-/** What can follow, and `key`: the same for states from which the same can follow, whatever the names of the clients. */
+/** The possible moves, and `key`: equal for states with the same future, even if the names of their clients differ. */
 export interface Look {
   readonly key: string;
   readonly moves: readonly string[];

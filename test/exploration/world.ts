@@ -1,5 +1,5 @@
 /**
- * One state of an exploration: an engine, and clients as they know themselves to be. A client that is away hears nothing, and
+ * One state of an exploration: an engine, and clients as they know themselves to be. A client that is away receives nothing, and
  * comes back with what it knew. No time passes but in the move `time passes`, so that states from different ways are equal.
  */
 import { type AcquireRequest, HOLD_BACK_MS, type Place } from '@slotkeeper/engine';
@@ -179,7 +179,7 @@ export class World {
 
   #passTime(untilMs: number): void {
     const { engine } = this.stepper;
-    // The engine may also look at clients that have been heard of since.
+    // The engine may also check clients that have given a sign of life since.
     for (let dueMs = engine.wakeAtMs; dueMs !== null && dueMs < untilMs; dueMs = engine.wakeAtMs) this.#tick(dueMs);
     this.#tick(untilMs);
     if (this.heldBackUntilMs !== null && this.heldBackUntilMs <= untilMs) this.heldBackUntilMs = null;

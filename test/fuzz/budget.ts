@@ -10,7 +10,7 @@ export function times(count: number): number {
   return Math.ceil(count * FACTOR);
 }
 
-/** A generator with a seed, told together with the command that brings it back. */
+/** A generator with a seed. A failure prints the seed and the command that repeats it. */
 export function seeded(file: string): Random {
   const random = new Random();
   const budget = FACTOR === 1 ? '' : `FUZZ=${FACTOR} `;

@@ -27,7 +27,7 @@ export class HonestPair implements AsyncDisposable {
     return new HonestPair(keepers);
   }
 
-  /** Rejects with whatever they saw that should not be. */
+  /** Rejects with what they saw and should not have seen. */
   async stop(): Promise<void> {
     this.#stopped = true;
     await this.#work;

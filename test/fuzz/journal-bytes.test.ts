@@ -1,6 +1,6 @@
 /**
- * A journal's files, damaged at random. Whatever happened to the bytes, opening fails with a code that says so, or gives what was
- * written: the first facts, each as it was, in order. What cannot be told from a torn last commit is in packages/journal/README.md.
+ * A journal's files, damaged at random. After any damage, opening fails with a code that says so, or gives what was
+ * written: the first facts, each as it was, in order. Damage that looks like a torn last commit is described in packages/journal/README.md.
  */
 import {
   copyFileSync,

@@ -1,4 +1,4 @@
-/** A client of the session protocol that is meant badly, or is broken: what it says is valid, or a little off. */
+/** A hostile or broken client of the session protocol: its messages are valid, or nearly so. */
 import { VERSIONS } from '@slotkeeper/protocol';
 import type { Random } from '../random.ts';
 import { damagedText, type Json, mutated, toText } from './mutate.ts';
@@ -22,7 +22,7 @@ export class Peer {
     this.session = session;
   }
 
-  /** What a new connection says first, in one frame or in several. */
+  /** The first messages of a new connection, in one frame or in several. */
   greeting(): string[] {
     const random = this.#random;
     this.#number = 0;

@@ -1,9 +1,9 @@
-/** How much memory a process takes: read while it works, so that growth without bound is told from a plateau. */
+/** How much memory a process takes. It is read while the process works, to distinguish growth without bound from a plateau. */
 import { readFileSync } from 'node:fs';
 
 const MIB = 1_048_576;
 
-/** Of resident memory, in MiB; undefined where the system does not tell. */
+/** Resident memory in MiB; undefined where the system does not show it. */
 export function residentMib(pid: number): number | undefined {
   try {
     const pages = Number(/^VmRSS:\s+(\d+) kB/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1]);

@@ -54,7 +54,7 @@ class BadConnection {
   }
 }
 
-/** It says what was wrong, and where. */
+/** The goodbye says what was wrong, and where. */
 function isGoodbye(message: ServerMessage | undefined): boolean {
   if (message?.type !== 'goodbye') return false;
   const { code, details } = message.error;
@@ -127,7 +127,7 @@ describe('frames that are wrong', () => {
       const pool = Array.from({ length: 30 }, () => uuid(random));
       const peers = Array.from({ length: PEERS }, () => new Peer(random, pool, uuid(random)));
       const open = new Map<Peer, BadConnection>();
-      // All that there is to be told: what is said is not merely refused as it is read.
+      // Every kind of answer occurs: requests are not merely refused when they are read.
       const told = new Set<ServerMessage['type']>();
       let frames = 0;
       let connections = 0;

@@ -207,7 +207,7 @@ describe('a client that is slow', () => {
   );
 });
 
-/** Connects, says it, and goes: in order, or with a reset. */
+/** Connects, sends it, and leaves: in order, or with a reset. */
 async function visit(url: string, text: string, i: number): Promise<void> {
   const socket = dial(url);
   await once(socket, 'connect');
@@ -218,7 +218,7 @@ async function visit(url: string, text: string, i: number): Promise<void> {
   await closed;
 }
 
-/** How many files and sockets a process has open; 0 where the system does not tell. */
+/** How many files and sockets a process has open; 0 where the system does not show it. */
 function openFiles(pid: number): number {
   try {
     return readdirSync(`/proc/${pid}/fd`).length;

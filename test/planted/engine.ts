@@ -186,7 +186,7 @@ export const ENGINE: readonly PlantedBug[] = [
     replace: '        token: state.leases.size + 1,',
   },
   {
-    name: 'who wants more than a limit has now is not told',
+    name: 'a waiter that wants more than a limit has now is not refused',
     file: handleLimits,
     find: 'if (refusal) refuseTicket(parts, ticket, refusal);',
     replace: "if (refusal && refusal.code !== 'REQUEST_TOO_LARGE') refuseTicket(parts, ticket, refusal);",
@@ -210,7 +210,7 @@ export const ENGINE: readonly PlantedBug[] = [
     replace: '      durable.catch(() => {});\n      await null;\n',
   },
   {
-    name: 'grants are told as they are decided',
+    name: 'grants are delivered as they are decided',
     file: replica,
     find: "      if (notice.type !== 'disconnect') batch.notify(",
     replace:

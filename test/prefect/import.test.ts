@@ -36,7 +36,7 @@ describeWithPython('import from a stock Prefect server', () => {
     await ours?.[Symbol.asyncDispose]();
   });
 
-  test('its limits are ours as they were there, but for the slots in use', async () => {
+  test('its limits are ours as they were there, except for the slots in use', async () => {
     const { code, output } = await take();
     expect(code, output).toBe(0);
     expect(output).toContain('4 limits there: 4 created, 0 updated, 0 unchanged, 0 left out.');

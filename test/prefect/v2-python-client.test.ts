@@ -206,7 +206,7 @@ describeWithPython("Prefect's client for global limits on our server", () => {
       const holder = { type: 'task_run', id: randomUUID() };
       await using program = await start('hold.py', ['async', 'tried', JSON.stringify({ holder, max_retries: 0 })]);
       await waitersOf('tried', 1);
-      // Whoever repeats a request has its place; the one before is answered at once: it is as if the hold were over.
+      // A client that repeats a request has its place; the one before is answered at once: it is as if the hold were over.
       const repeat = new AbortController();
       const body = { names: ['tried'], slots: 1, mode: 'concurrency', lease_duration: 300, holder };
       const repeated = post(`${LIMITS_URL}increment-with-lease`, body, repeat.signal).catch(() => undefined);

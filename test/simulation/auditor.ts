@@ -4,12 +4,12 @@
  *
  * - never above a limit, counting who believes to hold and whom the journal has as holding; of a rate, what has not come
  *   back yet, by a clock that is not ahead of the true one;
- * - a grant is durable before anyone hears of it, is told to the one who asked, once, and its token is its position;
+ * - a grant is durable before anybody learns of it, is delivered once to the client that asked, and its token is its position;
  * - a lease ends only if its holder gave it back, was lost, or its limit was taken away; an acknowledged release is durable;
  * - who came first on one limit is granted first; the first in the line is overtaken a bounded number of times;
- * - nobody waits who could be granted; what is told as a reason was so;
+ * - nobody waits who could be granted; the reasons of refusals were true;
  * - the journal, replayed, is the server's state, to the byte;
- * - once faults stop, everyone who waits is told, and nothing stays held without a holder.
+ * - once faults stop, everyone who waits gets an answer, and nothing stays held without a holder.
  *
  * A request without a reply may or may not have happened: it only ever allows, never demands.
  */
@@ -51,7 +51,7 @@ export class Auditor {
   /** Acquires that clients have asked for. */
   acquires = 0;
 
-  /** `latestMs`: the latest time that a server can take it to be, by whatever its wall clock has shown. */
+  /** `latestMs`: the latest time that a server can believe it is, by any time that its wall clock has shown. */
   constructor(nowMs: () => number, latestMs: () => number, latencyMaxMs: number) {
     this.#nowMs = nowMs;
     this.#latestMs = latestMs;
@@ -73,7 +73,7 @@ export class Auditor {
     for (const acquire of [...client.acquires]) this.#over(acquire);
   }
 
-  // What clients ask and are told
+  // Requests and answers of clients
 
   called(asked: Asked): Acquire {
     this.acquires += 1;
@@ -113,7 +113,10 @@ export class Auditor {
     if (lease && lease.token !== grant.token)
       this.#violation('the token is the position', `${id} is told token ${grant.token} and has ${lease.token}`);
     else if (!lease && acquire.grantedAtMs !== -1 && !acquire.isRevoked && client.misledUntilMs < this.#nowMs())
-      this.#violation('what is told as granted is held', `${client.name} is told that ${id} is granted, which is over`);
+      this.#violation(
+        'what is delivered as granted is held',
+        `${client.name} received the grant of ${id}, which is over`,
+      );
     this.#become(acquire, 'held');
     acquire.token = grant.token;
     acquire.believes = believes;
@@ -134,17 +137,17 @@ export class Auditor {
   #lookAtGrant(acquire: Acquire, amounts: readonly { name: string; slots: number }[]): void {
     const { id, client, state } = acquire;
     this.grants += 1;
-    if (state !== 'waiting') this.#violation('a grant is told once', `${id} is ${state} and told as granted`);
+    if (state !== 'waiting') this.#violation('a grant is delivered once', `${id} is ${state} and delivered as granted`);
     if (acquire.grantedAtMs === -1)
       this.#violation(
-        'durable before told',
-        `${client.name} is told that ${id} is granted, which the journal does not have`,
+        'durable before delivered',
+        `${client.name} received the grant of ${id}, which the journal does not have`,
       );
     else if (!acquire.isRevoked && !isTold(amounts, acquire.given) && !isTold(amounts, this.#given(acquire)))
       this.#violation('what is told is what was granted', `${id} is told ${JSON.stringify(amounts)}`);
   }
 
-  /** As a grant is told again: without what is spent of rates that were deleted, or set to decay otherwise, since. */
+  /** A grant as it is delivered again: without what it spent of rates that have been deleted since, or got another decay. */
   #given({ id, given }: Acquire): Amounts {
     const lease = this.#state.leases.get(id);
     return given.filter(([name]) => lease && (isIn(lease.amounts, name) || isIn(lease.spent, name)));
@@ -183,7 +186,7 @@ export class Auditor {
     if (acquire.state !== 'releasing') return;
     const { client, sinceMs, id } = acquire;
     const nowMs = this.#nowMs();
-    // Otherwise it may have been told that the lease would be over by now in any case.
+    // Otherwise the answer may only mean that the lease would be over by now in any case.
     const isSure = this.standing.isCalm(client, nowMs - sinceMs + client.ttlMs);
     if (isSure && this.#state.leases.get(id)?.token === acquire.token)
       this.#violation(
@@ -206,7 +209,7 @@ export class Auditor {
   /** `check()` has said that the lease is good, or not. */
   checked(acquire: Acquire, isValid: boolean): void {
     if (!isValid && acquire.state === 'held' && acquire.believes() && this.standing.isCalm(acquire.client, CALM_MS))
-      this.#violation('check tells the truth', `${acquire.id} of ${acquire.client.name} is told to be gone`);
+      this.#violation('check tells the truth', `check says that ${acquire.id} of ${acquire.client.name} is gone`);
   }
 
   /** A change of a limit that was asked for at `sinceMs` was acknowledged; null: that it is deleted. Others may have changed it since. */
@@ -334,7 +337,7 @@ export class Auditor {
     if (first?.state !== 'waiting') return;
     const { calledAtMs, client, timeoutMs } = first;
     const endsAtMs = calledAtMs + (timeoutMs ?? Number.POSITIVE_INFINITY) * 0.98;
-    // For one that comes back they are counted anew.
+    // They are counted from 0 again for a waiter that comes back.
     if (endsAtMs <= this.#nowMs() || !this.standing.isCalm(client, this.#nowMs() - calledAtMs)) return;
     const limit = this.#state.limits.get(name);
     if (!limit?.settings.active || limit.settings.slots - limit.level + ROUNDING >= slots) return;
@@ -411,7 +414,7 @@ export class Auditor {
     for (const acquire of this.#acquires.values()) {
       if (acquire.state === 'waiting' || acquire.state === 'releasing')
         this.#violation(
-          'everyone is told in the end',
+          'everyone is answered in the end',
           `${acquire.id} of ${acquire.client.name} is ${acquire.state} since ${acquire.sinceMs}`,
         );
     }

@@ -6,7 +6,7 @@ interface Grant {
   readonly calledAtMs: number;
   /** The earliest place that it can have had. */
   readonly placeMs: number;
-  /** When its client was told. */
+  /** When its client received it. */
   readonly toldAtMs: number;
 }
 
@@ -14,7 +14,7 @@ interface Grant {
 const REMEMBERED = 200;
 
 export class GrantOrder {
-  /** In the order in which they were told. */
+  /** The grants, in the order in which they were received. */
   readonly #byLimit = new Map<string, Grant[]>();
 
   granted(limit: string, grant: Grant): void {
@@ -27,7 +27,7 @@ export class GrantOrder {
   /** A grant with a lesser token to one who called after `arrivedAtMs` and stood behind `placeMs`, if there was one. */
   passed(limit: string, token: number, arrivedAtMs: number, placeMs: number): string | undefined {
     const last = this.#byLimit.get(limit) ?? [];
-    // Who called after that was told after that: all that are told before need no look.
+    // A client that called later received its grant later, so earlier grants need no look.
     for (let i = last.length - 1; i >= 0; i -= 1) {
       const other = last[i] as Grant;
       if (other.toldAtMs <= arrivedAtMs) return undefined;

@@ -44,7 +44,7 @@ for (let i = 0; i < seeds && !values.plan; i += 1) {
 }
 console.log(verdict(0));
 
-/** A rejection that nobody hears would end a server. */
+/** A rejection that nobody handles would end a server. */
 function endsUnheard(plan: Plan, again: string): (error: unknown) => void {
   return (error) => {
     console.log(`VIOLATION of "nothing is rejected unheard": ${error}`);

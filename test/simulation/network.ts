@@ -27,7 +27,7 @@ export class Route {
   extraMs = 0;
   /** How many of the next frames to the client are lost, and their connection with them. */
   repliesToLose = 0;
-  /** Nothing arrives in these directions, and nobody is told. */
+  /** Nothing arrives in these directions, and neither end is notified. */
   readonly silent = new Set<Direction>();
 
   constructor(network: Network) {
@@ -135,7 +135,7 @@ class Wire {
     return this.#channel('to server', this.#client, this.#server, clientCodec);
   }
 
-  /** What is under way is lost, and both ends hear of it. */
+  /** Frames under way are lost, and both ends are notified. */
   cut(): void {
     if (this.#isCut) return;
     this.#isCut = true;

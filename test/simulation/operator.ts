@@ -1,4 +1,4 @@
-/** Whoever sets the limits: one change of a limit after the other, each acknowledged before the next. */
+/** The operator, who sets the limits: one change after the other, each acknowledged before the next. */
 import type { Keeper } from '../../packages/client/src/keeper.ts';
 import type { Auditor } from './auditor.ts';
 import type { Change, LimitPlan, Plan } from './plan.ts';

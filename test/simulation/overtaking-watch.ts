@@ -24,7 +24,7 @@ export interface Kept {
 export class OvertakingWatch {
   #first: First | undefined;
 
-  /** Something changed the rules: it is looked at anew. */
+  /** The rules have changed: the watch begins again. */
   clear(): void {
     this.#first = undefined;
   }

@@ -9,11 +9,11 @@ export interface Plan {
   readonly seed: number;
   readonly hours: number;
   readonly latencyMs: readonly [min: number, max: number];
-  /** Whether frames travel as text, as over a WebSocket; true unless it is told. */
+  /** Whether frames travel as text, as over a WebSocket; default: true. */
   readonly isText?: boolean;
   /** How long the journal takes to make a batch durable, when nothing is wrong with it. */
   readonly appendMs: number;
-  /** As the server has it unless it is told. */
+  /** Default: the server's own. */
   readonly snapshotEveryFacts?: number;
   readonly limits: readonly LimitPlan[];
   readonly clients: readonly ClientPlan[];
@@ -29,7 +29,7 @@ export interface LimitPlan {
 }
 
 export interface ClientPlan {
-  /** Its own source of chance, whatever becomes of the others. */
+  /** A source of random numbers of its own, so that changes of the others do not change it. */
   readonly seed: number;
   readonly ttlMs: number;
   readonly connectTimeoutMs: number;
@@ -67,7 +67,7 @@ export type Fault = { readonly atMs: number } & (
   | { readonly kind: 'server stalled'; readonly forMs: number }
   | { readonly kind: 'all cut' | 'cut' | 'reply lost'; readonly client: number }
   | {
-      /** Nothing arrives, and nobody is told. */
+      /** Nothing arrives, and neither end is notified. */
       readonly kind: 'silent' | 'all silent';
       readonly client: number;
       readonly direction: 'to server' | 'to client' | 'both';
@@ -298,7 +298,7 @@ function slotsAskedASecond(
 
 /**
  * Limits, and clients that keep them as busy as the seed would have it while each acquires about once a second.
- * `wayMs`: how long slots are taken before their holder hears of it, and after it has given them back.
+ * `wayMs`: how long slots are taken before their holder receives the grant, and after it has given them back.
  */
 function drawWork(random: Random, clients: number, wayMs: number): Drawn {
   const sometimes = (chance: number, most: number): number => (random.next() < chance ? random.next() * most : 0);

@@ -1,4 +1,4 @@
-/** What the auditor looks at from time to time: all limits, holders and waiters, beside what clients and the journal have told. */
+/** What the auditor looks at from time to time: all limits, holders and waiters, compared with what clients and the journal have shown. */
 import { levelAt, type PlainLease, type PlainState } from './auditor-model.ts';
 import { OvertakingWatch } from './overtaking-watch.ts';
 import { couldBeGranted, type View } from './plain-scan.ts';
@@ -9,7 +9,7 @@ const MEMORY_MS = 180_000;
 /** What sums of fractions may differ by. */
 const ROUNDING = 1e-9;
 
-/** Where the auditor keeps what it knows, and what it says of it. */
+/** What the auditor knows, and how it reports a violation. */
 export interface Books {
   readonly nowMs: () => number;
   readonly state: PlainState;
@@ -72,14 +72,14 @@ export class Rounds {
     }
   }
 
-  /** Who stands in line is who waits, and each could be granted some day. */
+  /** The wait queue has exactly those who wait, and each could be granted some day. */
   #lookAtTheLine({ limits, holders, waiters }: View): void {
     const slotsOf = new Map(limits.map(({ name, active, slots }) => [name, active ? slots : Number.POSITIVE_INFINITY]));
     for (const { ticket, limits: wanted } of waiters) {
       const tooMuch = wanted.find(({ name, slots }) => slots > (slotsOf.get(name) ?? 0));
       if (tooMuch)
         this.#books.violation(
-          'who can never be granted is told',
+          'who can never be granted is refused',
           `${ticket} waits for ${tooMuch.slots} of '${tooMuch.name}'`,
         );
       const acquire = this.#books.acquires.get(ticket);

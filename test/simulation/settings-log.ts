@@ -1,4 +1,4 @@
-/** How each limit was set at which time: whether what is told as a reason for a no was so. */
+/** How each limit was set at which time, to check that the reason of a refusal was true. */
 
 interface Settings {
   readonly slots: number;

@@ -1,4 +1,4 @@
-/** The shipped replica and session face in a simulated process, over a disk that outlives it; started again when it dies. */
+/** The shipped replica and session server in a simulated process, over a disk that outlives it; started again when it dies. */
 import { canonical } from '@slotkeeper/engine';
 import { Replica } from '../../packages/server/src/replica/replica.ts';
 import { SessionServer } from '../../packages/server/src/session.ts';
@@ -22,7 +22,7 @@ export class SimulatedServer {
   readonly #auditor: Auditor;
   readonly #note: (text: () => string) => void;
   readonly #snapshotEveryFacts: number | undefined;
-  /** Called as it dies: what its connections are to hear of it. */
+  /** Called when the process dies, to notify its connections. */
   readonly #died: (silently: boolean) => void;
   #process: SimulatedProcess | null = null;
   #replica: Replica | null = null;

@@ -28,7 +28,7 @@ export interface Outcome extends Progress {
 const LOOK_EVERY_MS = 5_000;
 const SLOW_BEFORE_MS = 8_000;
 const HISTORY_MAX = 5_000;
-/** After the faults: time for whatever lasted to be over; longer than anybody holds. */
+/** The time after the faults in which everything ends that began before: longer than anybody holds. */
 const CALM_MS = 150_000;
 const OPERATOR: ClientPlan = {
   seed: 1,
@@ -217,7 +217,7 @@ export class Simulation {
   #serverDied(silently: boolean): void {
     for (const { route, audit } of this.#all) {
       if (!silently) route.cut();
-      // It hears nothing until it gives the connection up.
+      // It receives nothing until it gives the connection up.
       else this.#auditor.standing.disturbed(audit, this.#time.monotonicMs() + audit.ttlMs);
     }
   }

@@ -36,7 +36,7 @@ export interface Asked {
 export interface Acquire extends Asked {
   readonly calledAtMs: number;
   state: 'waiting' | 'held' | 'releasing' | 'over';
-  /** The token its client was told; 0: none yet. */
+  /** The token that its client received; 0: none yet. */
   token: number;
   /** When the state became what it is. */
   sinceMs: number;
@@ -131,7 +131,7 @@ export class Standing {
 
   // Judgement
 
-  /** When a client that is gone can have been heard of for the last time, by a server that could listen. */
+  /** The latest possible sign of life of a client that is gone, at a server that could receive it. */
   lastHeardAtMs(client: Client): number {
     return Math.max(client.goneAtMs, client.disturbedUntilMs, this.#serverDisturbedUntilMs);
   }

@@ -1,4 +1,4 @@
-/** The other end of a session, which says what a test tells it to. It decides nothing. */
+/** The server's end of a session, which sends what a test has it send. It decides nothing. */
 import {
   type AcquireRequest,
   type Channel,
@@ -14,7 +14,7 @@ import {
 
 export class ScriptedServer {
   readonly connections: ScriptedConnection[] = [];
-  /** False: nobody answers at the address. */
+  /** False: no server answers at the address. */
   isThere = true;
 
   readonly dial = (events: ChannelEvents<ServerFrame>): Channel<ClientFrame> => {
@@ -33,7 +33,7 @@ export class ScriptedServer {
 
 export class ScriptedConnection implements Channel<ClientFrame> {
   readonly #events: ChannelEvents<ServerFrame>;
-  /** How many frames have come. */
+  /** How many frames were received. */
   frames = 0;
   /** The messages of the first of them. */
   first: readonly ClientMessage[] = [];
@@ -62,12 +62,12 @@ export class ScriptedConnection implements Channel<ClientFrame> {
     this.#events.closed(reason);
   }
 
-  /** Says `messages`, and acknowledges all that has come. */
+  /** Sends `messages`, and acknowledges all frames received so far. */
   answer(...messages: ServerMessage[]): void {
     this.answerUpTo(this.frames, ...messages);
   }
 
-  /** Says `messages`, and acknowledges frames up to `ack`. */
+  /** Sends `messages`, and acknowledges frames up to `ack`. */
   answerUpTo(ack: number, ...messages: ServerMessage[]): void {
     this.#events.frame({ ack, messages });
   }

@@ -43,7 +43,7 @@ export interface Holder {
 
 /**
  * What keeps a session, and so its leases, alive:
- * - `heartbeat`: a connected client, heard at least once every time to live;
+ * - `heartbeat`: a connected client, which sends a frame at least once every time to live;
  * - `renewal`: one lease over REST, renewed by facts; without a time to live it lasts until it is released;
  * - `process`: the process that embeds the engine. It has no time to live and ends with the process.
  */

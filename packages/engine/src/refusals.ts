@@ -145,7 +145,7 @@ export function slotsNeeded(name: string): Refusal {
 export function leaseLost(lease: string): Refusal {
   return {
     code: 'LEASE_LOST',
-    message: `Lease ${lease} is over: its holder was not heard of within its time to live, or it was given back.`,
+    message: `Lease ${lease} is over: its holder gave no sign of life within its time to live, or it was given back.`,
     details: { lease },
   };
 }

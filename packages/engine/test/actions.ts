@@ -27,7 +27,7 @@ export type Action = { readonly waitMs: number } & (
   | { readonly do: 'rename'; readonly name: string; readonly to: string }
   | { readonly do: 'occupy'; readonly name: string; readonly slots: number }
   | { readonly do: 'return'; readonly amounts: Amounts }
-  /** `beating`: every connected client is heard of in time. */
+  /** `beating`: every connected client gives a sign of life in time. */
   | { readonly do: 'sleep'; readonly ms: number; readonly beating: boolean }
   | { readonly do: 'tickLate' | 'stall'; readonly ms: number }
   | { readonly do: 'restart' }

@@ -87,7 +87,7 @@ function auditIndexes(engine: Engine): void {
   }
 }
 
-/** Nobody waits who is the first on all its limits and would fit: whatever is reserved, that one is to be granted. */
+/** No waiter that is the first on all its limits and would fit waits: no reservation counts against it. */
 function auditWaiters(engine: Engine): void {
   const taken = new Set<string>();
   for (const { ticket, limits, connected } of engine.waiters(null)) {

@@ -73,8 +73,8 @@ describe('a lease', () => {
   });
 });
 
-describe('a lease whose holder is not heard of', () => {
-  /** Lease `old` of session `T`, which is not heard of for its time to live of 2 s. */
+describe('a lease whose holder gives no sign of life', () => {
+  /** Lease `old` of session `T`, which gives no sign of life for its time to live of 2 s. */
   function lapsed(slots = 1): Scene {
     const scene = new Scene({ db: slots });
     scene.open('T');

@@ -22,7 +22,7 @@ export interface ModelLease {
   spent: Map<string, number>;
   readonly grantedAtMs: number;
   ttlMs: number | null;
-  /** When it lapses; null: never, or not as long as its session is heard of. */
+  /** When it lapses; null: never, or not as long as its session gives signs of life. */
   deadlineMs: number | null;
   /** The deadline at which it lapsed; null while it is whole. */
   lapsedAtMs: number | null;
@@ -138,7 +138,7 @@ export class Model {
     )?.lease;
   }
 
-  /** The earliest time at which a tick changes something, but for what comes back by itself. */
+  /** The earliest time at which a tick changes something, without slots that come back by themselves. */
   wakeAtMs(): number | null {
     const times = [
       this.heldBackUntilMs,
@@ -328,7 +328,7 @@ export class Model {
     if (how !== 'untracked') this.#happens(name, { what: 'returned', slots, held: this.held(name) });
   }
 
-  /** But for what may have decayed of it, and so been granted again. */
+  /** Without what may have decayed, and so been granted again. */
   #unspend(lease: ModelLease, name: string, slots: number): void {
     const decayed = ((this.#existing(name).slotDecayPerSecond ?? 0) * (this.#nowMs - lease.grantedAtMs)) / 1000;
     this.#happens(name, { what: 'returned', slots: Math.max(0, slots - decayed), held: this.held(name) });

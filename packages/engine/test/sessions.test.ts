@@ -3,7 +3,7 @@ import { HOLD_BACK_MS } from '../src/index.ts';
 import { grants, request, Scene, told } from './scene.ts';
 
 describe('a session', () => {
-  it('and all its leases live as long as it is heard of within its time to live', () => {
+  it('and all its leases live as long as it gives signs of life within its time to live', () => {
     const scene = new Scene({ db: 1 });
     scene.open('T', { ttlMs: 2000 });
     scene.acquire('lease', { db: 1 }, { session: 'T' });
@@ -14,7 +14,7 @@ describe('a session', () => {
     expect(scene.engine.limitView('db')?.free).toBe(0);
   });
 
-  it('that is not heard of is told to go, and its places are gone', () => {
+  it('that gives no sign of life is disconnected, and its places are gone', () => {
     const scene = new Scene({ db: 1 });
     scene.open('T', { connection: 7 });
     scene.acquire('holder', { db: 1 });
@@ -23,7 +23,7 @@ describe('a session', () => {
     expect(scene.waiting()).toEqual([]);
   });
 
-  it('outlives its connection for its time to live, from when it was last heard of', () => {
+  it('outlives its connection for its time to live, from its last sign of life', () => {
     const scene = new Scene({ db: 1 });
     scene.open('T');
     scene.acquire('lease', { db: 1 }, { session: 'T' });
@@ -100,7 +100,7 @@ describe('a client that comes back', () => {
     expect(scene.waiting()).toEqual(['behind']);
   });
 
-  it('is told again of a grant that it has not heard of', () => {
+  it('is notified again of a grant that it has not received', () => {
     const scene = new Scene({ a: 1 });
     scene.open('T');
     scene.acquire('lease', { a: 1 }, { session: 'T' });

@@ -162,7 +162,7 @@ describe('overtaking', () => {
     expect(scene.acquire('late', { b: 1 })).toBe('queued');
   });
 
-  it('is allowed anew to those who come after its client came back', () => {
+  it('is allowed again to those who come after its client came back', () => {
     const scene = new Scene({ a: 1, b: 1 });
     scene.limit('b', { overtakes: 1 });
     scene.open('T');

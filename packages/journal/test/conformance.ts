@@ -1,4 +1,4 @@
-/** One suite for all journals: what `Journal` promises, whatever the facts are kept in. */
+/** One suite for all journals: what `Journal` promises, wherever the facts are stored. */
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { encodeFacts } from '../src/codec.ts';
 import { type Followed, type Journal, JournalError, type Led, type StoredFact } from '../src/index.ts';
@@ -7,7 +7,7 @@ import { numbered } from './numbered.ts';
 
 export interface Subject {
   readonly name: string;
-  /** A new place for facts: each call makes a journal over what is kept there. Removed by whoever made it, as the test is over. */
+  /** A new place for facts: each call makes a journal over what is kept there. Its maker removes it when the test is over. */
   place(): () => Journal;
   /** The store's own clock. */
   nowMs(): Promise<number>;

@@ -1,4 +1,4 @@
-/** Whatever is sent: no 5xx, no half a change, and a refusal that names the field. */
+/** For any input: no 5xx, no half a change, and a refusal that names the field. */
 import { randomUUID } from 'node:crypto';
 import { canonical } from '@slotkeeper/engine';
 import fc from 'fast-check';
@@ -25,7 +25,7 @@ function namesField({ status, body }: Answer): boolean {
   return typeof (body as { detail?: unknown }).detail === 'string';
 }
 
-/** Limits, holders and what is taken: all that lasts, but for positions and times. */
+/** Limits, holders and usage: all that lasts, without positions and times. */
 function lasting(server: ApiServer): unknown {
   return JSON.parse(canonical(server.replica.engine.state)).slice(2);
 }
@@ -156,7 +156,7 @@ describe('a path with', () => {
   });
 });
 
-describe('whatever else is sent', () => {
+describe('any other input', () => {
   const uuids = [taskRun, taskRun.toUpperCase(), `{${taskRun}}`, `urn:uuid:${taskRun}`];
   const text = fc.constantFrom(
     ...['x', 't', 'rate', 'off', 'tag:t', 'unknown', 'increment', '', ' ', 'é', 'e\u0301', '👋', '\n', '?#+;:\\"'],

@@ -2,7 +2,7 @@
 import { type Journal, JournalError, MemoryJournal } from '@slotkeeper/journal';
 
 export class FailingJournal extends MemoryJournal {
-  /** Of whichever of them is asked next: a replica opens a new one as it starts again. */
+  /** For the journal that is called next: a replica opens a new one when it starts again. */
   static fails = false;
 
   override append(...args: Parameters<Journal['append']>): Promise<void> {

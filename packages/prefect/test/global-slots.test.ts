@@ -364,7 +364,7 @@ describe('an increment with a lease', () => {
     expect(await server.activeSlots('x')).toBe(4);
   });
 
-  it('is of no use to those who know the lease of another face', async () => {
+  it('is of no use to those who know a lease of another API', async () => {
     const server = await ApiServer.start();
     await server.limit('x', 1);
     const connection = server.connect();

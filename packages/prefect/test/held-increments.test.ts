@@ -1,4 +1,4 @@
-/** The rules of repeats where sockets cannot be told when to end. */
+/** The rules of repeats, without sockets, so that the test decides when a connection ends. */
 import { randomUUID } from 'node:crypto';
 import type { Limit } from '@slotkeeper/engine';
 import { MemoryStore } from '@slotkeeper/journal';

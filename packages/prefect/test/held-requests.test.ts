@@ -316,7 +316,7 @@ describe('a grant', () => {
       },
     ],
     [
-      'after which its client asked what this face does not answer',
+      'after which its client sent a request that this API does not answer',
       async (server: ApiServer, connection: Connection) => {
         await connection.ask('GET', '/flows/passed-on');
         await gone(server, reset(connection));

@@ -1,4 +1,4 @@
-/** A real server with nothing but Prefect's face, over a replica in memory. Time passes as the test says. */
+/** A real server with only Prefect's API, over a replica in memory. The test moves the time. */
 import { Agent, type IncomingHttpHeaders, request } from 'node:http';
 import { type AddressInfo, connect, type Socket } from 'node:net';
 import { type Journal, MemoryJournal, MemoryStore } from '@slotkeeper/journal';
@@ -133,7 +133,7 @@ export class ApiServer {
     const { store = new MemoryStore(), journal = (_, clock) => new MemoryJournal(store, clock), ...ofApi } = options;
     const { apiKey, authString } = options;
     const keys = keyring({ apiKey, authString });
-    // What happens now is new, and so told to those who ask for new events.
+    // Events of now are new, so clients that ask for new events get them.
     const time = new VirtualTime(new Date());
     const clock: Clock = {
       monotonicMs: () => time.monotonicMs(),
@@ -155,7 +155,7 @@ export class ApiServer {
           warn: () => {},
         })
       : undefined;
-    // As behind a whole Prefect server: what it is for is never seen by the face.
+    // As with an upstream: Prefect's API here never sees the requests that are passed on.
     app.addHook('onRequest', async ({ url }, reply) => {
       if (!url.endsWith('/passed-on')) return;
       reply.hijack();

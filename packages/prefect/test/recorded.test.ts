@@ -1,4 +1,4 @@
-/** Asks everything that Prefect 3.8.8 was asked, and expects the same answers, but for what is listed. */
+/** Sends every request that Prefect 3.8.8 was sent, and expects the same answers, except for those that are listed. */
 import { describe, expect, it } from 'vitest';
 import { readLines } from './jsonl.ts';
 import { type Answer, ApiServer, type Connection } from './prefect-server.ts';
@@ -28,9 +28,9 @@ const V1_OTHERWISE: Otherwise = {
   'GET /concurrency_limits/tag/a%2Fb': [422, 'a forbidden character is told'],
   'GET /concurrency_limits/tag/a%25b': [422, 'a forbidden character is told'],
   'DELETE /concurrency_limits/tag/a%2Fb': [422, 'a forbidden character is told'],
-  'GET /concurrency_limits/%zz': [400, 'the router refuses it before any face sees it'],
-  'GET /concurrency_limits/tag/%zz': [400, 'the router refuses it before any face sees it'],
-  'GET /concurrency_limits/tag/%ff': [400, 'the router refuses it before any face sees it'],
+  'GET /concurrency_limits/%zz': [400, 'the router refuses it before any route sees it'],
+  'GET /concurrency_limits/tag/%zz': [400, 'the router refuses it before any route sees it'],
+  'GET /concurrency_limits/tag/%ff': [400, 'the router refuses it before any route sees it'],
 };
 
 const V2_OTHERWISE: Otherwise = {

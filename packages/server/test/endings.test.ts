@@ -1,4 +1,4 @@
-/** Each command ends once: whatever fails, whoever throws, and from wherever it was submitted. */
+/** Each command ends once, after any failure, any throw of a receiver, and from any place where it was submitted. */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { VirtualTime } from '../../../test/virtual-time.ts';

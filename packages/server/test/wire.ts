@@ -1,4 +1,4 @@
-/** A client that says exactly what a test has it say, over a channel in memory. */
+/** A client that sends exactly what a test has it send, over a channel in memory. */
 import { randomUUID } from 'node:crypto';
 import { MemoryJournal, MemoryStore } from '@slotkeeper/journal';
 import {
@@ -100,7 +100,7 @@ export class Wire {
     return request.leaseId;
   }
 
-  /** The connection breaks: neither end is told more than that. */
+  /** The connection breaks: neither end learns more than that. */
   cut(): void {
     this.#server?.closed('cut');
   }
@@ -109,7 +109,7 @@ export class Wire {
     return this.received.filter((message) => message.type === type) as Extract<ServerMessage, { readonly type: T }>[];
   }
 
-  /** The grant of a lease, as it was told last. */
+  /** The grant of a lease, as it was received last. */
   grantOf(lease: string): Extract<ServerMessage, { readonly type: 'granted' }>['grant'] | undefined {
     return this.of('granted').findLast((message) => message.leaseId === lease)?.grant;
   }

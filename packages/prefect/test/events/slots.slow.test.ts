@@ -1,4 +1,4 @@
-/** What happens to slots and limits is told as events, once each, whatever becomes of the server meanwhile. */
+/** What happens to slots and limits is reported as events, once each, even if the server dies meanwhile. */
 import { existsSync, mkdirSync, rmdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';

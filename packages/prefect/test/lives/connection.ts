@@ -1,4 +1,4 @@
-/** A connection between a client and a server: one request at a time, and whatever may be lost. */
+/** A connection between a client and a server: one request at a time, and anything may be lost. */
 import type { Requester } from '../../src/increments/held-increment.ts';
 import type { Increment, Outcome } from '../../src/increments/increment.ts';
 import type { Reply, Server } from './server.ts';

@@ -293,7 +293,7 @@ describe('large bodies', () => {
   });
 });
 
-describe('whoever waits to be told to go on', () => {
+describe('a client that waits for 100 Continue', () => {
   const HEAD = ['POST /api/big HTTP/1.1', 'Host: x', 'Content-Length: 3', 'Expect: 100-continue', ''];
 
   test('is told so by the upstream', async () => {
@@ -344,7 +344,7 @@ describe('whoever waits to be told to go on', () => {
   });
 });
 
-describe('whoever goes away', () => {
+describe('a client that goes away', () => {
   test('while it waits takes its request along', async () => {
     const { promise: asked, resolve } = Promise.withResolvers<ServerResponse>();
     const front = await start((_request, response) => resolve(response));
@@ -506,7 +506,7 @@ describe('an upstream', () => {
 });
 
 describe('the settings of the web interface', () => {
-  test('tell of the API here, whatever the upstream takes for its address', async () => {
+  test('name the API here, for any address that the upstream gives', async () => {
     const front = await start((request, response) => {
       expect(request.headers['accept-encoding']).toBeUndefined();
       response.writeHead(200, { 'Content-Type': 'application/json', ETag: '"1"' });
