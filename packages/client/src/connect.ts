@@ -16,6 +16,7 @@ import { number, object, partial, shape, shortText } from '@slotkeeper/shape';
 import { type OnMissing, onMissing } from './acquire-call.ts';
 import { type Address, DEFAULT_URL, readAddress } from './address.ts';
 import { fromCaller } from './call-stack.ts';
+import { clearKeyWarning } from './clear-key.ts';
 import { type ConnectFailure, connectFailure } from './connect-failure.ts';
 import { detectServer } from './detect-server.ts';
 import { openEmbedded } from './embedded.ts';
@@ -114,6 +115,8 @@ async function openConnection(
   const wanted = url === undefined ? process.env.SLOTKEEPER_URL || DEFAULT_URL : url;
   const address = readAddress(wanted);
   const timeoutMs = connectTimeoutMs(options);
+  const clear = address.type === 'server' && keyOf(options) !== null ? clearKeyWarning(address.origin) : undefined;
+  if (clear) warn(clear);
   const contact = new FirstContact(realClock, wanted, timeoutMs, warn);
   try {
     const transport = await openTransport(address, wanted, timeoutMs, contact);
@@ -121,6 +124,10 @@ async function openConnection(
   } finally {
     contact.over();
   }
+}
+
+function keyOf({ apiKey }: ConnectOptions): string | null {
+  return apiKey ?? (process.env.SLOTKEEPER_API_KEY || null);
 }
 
 async function openSession(
@@ -141,7 +148,7 @@ async function openSession(
     {
       ttlMs: address.type === 'embedded' ? null : ttlMs,
       connectTimeoutMs: connectTimeoutMs(options),
-      apiKey: options.apiKey ?? (process.env.SLOTKEEPER_API_KEY || null),
+      apiKey: keyOf(options),
       address: wanted,
     },
     {

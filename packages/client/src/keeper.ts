@@ -25,7 +25,7 @@ import { type Holder, readHolder, readWaiter, type SlotsOf, type Waiter } from '
 
 /** Something that a program should know and that is no error. */
 export interface Warning {
-  readonly code: 'LIMIT_MISSING' | 'LIMIT_INACTIVE' | 'LEASE_COLLECTED' | 'NOT_CONNECTED';
+  readonly code: 'LIMIT_MISSING' | 'LIMIT_INACTIVE' | 'LEASE_COLLECTED' | 'NOT_CONNECTED' | 'KEY_IN_CLEAR';
   readonly message: string;
   readonly details: Readonly<Record<string, unknown>>;
 }

@@ -67,7 +67,8 @@ export class Servers<S extends Service> {
     if (isPrefects) return this.#transports.rest(url);
     // In both systems a name without a limit is normal, or warned of in Prefect's words.
     const onWarning = ({ code, message }: Warning): void => {
-      if (code === 'NOT_CONNECTED') process.emitWarning(message, { type: 'SlotkeeperWarning', code });
+      if (code === 'NOT_CONNECTED' || code === 'KEY_IN_CLEAR')
+        process.emitWarning(message, { type: 'SlotkeeperWarning', code });
     };
     return this.#transports.session(await connect(url, { onStatus, onWarning }));
   }
