@@ -18,7 +18,7 @@ import { realClock } from './clock.ts';
 import { decodable } from './decodable-url.ts';
 import { type CredentialOptions, readCredentials } from './keys/credentials.ts';
 import { Keyring } from './keys/keyring.ts';
-import { hostCheck } from './known-host.ts';
+import { type HostCheck, hostCheck } from './known-host.ts';
 import { onceThereIsSpace } from './once-there-is-space.ts';
 import { isOfAnotherSite } from './other-site.ts';
 import type { Retention } from './replica/compaction.ts';
@@ -30,11 +30,15 @@ import { ofThisSite, serveUpgrades, WEBSOCKETS_ONLY } from './upgrades.ts';
 import { VERSION } from './version.ts';
 import { sessionUpgrade } from './websocket.ts';
 
+const LOOPBACK = '127.0.0.1';
+
 /** What clients must show is one of all that its credentials name; none: all who reach the server may do everything. */
 export interface ServeOptions extends CredentialOptions {
   readonly host: string;
   /** 0: any free port. */
   readonly port: number;
+  /** The file descriptor of a listening socket that this process was started with. It takes the place of `host` and `port`. */
+  readonly socket?: number | undefined;
   /** The folder that holds all of the server's state; created if it is not there. */
   readonly data: string;
   /** Who connects is a proxy, and is believed who asks it, and how. */
@@ -98,11 +102,11 @@ export async function serve(options: ServeOptions): Promise<RunningServer> {
     warn,
   });
   const app = newApp(tls);
-  const refusalOf = hostCheck({
-    listensOn: host,
-    hasKey: keys.isGuarded,
-    allowed: options.allowedHosts ?? [],
-  });
+  const checkOn = (address: string): HostCheck =>
+    hostCheck({ listensOn: address, hasKey: keys.isGuarded, allowed: options.allowedHosts ?? [] });
+  // The address of a socket that is open already is known once the server listens. Until then the check is the strict one.
+  let check = checkOn(options.socket === undefined ? host : LOOPBACK);
+  const refusalOf: HostCheck = (name) => check(name);
   // This check comes before a request can be passed on to an upstream.
   app.addHook('onRequest', async ({ headers }, reply) => {
     const detail = refusalOf(headers.host);
@@ -155,15 +159,20 @@ export async function serve(options: ServeOptions): Promise<RunningServer> {
     await events.close();
     await replica.stop();
   };
+  let url: string;
   try {
-    await app.listen({ host, port });
+    // Node takes a file descriptor before all else, and Fastify would listen twice on 'localhost'.
+    const place = options.socket === undefined ? { host, port } : { host: LOOPBACK, fd: options.socket };
+    await app.listen(place);
+    const listening = networkAddress(app);
+    check = checkOn(listening.address);
+    url = `${tls ? 'https' : 'http'}://${authorityOf(listening)}`;
   } catch (error) {
     await close();
     throw error;
   }
-  const address = app.server.address() as AddressInfo;
   return {
-    url: `${tls ? 'https' : 'http'}://${address.family === 'IPv6' ? `[${address.address}]` : address.address}:${address.port}`,
+    url,
     description: replica.description,
     version: VERSION,
     reload() {
@@ -219,6 +228,19 @@ async function fitUpstream(
     if (reason !== undefined) tell('warn', reason);
   };
   return { answered };
+}
+
+/** Where it listens. Throws if that is a socket of the file system, which it can only have been given. */
+function networkAddress(app: FastifyInstance): AddressInfo {
+  const address = app.server.address();
+  if (address !== null && typeof address !== 'string') return address;
+  throw new Error(
+    'The socket that this server was given has no port: its socket unit needs ListenStream=ADDRESS:PORT.',
+  );
+}
+
+function authorityOf({ address, family, port }: AddressInfo): string {
+  return `${family === 'IPv6' ? `[${address}]` : address}:${port}`;
 }
 
 /** Probes for the supervisor of the process: is it alive, can it serve. They need no key. */

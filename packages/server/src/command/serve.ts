@@ -3,6 +3,7 @@ import { type UpstreamAddress, upstreamAddress } from '@slotkeeper/prefect';
 import { isLoopback } from '@slotkeeper/protocol';
 import { CommandFailure, EXIT, systemCode } from '@slotkeeper/terminal';
 import { Command, InvalidArgumentError, Option } from 'commander';
+import { inheritedSocket } from '../inherited-socket.ts';
 import type { RunningServer } from '../serve.ts';
 import type { TlsFiles } from '../tls-files.ts';
 import { byteCount, notEmpty, sizeText, wholeNumber } from './arguments.ts';
@@ -181,12 +182,14 @@ async function serveUntilStopped(options: ServeOptions): Promise<void> {
   for (const stream of [process.stdout, process.stderr]) stream.on('error', () => {});
   if (hasFiles(options)) process.on('SIGHUP', () => server.reload());
   const isOpen = !asksForKeys(options);
-  if (isOpen && !isLoopback(options.host)) process.stderr.write(openWarning(options.host));
-  if (options.upstreamOpen && options.upstream && !isOpen && !isLoopback(options.host)) {
-    process.stderr.write(upstreamOpenWarning(options.host));
+  // A socket from outside may be open to others than --host says.
+  const host = new URL(server.url).hostname;
+  if (isOpen && !isLoopback(host)) process.stderr.write(openWarning(host));
+  if (options.upstreamOpen && options.upstream && !isOpen && !isLoopback(host)) {
+    process.stderr.write(upstreamOpenWarning(host));
   }
-  if (!isOpen && !isLoopback(options.host) && options.tlsCert === undefined && !options.trustProxy) {
-    process.stderr.write(clearWarning(options.host));
+  if (!isOpen && !isLoopback(host) && options.tlsCert === undefined && !options.trustProxy) {
+    process.stderr.write(clearWarning(host));
   }
   process.stdout.write(`slotkeeper ${server.version} ready on ${server.url} (${server.description})\n`);
   await stopAsked;
@@ -223,6 +226,7 @@ async function start(options: ServeOptions, signal: AbortSignal): Promise<Runnin
     const log = pino(pino.destination(process.stderr.fd));
     const server = await serve({
       ...options,
+      socket: inheritedSocket(process.env, process.pid),
       allowedHosts: allowHost,
       apiKey,
       authString,
