@@ -22,6 +22,7 @@ import { detectServer } from './detect-server.ts';
 import { openEmbedded } from './embedded.ts';
 import { InvalidRequestError, type SlotkeeperError, unreachable } from './errors.ts';
 import { FirstContact } from './first-contact.ts';
+import { ForgottenLease } from './forgotten-lease.ts';
 import { Keepalive } from './keepalive.ts';
 import { type Connection, Keeper, type KeeperOptions, type Warning } from './keeper.ts';
 import { callback, optionsCheck, seconds, timeoutSeconds } from './option-fields.ts';
@@ -120,7 +121,7 @@ async function openConnection(
   const contact = new FirstContact(realClock, wanted, timeoutMs, warn);
   try {
     const transport = await openTransport(address, wanted, timeoutMs, contact);
-    return await openSession(address, wanted, transport, options);
+    return await openSession(address, wanted, transport, options, warn);
   } finally {
     contact.over();
   }
@@ -135,6 +136,7 @@ async function openSession(
   wanted: string,
   transport: Transport,
   options: ConnectOptions,
+  warn: (warning: Warning) => void,
 ): Promise<Connection> {
   const ttlMs = Math.round((options.ttlSeconds ?? TTL_SECONDS) * 1_000);
   const keepalive = new Keepalive();
@@ -156,9 +158,11 @@ async function openSession(
       status: (status, cause) => options.onStatus && process.nextTick(options.onStatus, status, cause),
       busy: (busy) => {
         keepalive.busy = busy;
+        forgotten.busy = busy;
       },
     },
   );
+  const forgotten = new ForgottenLease(realClock, session, (alone) => keepalive.ifAlone(alone), warn);
   const close = async (): Promise<void> => {
     keepalive.end();
     await transport.close();

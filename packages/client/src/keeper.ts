@@ -25,7 +25,13 @@ import { type Holder, readHolder, readWaiter, type SlotsOf, type Waiter } from '
 
 /** Something that a program should know and that is no error. */
 export interface Warning {
-  readonly code: 'LIMIT_MISSING' | 'LIMIT_INACTIVE' | 'LEASE_COLLECTED' | 'NOT_CONNECTED' | 'KEY_IN_CLEAR';
+  readonly code:
+    | 'LIMIT_MISSING'
+    | 'LIMIT_INACTIVE'
+    | 'LEASE_COLLECTED'
+    | 'LEASE_FORGOTTEN'
+    | 'NOT_CONNECTED'
+    | 'KEY_IN_CLEAR';
   readonly message: string;
   readonly details: Readonly<Record<string, unknown>>;
 }
@@ -134,10 +140,7 @@ export class Keeper {
    * lease.limits; // [{ name: 'db', slots: 2 }], given back at the end of the scope
    */
   async acquire<const L extends Limits>(limits: Declared<L>, options: AcquireOptions = {}): Promise<Lease<NamesIn<L>>> {
-    const call = readCall(limits, options, this.#options.defaults);
-    const held = await fromCaller(() => this.#hold(call));
-    this.#throwIfClosed();
-    return this.#lease(held);
+    return this.#acquire(limits, options, this.acquire);
   }
 
   /**
@@ -153,7 +156,7 @@ export class Keeper {
   ): Promise<Lease<NamesIn<L>> | undefined> {
     refuse(checkTryOptions(options));
     try {
-      return await this.acquire(limits, { ...options, timeoutSeconds: 0 });
+      return await this.#acquire(limits, { ...options, timeoutSeconds: 0 }, this.tryAcquire);
     } catch (error) {
       if (SlotkeeperError.is(error, 'ACQUIRE_TIMEOUT')) return undefined;
       throw error;
@@ -260,6 +263,17 @@ export class Keeper {
     return fromCaller(async () => (await this.#connected()).session.call(method, params));
   }
 
+  /** `asked`: the method that the program has called. */
+  // biome-ignore lint/complexity/noBannedTypes: whatever function stands on the stack.
+  async #acquire<N extends string>(limits: Limits, options: AcquireOptions, asked: Function): Promise<Lease<N>> {
+    const takenAt = this.#leaks.trace(asked);
+    const call = readCall(limits, options, this.#options.defaults);
+    const held = await fromCaller(() => this.#hold(call));
+    held.takenAt = takenAt;
+    this.#throwIfClosed();
+    return this.#lease(held);
+  }
+
   async #hold(call: AcquireCall): Promise<HeldLease> {
     this.#throwIfClosed();
     if (call.amounts.length === 0) {
@@ -348,7 +362,7 @@ function release(held: HeldLease): Promise<void> {
 
 function leaseOnNothing(grantedAtMs: number): HeldLease {
   const grant = { token: 0, grantedAtMs, amounts: [], waitedMs: 0, warnings: [] };
-  return new HeldLease(randomUUID(), grant, { waitedMs: 0, onLost: 'abort', connection: 0 });
+  return new HeldLease(randomUUID(), grant, { waitedMs: 0, grantedAtMs: 0, onLost: 'abort', connection: 0 });
 }
 
 function closedError(): ConflictError {

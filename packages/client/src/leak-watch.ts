@@ -13,6 +13,7 @@ export class LeakWatch {
   readonly #leases: () => Iterable<HeldLease>;
   readonly #registry: FinalizationRegistry<HeldLease>;
   #lookIsDue = false;
+  #hasTraced = false;
 
   /** `leases`: all held leases. `dropped` is called with each of them whose handle was collected. */
   constructor(clock: Clock, leases: () => Iterable<HeldLease>, dropped: (held: HeldLease) => void) {
@@ -23,9 +24,28 @@ export class LeakWatch {
     });
   }
 
+  /**
+   * Where `call` was called, in the words of a stack; undefined most of the time. A stack costs as much as an acquire, so the
+   * first call is noted and then one a second at the most: one that is forgotten is rarely of a crowd.
+   */
+  // biome-ignore lint/complexity/noBannedTypes: whatever function stands on the stack.
+  trace(call: Function): string | undefined {
+    if (this.#hasTraced) return undefined;
+    this.#hasTraced = true;
+    this.#lookLater();
+    const here = { stack: '' };
+    Error.captureStackTrace(here, call);
+    const [nearest, before] = here.stack.split('\n').slice(1, 3);
+    return nearest && [nearest, before].map((frame) => frame?.trim()).join(', ');
+  }
+
   /** Watches a new lease by `handle`, the object that its holder has. */
   watch(held: HeldLease, handle: WeakKey): void {
     held.handle = handle;
+    this.#lookLater();
+  }
+
+  #lookLater(): void {
     if (this.#lookIsDue) return;
     this.#lookIsDue = true;
     this.#clock.setTimer(LOOK_MS, () => this.#look());
@@ -33,6 +53,7 @@ export class LeakWatch {
 
   #look(): void {
     this.#lookIsDue = false;
+    this.#hasTraced = false;
     for (const held of this.#leases()) {
       if (held.handle) this.#registry.register(held.handle, held);
       held.handle = undefined;

@@ -16,11 +16,15 @@ export class HeldLease {
   readonly id: string;
   readonly grant: Grant;
   readonly waitedMs: number;
+  /** Monotonic. */
+  readonly grantedAtMs: number;
   readonly onLost: 'abort' | 'continue';
   /** The last connection on which the lease was claimed or granted. */
   claimedOn: number;
   /** The holder's object, as long as it must not be collected (leak-watch.ts). */
   handle: WeakKey | undefined;
+  /** Where in the program it was taken, if that was noted (leak-watch.ts). */
+  takenAt: string | undefined;
   #state: State = 'held';
   #controller: AbortController | undefined;
   #abortReason: SlotkeeperError | undefined;
@@ -29,11 +33,12 @@ export class HeldLease {
   constructor(
     id: string,
     grant: Grant,
-    holding: { waitedMs: number; onLost: 'abort' | 'continue'; connection: number },
+    holding: { waitedMs: number; grantedAtMs: number; onLost: 'abort' | 'continue'; connection: number },
   ) {
     this.id = id;
     this.grant = grant;
     this.waitedMs = holding.waitedMs;
+    this.grantedAtMs = holding.grantedAtMs;
     this.onLost = holding.onLost;
     this.claimedOn = holding.connection;
   }

@@ -161,6 +161,11 @@ export class Session {
     return this.#leases.values();
   }
 
+  /** For a grant, or for the answer of a call. */
+  get isWaiting(): boolean {
+    return this.#acquires.size + this.#calls.size > 0;
+  }
+
   /**
    * Connects. Resolves at the first welcome. Rejects with `SERVER_UNREACHABLE` if there is none in time, with `AUTH` or the
    * server's own reason if it is refused.
@@ -467,8 +472,14 @@ export class Session {
   #granted(id: string, grant: HeldLease['grant']): void {
     const acquire = this.#settle(id);
     if (acquire) {
-      const { waitedMs, call } = acquire;
-      const held = new HeldLease(id, grant, { waitedMs, onLost: call.onLost, connection: this.#connection });
+      const { waitedMs, calledAtMs, call } = acquire;
+      const grantedAtMs = calledAtMs + waitedMs;
+      const held = new HeldLease(id, grant, {
+        waitedMs,
+        grantedAtMs,
+        onLost: call.onLost,
+        connection: this.#connection,
+      });
       this.#leases.set(id, held);
       acquire.granted(held);
     } else if (!this.#leases.has(id)) {
