@@ -1,9 +1,9 @@
-/** The first connect goes on asking until its time is over. Where nobody listens on this very machine, people are told sooner. */
+/** The first connect tries again until its time is over. If nobody listens on this very machine, it warns sooner. */
 import { type Clock, isLoopback, type Timer } from '@slotkeeper/protocol';
 import { isNobodyThere } from './connect-failure.ts';
 import type { Warning } from './keeper.ts';
 
-/** A server that is being started together with its client may take so long. */
+/** How long a server may take that is started together with its client. */
 const SILENT_MS = 1_000;
 
 export class FirstContact {
@@ -11,7 +11,7 @@ export class FirstContact {
   /** Why the last attempt failed. */
   #reason: string | undefined;
 
-  /** `address`: where the server is looked for, for `timeoutMs`. Warns once, unless it is over before. */
+  /** `address`: the server's address, which is tried for `timeoutMs`. Warns once, unless it is over before. */
   constructor(clock: Clock, address: string, timeoutMs: number, warn: (warning: Warning) => void) {
     this.#timer = clock.setTimer(SILENT_MS, () => {
       if (this.#reason === undefined || !isNobodyThere(this.#reason) || !isLoopback(new URL(address).hostname)) return;
@@ -28,7 +28,7 @@ export class FirstContact {
     this.#reason = reason;
   }
 
-  /** There is a server, or no more asking. */
+  /** Call when a server has answered, or the attempts are over. */
   over(): void {
     this.#timer.cancel();
   }

@@ -63,7 +63,10 @@ type Asked =
     }
   /** Any sign of life of that connection. */
   | { readonly type: 'session.alive'; readonly sessionId: string; readonly connection: number }
-  /** The connection is gone. The session stays for its time to live; one that holds nothing for `keepMs` if given (over REST: 0 unless given). */
+  /**
+   * The connection is gone. The session stays for its time to live. If it holds nothing, it stays for `keepMs` if that is given
+   * (default over REST: 0).
+   */
   | { readonly type: 'session.lost'; readonly sessionId: string; readonly connection: number; readonly keepMs?: number }
   /** Goes away in order: all it holds is released, all it waits for cancelled. */
   | { readonly type: 'session.close'; readonly sessionId: string; readonly connection: number }

@@ -146,12 +146,12 @@ export class Engine {
     return limitViews(this.#parts, prefix, after, max, nowMs);
   }
 
-  /** Those who hold slots of the limit, or of any, in the order of their grants; those after the token `after`, of which 0 comes before all. */
+  /** The holders of the limit, or of any, in the order of their grants, after the token `after`; 0: from the first. */
   holders(name: string | null, after = 0, max = ALL): HolderView[] {
     return holderViews(this.#parts, name, after, max);
   }
 
-  /** Those who wait for the limit, or for any, in the order of the wait queue; those after the waiter `after`. */
+  /** The waiters for the limit, or for any, in the order of the wait queue, after the waiter `after`. */
   waiters(name: string | null, after: Position | null = null, max = ALL): WaiterView[] {
     return waiterViews(this.#parts, name, after, max);
   }

@@ -84,7 +84,7 @@ function lack({ limit, lapsed }: LimitQueue, wanted: number, nowMs: EngineMs): L
   };
 }
 
-/** Those who have held it the longest, and how many more. */
+/** The longest holders, and how many more there are. */
 function heldBy({ leases }: Limit, nowMs: EngineMs): string {
   const named: string[] = [];
   for (const { holder, grantedAtMs } of leases) {

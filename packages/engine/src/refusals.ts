@@ -51,7 +51,7 @@ export function notFound(names: readonly string[], limits: Pick<LimitTable, 'loo
   };
 }
 
-/** People could not tell the two apart. */
+/** The refusal of a name that people could not distinguish from an existing one. */
 export function looksTheSame(name: string, existing: string): Refusal {
   return {
     code: 'CONFLICT',

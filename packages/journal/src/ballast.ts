@@ -1,7 +1,7 @@
 /**
- * The ballast: a file beside the journal's that takes up space while there is enough. When the disk is full it is given
- * back piece by piece, so that grants and releases go on while somebody frees some. It holds nothing: whoever deletes it
- * loses nothing but that.
+ * The ballast: a file beside the journal that takes up space while there is enough. When the disk is full it is given back
+ * piece by piece, so that grants and releases go on until somebody frees space. It holds no data: it may be deleted, and then
+ * only this reserve is lost.
  */
 import { randomBytes } from 'node:crypto';
 import { closeSync, fsyncSync, openSync, statfsSync, statSync, truncateSync, writeSync } from 'node:fs';
@@ -9,16 +9,16 @@ import { dirname, join } from 'node:path';
 
 const BALLAST_BYTES = 8 * 2 ** 20;
 const PIECE_BYTES = 2 ** 20;
-/** Of what is free it takes a quarter at the most. */
+/** The ballast takes at most a quarter of the free space. */
 const SHARE = 4;
-/** A disk of which less is free is short of space; of a small disk, an eighth of it. */
+/** A disk with less free space is short; for a small disk the bound is an eighth of it. */
 const SHORT_BYTES = 64 * 2 ** 20;
 const SHORT_SHARE = 8;
 
-/** Of the disk that a journal is on. */
+/** The space on the disk of a journal. */
 export interface Space {
   readonly freeBytes: number;
-  /** With less than so much free, history gives way. */
+  /** With less free space than this, history is removed. */
   readonly wantedBytes: number;
   readonly ballastBytes: number;
 }
@@ -26,12 +26,12 @@ export interface Space {
 export class Ballast {
   readonly #file: string;
 
-  /** Of the journal in `file`. */
+  /** The ballast of the journal in `file`. */
   constructor(file: string) {
     this.#file = join(dirname(file), 'ballast');
   }
 
-  /** Undefined where the file system does not say. */
+  /** Undefined if the file system does not say. */
   space(): Space | undefined {
     try {
       const { bavail, bsize, blocks } = statfsSync(dirname(this.#file));
@@ -42,7 +42,7 @@ export class Ballast {
     }
   }
 
-  /** Adds a piece if there is space for it. Returns whether it has. */
+  /** Adds a piece if there is space for it. Returns whether it did. */
   grow(): boolean {
     const space = this.space();
     if (!space || space.ballastBytes >= BALLAST_BYTES) return false;
@@ -50,7 +50,7 @@ export class Ballast {
     if (freeBytes < wantedBytes + PIECE_BYTES || freeBytes < SHARE * (ballastBytes + PIECE_BYTES)) return false;
     const file = openSync(this.#file, 'a', 0o600);
     try {
-      // No zeros: a file system may store them as nothing at all.
+      // The piece is not of zeros, which a file system may store without using space.
       writeSync(file, randomBytes(PIECE_BYTES));
       fsyncSync(file);
     } finally {

@@ -35,7 +35,7 @@ export function nearlyFull(file: string, needed: number): JournalError {
   );
 }
 
-/** Also for who tells of a disk that is nearly full. */
+/** The text about `events.db`, for the warning of a disk that is nearly full as well. */
 export const MAY_GO = "Beside the journal 'events.db', of Prefect's events, may be deleted while no server runs.";
 
 const RESTORE = 'Keep a copy of it and restore a backup; nothing was changed.';

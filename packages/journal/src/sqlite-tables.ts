@@ -194,7 +194,7 @@ export class Tables implements Contents {
     return free - this.freePages;
   }
 
-  /** Of the file: what is written next takes them. */
+  /** Free pages of the file, which the next writes use. */
   get freePages(): number {
     return pragma(this.#db, 'freelist_count');
   }

@@ -256,10 +256,10 @@ export class SqliteJournal implements Journal {
       return transaction(this.#db as DatabaseSync, () => body(tables));
     } catch (error) {
       if (error instanceof JournalError) throw error;
-      const told = failure(doing, this.#file, error);
-      // Whether the disk has it is open, and what follows must not build on it. (A full disk has not.)
-      if (!isDiskFull(error)) this.#failed = told;
-      throw told;
+      const named = failure(doing, this.#file, error);
+      // Nobody knows whether the disk has the write, so nothing may follow it. A full disk surely does not have it.
+      if (!isDiskFull(error)) this.#failed = named;
+      throw named;
     }
   }
 

@@ -1,12 +1,13 @@
 /**
- * Who asks, and what they may. Every door asks this before it does anything: the session protocol, Prefect's API, its
- * WebSockets, the way to the server behind this one. The server has the keys; the doors know this interface alone.
+ * The keys of callers, and their rights. Every entrance checks them before it does anything: the session protocol, Prefect's API,
+ * its WebSockets, and the requests that are passed on to the upstream. The server has the keys; the entrances know only this
+ * interface.
  */
 import type { IncomingMessage } from 'node:http';
 import type { Actor } from '@slotkeeper/engine';
 
 /**
- * Each includes those before it:
+ * The rights. Each includes those before it:
  * - `read`: sees limits, holders, waiters, events;
  * - `use`: takes slots and gives them back;
  * - `admin`: creates, changes and deletes limits, and ends the leases of others.
@@ -18,46 +19,46 @@ export interface Key {
   /** Null: the server asks for none. */
   readonly name: string | null;
   readonly right: Right;
-  /** It is good for limits whose names begin so; empty: for all, and for what is no limit. */
+  /** The key is good for limits whose names begin so. Empty: for all limits, and for what belongs to no limit. */
   readonly prefix: string;
-  /** Aborts when the key is removed or changed: what was let in with it is not any more. */
+  /** Aborts when the key is removed or changed: end all connections that it admitted. */
   readonly ended: AbortSignal;
 }
 
-/** Where a connection comes from. */
+/** The origin of a connection. */
 export interface Peer {
-  /** Null: from this process. */
+  /** Null: this process. */
   readonly address: string | null;
-  /** Others on the way can read what it sends. */
+  /** Whether others on the way can read what the client sends. */
   readonly isClear: boolean;
 }
 
 export interface Caller {
   readonly key: Key;
-  /** For the facts of what it changes. */
+  /** The caller, as the facts of its changes name it. */
   readonly by: Actor;
 }
 
-/** What became of the key that somebody showed. */
+/** The result of the check of a key that a client showed. */
 export type Shown =
   | { readonly is: 'admitted'; readonly caller: Caller }
   | { readonly is: 'missing' }
-  /** The refusal must not be told before `refusable` resolves: so nobody tries many. */
+  /** Do not send the refusal before `refusable` resolves, so that nobody can try many keys. */
   | { readonly is: 'wrong'; readonly refusable: Promise<void> }
-  /** So many wrong ones from that address wait for their answers that no more are looked at. */
+  /** So many wrong keys from that address wait for their refusals that no more are checked. */
   | { readonly is: 'crowded' };
 
 export interface Keys {
-  /** Whether clients must show something. If not, all who reach the server may do everything. */
+  /** Whether clients must show a key. If not, everybody who can reach the server may do everything. */
   readonly isGuarded: boolean;
   peerOf(request: IncomingMessage): Peer;
-  /** By the request's `Authorization`. */
+  /** Checks the request's `Authorization`. */
   ofRequest(request: IncomingMessage): Shown;
-  /** By a text that a client shows in its first message. */
+  /** Checks the text that a client shows in its first message. */
   ofToken(peer: Peer, token: string | null): Shown;
-  /** Whose `Authorization` it is, of a request that may be meant for another server: nobody is counted or slowed. */
+  /** The key of this `Authorization`. It may be meant for another server, so a wrong one is neither counted nor slowed. */
   find(authorization: string | undefined): Key | undefined;
-  /** As `find`, of a token. */
+  /** Like `find`, for a token. */
   findToken(token: unknown): Key | undefined;
 }
 
@@ -71,14 +72,14 @@ export function whyNot({ name, right, prefix }: Key, needed: Right, limits: Iter
   return undefined;
 }
 
-/** Why the key is not enough for what is of no limit. */
+/** Why the key is not enough for what belongs to no limit. */
 export function whyNotAll(key: Key, needed: Right): string | undefined {
   if (key.prefix !== '')
     return `The key '${key.name}' is for limits whose names begin with '${key.prefix}' alone, and this is of no limit.`;
   return whyNot(key, needed);
 }
 
-/** Calls `end` if the key ends first. Returns what to call when nothing is left to end. */
+/** Calls `end` when the key ends. Returns a function that stops that. */
 export function untilKeyEnds({ key }: Caller, end: () => void): () => void {
   key.ended.addEventListener('abort', end, { once: true });
   return () => key.ended.removeEventListener('abort', end);

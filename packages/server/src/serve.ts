@@ -197,13 +197,13 @@ function newApp(tls: TlsPair | undefined): FastifyInstance {
   const options = {
     forceCloseConnections: true,
     bodyLimit: 1_048_576,
-    // Whatever the path, the face that it asks for is to answer it: longer than this no request's head can be.
+    // No head of a request is longer than this, so the route answers every path, and not the router.
     routerOptions: { maxParamLength: 16_384 },
     rewriteUrl: ({ url = '/' }: { url?: string | undefined }) => decodable(url),
     clientErrorHandler: refuseUnreadable,
   };
   if (!tls) return Fastify({ ...options, http: WEBSOCKETS_ONLY });
-  // The types tell an app over TLS from one without. Nothing here does.
+  // An app over TLS has another type. Nothing here depends on it.
   return Fastify({ ...options, https: { ...WEBSOCKETS_ONLY, ...tls } }) as unknown as FastifyInstance;
 }
 

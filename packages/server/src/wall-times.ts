@@ -1,7 +1,7 @@
 /**
- * Times of day, as they leave the server. The engine's time goes on from the last fact of the journal, so after one start
- * with a clock that was fast it is ahead of the wall clock. Deadlines want it so; people want the time of day.
- * `aheadMs`: what is to be taken off; 0 nearly always, and then nothing is copied.
+ * Turns engine times into times of day, as they leave the server. Engine time goes on from the last fact of the journal, so
+ * after one start with a fast clock it is ahead of the wall clock. Deadlines need that; people need the time of day.
+ * `aheadMs`: how much to subtract. It is nearly always 0, and then nothing is copied.
  */
 import type { Explanation, Grant, HolderView, Refusal, WaiterView } from '@slotkeeper/engine';
 
@@ -14,12 +14,12 @@ export function holderAtWall(view: HolderView, aheadMs: number): HolderView {
   return { ...view, sinceMs: sinceMs - aheadMs, expiresAtMs: expiresAtMs === null ? null : expiresAtMs - aheadMs };
 }
 
-/** Its place stays as it is: that is for the engine, which gave it. */
+/** The place stays engine time: the engine gave it, and will read it again. */
 export function waiterAtWall(view: WaiterView, aheadMs: number): WaiterView {
   return { ...view, sinceMs: view.sinceMs - aheadMs };
 }
 
-/** Of a timeout: since when others have held. */
+/** The times in the explanation of a timeout: since when others have held. */
 export function refusalAtWall(refusal: Refusal, aheadMs: number): Refusal {
   const explanation = refusal.details.explanation as Explanation | undefined;
   if (aheadMs === 0 || explanation === undefined) return refusal;

@@ -16,7 +16,7 @@ const PROBE: Caller = {
   by: { key: null, address: null },
 };
 
-/** Finds out who asks, before anything else looks at the request. Anybody may GET `openPaths`. */
+/** Finds the caller, before any other hook handles the request. Anybody may GET `openPaths`. */
 export function authenticate(app: FastifyInstance, keys: Keys, openPaths: readonly string[]): void {
   app.decorateRequest('caller', null);
   app.addHook('onRequest', async (request) => {
@@ -26,7 +26,7 @@ export function authenticate(app: FastifyInstance, keys: Keys, openPaths: readon
   });
 }
 
-/** Rejects with a `PrefectError` when the refusal may be told. */
+/** Rejects with a `PrefectError` once the refusal may be sent. */
 export async function admitted(shown: Shown): Promise<Caller> {
   switch (shown.is) {
     case 'admitted':
@@ -59,7 +59,7 @@ export function permit({ key }: Caller, right: Right, limits: Iterable<string> =
   if (why !== undefined) throw forbidden(why);
 }
 
-/** As `permit`, for what is of no limit, or of all. */
+/** Like `permit`, for what belongs to no limit, or to all. */
 export function permitAll({ key }: Caller, right: Right): void {
   const why = whyNotAll(key, right);
   if (why !== undefined) throw forbidden(why);

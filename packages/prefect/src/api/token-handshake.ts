@@ -9,13 +9,13 @@ const REASON_BYTES_MAX = 123;
 export interface Handshake {
   readonly keys: Keys;
   readonly peer: Peer;
-  /** Why somebody may not go on whose key is known; undefined if they may. */
+  /** Why a client with a known key may not go on; undefined if it may. */
   readonly whyNot: (caller: Caller) => string | undefined;
 }
 
 /**
- * Whether the socket's client may go on; its socket is closed when its key ends. If it may not, it is closed, at once or
- * when the refusal may be told.
+ * Resolves to whether the client may go on; then its socket is closed when its key ends. If it may not, its socket is closed, at
+ * once or when the refusal may be sent.
  */
 export function isAdmitted(socket: WebSocket, token: unknown, { keys, peer, whyNot }: Handshake): boolean {
   const refuse = (reason: string): void => socket.close(POLICY_VIOLATION, closeReason(reason));
@@ -43,7 +43,7 @@ export function isAdmitted(socket: WebSocket, token: unknown, { keys, peer, whyN
   }
 }
 
-/** As much of it as a close may have. */
+/** The part of the text that fits into a close frame. */
 export function closeReason(text: string): string {
   return Buffer.from(text)
     .subarray(0, REASON_BYTES_MAX)

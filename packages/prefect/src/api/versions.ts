@@ -7,17 +7,17 @@ export const PREFECT_VERSION = '3.8.8';
 const NEWEST_CLIENT = [3, 9, 1] as const;
 const CLIENT = /^prefect\/(3\.(\d{1,3})\.(\d{1,3})[\w.+-]{0,40})(?: |$)/;
 
-/** The version of Prefect that a client is told, by what it calls itself (`User-Agent`). */
+/** The version of Prefect that the server names to a client with this `User-Agent`. */
 export type ToldVersion = (userAgent: string | undefined) => string;
 
-/** @param fixed is told to all; undefined: each client is told what suits it */
+/** @param fixed the version for all clients; undefined: one that suits each client */
 export function toldVersion(fixed: string | undefined): ToldVersion {
   return fixed === undefined ? versionFor : () => fixed;
 }
 
 /**
- * Its own, if it is known to work with this server, since a client warns of a server that is older than itself. Others are
- * told which Prefect this server speaks like.
+ * The client's own version, if it is known to work with this server, since a client warns of a server that is older than
+ * itself. For any other client `PREFECT_VERSION`.
  */
 function versionFor(userAgent: string | undefined): string {
   const [, version, minor, patch] = CLIENT.exec(userAgent ?? '') ?? [];

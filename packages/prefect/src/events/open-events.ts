@@ -17,7 +17,7 @@ import { UpstreamSender } from './upstream-sender.ts';
 export interface EventsOptions {
   /** The folder of `events.db`. Null: events are kept in memory. */
   readonly folder: string | null;
-  /** Of that file, about; 1 GiB unless given. */
+  /** The approximate bound on that file. Default: 1 GiB. */
   readonly bytesMax?: number | undefined;
   readonly host: Host;
   /** Says who may open its WebSockets. */

@@ -9,10 +9,10 @@ import { senderOf } from './sender.ts';
 
 export type Answer = (outcome: Exclude<Outcome, { is: 'unavailable' }>) => void;
 
-/** An increment as its body tells it. */
+/** An increment as its body states it. */
 export type Unsent = Omit<Increment, 'connection' | 'sender'>;
 
-/** Answered now, or when the slots are its own. */
+/** Answers now, or when the slots are granted. */
 export function holdOpen(
   increments: HeldIncrements,
   reply: FastifyReply,

@@ -31,7 +31,7 @@ export function isProbe({ method }: IncomingMessage, target: string): boolean {
   return method === 'GET' && PROBES.includes(target.split('?', 1)[0]!);
 }
 
-/** The right that a request needs. A Prefect server tells secrets to those who read, so `read` is not enough for anything. */
+/** The right that a request needs. A Prefect server shows secrets to every reader, so `read` is not enough for any request. */
 export function rightFor(method: string | undefined, target: string): Right {
   return method !== 'GET' && ADMIN.test(pathOf(target)) ? 'admin' : 'use';
 }

@@ -152,7 +152,7 @@ export class Upstream {
     else this.#tunnel(request, socket, target);
   };
 
-  /** Answers a request for a WebSocket with its refusal, when that may be told. */
+  /** Answers a request for a WebSocket with its refusal, once that may be sent. */
   async #refuse(request: IncomingMessage, socket: Duplex, shown: Shown): Promise<void> {
     try {
       permitAll(await admitted(shown), 'use');

@@ -1,8 +1,8 @@
 /**
  * Proxies as the environment names them: `HTTP_PROXY`, `HTTPS_PROXY`, `NO_PROXY`, in capitals or not. This machine itself is
- * never asked through one, whatever they say.
+ * never reached through a proxy, even if they name one.
  *
- * Node heeds these variables by itself only where `NODE_USE_ENV_PROXY` is set; then for this machine, too, and without a
+ * Node itself uses these variables only if `NODE_USE_ENV_PROXY` is set; then for this machine, too, and without a
  * tunnel for WebSockets. So the way is chosen here, and it is the same with that variable and without it.
  */
 import type { Agent } from 'node:http';

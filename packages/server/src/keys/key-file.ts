@@ -1,11 +1,11 @@
 /**
- * The file of `--api-keys`: a key a line, as `slotkeeper key new` prints it. Blank lines and those that begin with # are
- * passed over.
+ * The file of `--api-keys`: one key a line, as `slotkeeper key new` prints it. Blank lines and lines that begin with # are
+ * ignored.
  *
  *   {"name":"ci","right":"use","prefix":"team-a:","sha256":"9f86d0…"}
  *
- * It has no secrets: a key is 32 random bytes, and its SHA-256 leads nobody back to it. No message shows what stands in a
- * line, since it may be the key itself by mistake.
+ * The file has no secrets: a key is 32 random bytes, which nobody can find from its SHA-256. No message shows the content of a
+ * line, since that may be the key itself by mistake.
  */
 import { createHash, randomBytes } from 'node:crypto';
 import { RIGHTS, type Right } from '@slotkeeper/prefect';
@@ -15,12 +15,12 @@ export interface KeyLine {
   readonly name: string;
   readonly right: Right;
   readonly prefix?: string;
-  /** Of the key, in hexadecimal digits. */
+  /** The key's SHA-256 in hexadecimal digits. */
   readonly sha256: string;
 }
 
 const KEY_BYTES = 32;
-/** So that a key is known as one wherever it turns up. */
+/** Begins each key, so that people and scanners recognise one wherever it turns up. */
 const KEY_PREFIX = 'slk_';
 const NAME = /^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/;
 const SHA256 = /^[0-9a-f]{64}$/;
@@ -48,7 +48,7 @@ export function sha256(text: string): string {
   return createHash('sha256').update(text).digest('hex');
 }
 
-/** A new key, which stands nowhere else, and its line for the file. */
+/** Makes a new key, which is stored nowhere, and its line for the file. */
 export function newKey(name: string, right: Right, prefix: string): { readonly key: string; readonly line: string } {
   const key = KEY_PREFIX + randomBytes(KEY_BYTES).toString('base64url');
   return { key, line: JSON.stringify({ name, right, ...(prefix !== '' && { prefix }), sha256: sha256(key) }) };

@@ -1,6 +1,6 @@
 /**
- * The keys of one server. A key is found by its digest, so that how long that takes says nothing of it. While the server
- * runs they may be replaced: a key whose line is the same stays, each other one ends, and with it what was let in with it.
+ * The keys of one server. A key is found by its digest, so that the time this takes reveals nothing of the key. They may be
+ * replaced while the server runs: a key whose line is unchanged stays. Every other key ends, with all connections that it admitted.
  */
 import { setMaxListeners } from 'node:events';
 import type { IncomingMessage } from 'node:http';
@@ -11,7 +11,7 @@ import { sha256 } from './key-file.ts';
 import { peerOf } from './peer.ts';
 import { WrongKeys } from './wrong-keys.ts';
 
-/** A key that was sent in clear is told so rarely. */
+/** How often a warning of keys that were sent in clear is logged. */
 const CLEAR_TOLD_EVERY_MS = 3_600_000;
 
 const MISSING: Shown = { is: 'missing' };
@@ -83,7 +83,7 @@ export class Keyring implements Keys {
   }
 
   find(authorization: string | undefined): Key | undefined {
-    // As on a stock Prefect server, schemes are taken in exactly this case.
+    // A stock Prefect server compares the scheme with upper and lower case as well.
     const [, scheme, secret] = /^(Bearer|Basic) (.*)$/s.exec(authorization ?? '') ?? [];
     return secret === undefined ? undefined : this.#byHeader.get(`${scheme} ${sha256(secret)}`);
   }

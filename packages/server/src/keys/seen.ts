@@ -1,11 +1,11 @@
 /**
  * What a caller sees of holders and waiters.
  *
- * Of a key for some limits: those who hold or wait for these, and of them these limits alone.
+ * A key for some limits shows only those who hold or wait for these limits, and of each only these limits.
  *
- * Whoever knows the id of a lease of Prefect's API can renew and release it, so that id is a secret of its holder. Those who
- * may not administer limits see the beginning of it: enough to tell two apart. A lease of the session protocol belongs to
- * its session, so its id is no secret.
+ * A client that knows the id of a lease of Prefect's API can renew and release it, so that id is a secret of its holder. Callers
+ * without the right `admin` see only its beginning, which is enough to distinguish two. A lease of the session protocol
+ * belongs to its session, so its id is no secret.
  */
 import type { Explanation, HolderView, Lack, Refusal, State, WaiterView } from '@slotkeeper/engine';
 import type { Caller, Key } from '@slotkeeper/prefect';
@@ -18,7 +18,7 @@ export function seenHolders({ key }: Caller, views: readonly HolderView[], { lea
   return covered.map((view) => (isSecret(leases, view.leaseId) ? { ...view, leaseId: shortened(view.leaseId) } : view));
 }
 
-/** A waiter's ticket becomes the id of its lease. It is not known here by which door it came, so each is shortened. */
+/** A waiter's ticket becomes the id of its lease. Its origin is not known here, so every ticket is shortened. */
 export function seenWaiters({ key }: Caller, views: readonly WaiterView[]): readonly WaiterView[] {
   const covered = coveredBy(key, views).map((view) =>
     view.blockedOn?.startsWith(key.prefix) === false ? { ...view, blockedOn: null } : view,

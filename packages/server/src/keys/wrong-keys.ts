@@ -1,23 +1,23 @@
 /**
- * Wrong keys. A refusal is told after a while, and few from one address are under way at a time, so that from there about
- * 16 a second can be tried. A right key is let in at once, unless that many wrong ones from the same address are under way.
- * The log has a line at the first, and then a summary every ten seconds while there are more.
+ * Slows down, counts and logs wrong keys. A refusal is answered after a pause, and only few from one address may be under way,
+ * so that an address can try about 16 keys a second. A right key is accepted at once, unless that many wrong ones from the
+ * same address are under way. The first wrong key is logged, and then a summary every ten seconds while there are more.
  */
 import type { Clock } from '@slotkeeper/protocol';
 
 const REFUSED_AFTER_MS = 500;
 const UNDER_WAY_MAX = 8;
 const TOLD_EVERY_MS = 10_000;
-/** So many addresses are told apart in one summary. */
+/** The most addresses that one summary counts separately. */
 const ADDRESSES_MAX = 100;
-/** Those that a summary names. */
+/** How many addresses a summary names. */
 const NAMED_MAX = 3;
 
 export class WrongKeys {
   readonly #clock: Clock;
   readonly #warn: (message: string) => void;
   readonly #underWay = new Map<string, number>();
-  /** Since the last line of the log. */
+  /** The wrong keys since the last line in the log. */
   readonly #untold = new Map<string, number>();
   #isQuiet = false;
   #ignored = 0;
@@ -28,14 +28,14 @@ export class WrongKeys {
     this.#warn = warn;
   }
 
-  /** Whether nothing from there is to be looked at for now. */
+  /** Whether keys from that address are not checked for now. */
   isCrowded(address: string): boolean {
     if ((this.#underWay.get(address) ?? 0) < UNDER_WAY_MAX) return false;
     this.#ignored += 1;
     return true;
   }
 
-  /** Resolves when the refusal may be told. */
+  /** Resolves when the refusal may be sent. */
   count(address: string): Promise<void> {
     this.#total += 1;
     this.#underWay.set(address, (this.#underWay.get(address) ?? 0) + 1);

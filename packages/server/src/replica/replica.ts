@@ -138,7 +138,7 @@ export class Replica {
     return this.#run?.commit.durablePosition ?? this.#durablePosition;
   }
 
-  /** Of the disk that the state is on, as it is now; undefined if it is on none. */
+  /** The space on the journal's disk now; undefined if it is on none. */
   get space(): Space | undefined {
     return this.#journal?.space();
   }
@@ -398,7 +398,7 @@ export class Replica {
     this.#lose([...run.commit.abandon(), ...run.drains.abandon()]);
   }
 
-  // What others are told
+  // Callbacks and listeners
 
   #lose(lost: readonly Settled[]): void {
     if (this.#lost.length === 0) queueMicrotask(() => this.#settleLost());

@@ -14,7 +14,7 @@ import { readInstant } from './instant-body.ts';
 /** How far back a filter looks if it has no `since`. */
 const LOOK_BACK_MS = 180 * 24 * 3_600_000;
 const QUERY_MAX = 200;
-/** Of all texts of a filter: each event is compared with all of them. */
+/** The bound on all texts of a filter together: each event is compared with all of them. */
 const TEXTS_MAX = 65_536;
 /** Of a pattern with `*` or `?`, and of all of a filter: a text as long as an event may be takes so many steps for each 32 characters. */
 const PATTERNS_MAX = 1_024;

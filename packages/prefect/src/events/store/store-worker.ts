@@ -1,4 +1,4 @@
-/** A thread of the store, as seen from outside. One that ends by a fault is started again with the next call. */
+/** Calls a thread of the store. A thread that ended by a fault is started again by the next call. */
 import { Worker } from 'node:worker_threads';
 import { MisfitError } from '../projection/projection.ts';
 import type { AnswerMessage, CallMessage, StoreCalls, StoreResult, StoreThreadData } from './store-thread.ts';
@@ -8,12 +8,12 @@ interface Pending {
   readonly reject: (error: Error) => void;
 }
 
-/** Events can be neither kept nor told for now: the disk is full, or the file cannot be opened. */
+/** For now events can be neither stored nor read: the disk is full, or the file cannot be opened. */
 export class EventsUnavailableError extends Error {
   override readonly name: string = 'EventsUnavailableError';
 }
 
-/** So many events were to be looked at that it took too long. */
+/** The query had to look at so many events that it took too long. */
 export class TooManyEventsError extends EventsUnavailableError {
   override readonly name = 'TooManyEventsError';
 }
@@ -25,7 +25,7 @@ export class StoreWorker {
   #pending = new Map<number, Pending>();
   #calls = 0;
 
-  /** @param foundUnreadable is called when a call has failed since nobody can read the file */
+  /** @param foundUnreadable called when a call has failed because the file cannot be read */
   constructor(data: StoreThreadData, foundUnreadable: () => void) {
     this.#data = data;
     this.#foundUnreadable = foundUnreadable;
@@ -46,7 +46,7 @@ export class StoreWorker {
     return answer;
   }
 
-  /** What is under way is rejected. */
+  /** Ends the thread, and rejects the calls that are under way. */
   async end(): Promise<void> {
     await this.#worker?.terminate();
   }
@@ -87,7 +87,7 @@ function errorOf({ name, message }: { readonly name: string; readonly message: s
   return name === 'TooManyEventsError' ? new TooManyEventsError(message) : new EventsUnavailableError(message);
 }
 
-/** Beside this file; built, beside the bundle. */
+/** The thread's file is beside this one, or beside the bundle if this is built. */
 function threadFile(): URL {
   return new URL(import.meta.url.endsWith('.ts') ? './store-thread.ts' : './events-thread.js', import.meta.url);
 }

@@ -27,7 +27,7 @@ const SQL = {
   dropAll: 'DELETE FROM projection_state',
 } as const;
 
-/** The journal's time and the clock may differ by so much and count as one. */
+/** The journal's time and the clock count as equal if they differ by no more than this. */
 const CLOCKS_APART_MS = 1_000;
 
 export interface StoreHead {
@@ -52,8 +52,8 @@ export class EventStore {
   #projection!: Projection;
 
   /**
-   * @param file made if it is missing, and anew if nobody can read it; null: in memory
-   * @param bytesMax of the whole file, about
+   * @param file created if it is missing, replaced if it cannot be read; null: in memory
+   * @param bytesMax the approximate bound on the whole file
    */
   constructor(file: string | null, { bytesMax }: { readonly bytesMax: number }) {
     this.#file = file;
