@@ -1,6 +1,6 @@
 /** A key of this server also closes the way to the Prefect server behind it, and never goes there. Over real sockets. */
 import { once } from 'node:events';
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { createServer, type IncomingMessage, request } from 'node:http';
 import { type AddressInfo, connect } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -9,6 +9,7 @@ import { buffer } from 'node:stream/consumers';
 import { pino } from 'pino';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { WebSocket, WebSocketServer } from 'ws';
+import { newKey } from '../src/keys/key-file.ts';
 import { type ServeOptions, serve } from '../src/serve.ts';
 
 const KEY = 'our-key';
@@ -279,6 +280,64 @@ describe('with --upstream-open', () => {
   test('limits still ask for the key', async () => {
     const { url } = await start({ upstreamOpen: true });
     expect((await ask(url, '/api/v2/concurrency_limits/filter', { method: 'POST' })).status).toBe(401);
+  });
+});
+
+describe('a named key leads there by its right', () => {
+  const made = {
+    see: newKey('see', 'read', ''),
+    take: newKey('take', 'use', ''),
+    rule: newKey('rule', 'admin', ''),
+    ours: newKey('ours', 'admin', 'a:'),
+  };
+  const names = ['see', 'take', 'rule', 'ours'] as const;
+
+  async function startWithKeys(more: Partial<ServeOptions> = {}) {
+    const folder = await mkdtemp(join(tmpdir(), 'slotkeeper-test-'));
+    onTestFinished(() => rm(folder, { recursive: true, force: true }));
+    const apiKeysFile = join(folder, 'keys');
+    await writeFile(apiKeysFile, names.map((name) => made[name].line).join('\n'));
+    return start({ apiKey: null, authString: null, apiKeysFile, upstreamCredentials: { apiKey: 'theirs' }, ...more });
+  }
+
+  test('`use` for what it answers, `admin` for its administration, and none that is for some limits alone', async () => {
+    const { behind, url } = await startWithKeys();
+    const statuses = async (method: string, path: string) => {
+      const answers = names.map((name) =>
+        ask(url, path, { method, headers: { authorization: bearer(made[name].key) } }),
+      );
+      return (await Promise.all(answers)).map(({ status }) => status);
+    };
+    expect(await statuses('GET', '/api/flows')).toEqual([403, 200, 200, 403]);
+    expect(await statuses('POST', '/api/flows/filter')).toEqual([403, 200, 200, 403]);
+    expect(await statuses('GET', '/api/admin/version')).toEqual([403, 200, 200, 403]);
+    expect(await statuses('POST', '/api/admin/database/clear')).toEqual([403, 403, 200, 403]);
+    expect(await statuses('POST', '/api/%61dmin/database/clear')).toEqual([403, 403, 200, 403]);
+    expect(await statuses('POST', '/api/flows/../admin/database/clear')).toEqual([403, 403, 200, 403]);
+    expect(await statuses('DELETE', '/api//admin')).toEqual([403, 403, 200, 403]);
+    // Questions for its version are kept apart.
+    expect(behind.requests.map(({ headers }) => headers.authorization)).toEqual(Array(8).fill('Bearer theirs'));
+    for (const { key } of Object.values(made)) expect(behind.seen.join()).not.toContain(key);
+  });
+
+  test('its WebSockets, whichever way the key is shown', async () => {
+    const { behind, url } = await startWithKeys();
+    for (const name of names) {
+      const { key } = made[name];
+      const isLet = name === 'take' || name === 'rule';
+      const byHeader = await converse(url, '/api/events/out', [], { authorization: bearer(key) }, [{ is: 'x' }]);
+      const byToken = await converse(url, '/api/events/out', ['prefect'], {}, [{ type: 'auth', token: key }]);
+      expect([name, byHeader.over]).toEqual([name, isLet ? 'answered' : 'Unexpected server response: 403']);
+      expect([name, byToken.over]).toEqual([name, isLet ? 'answered' : expect.stringMatching(/^1008 The key/)]);
+    }
+    for (const { key } of Object.values(made)) expect(behind.seen.join()).not.toContain(key);
+  });
+
+  test('and where all may ask, one that is not good for it does not bring this server’s access along', async () => {
+    const { behind, url } = await startWithKeys({ upstreamOpen: true });
+    for (const name of names) await ask(url, '/api/flows', { headers: { authorization: bearer(made[name].key) } });
+    const shown = behind.requests.map(({ headers }) => headers.authorization);
+    expect(shown).toEqual([undefined, 'Bearer theirs', 'Bearer theirs', undefined]);
   });
 });
 

@@ -11,7 +11,8 @@ import { type Key, type Keys, type Right, type Shown, whyNotAll } from '../keys.
 import { pathOf } from './own-paths.ts';
 
 const PROBES = ['/api/health', '/api/ready'];
-const ADMIN = /^\/api\/admin(\/|$)/;
+/** Anywhere in the path: what is behind may read dots and slashes otherwise. */
+const ADMIN = /\/admin(\/|$)/i;
 
 export interface UpstreamAccessOptions {
   /** Finds the keys that clients show to this server. */
