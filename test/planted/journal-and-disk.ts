@@ -65,7 +65,7 @@ export const JOURNAL_AND_DISK: readonly PlantedBug[] = [
   {
     name: 'it writes on after a write that failed',
     file: 'journal/src/sqlite.ts',
-    find: '      if (!isDiskFull(error)) this.#failed = told;\n',
+    find: '      if (!isDiskFull(error)) this.#failed = named;\n',
     replace: '',
     test: processes,
   },
