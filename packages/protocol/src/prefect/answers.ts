@@ -26,6 +26,13 @@ export interface GlobalLimit {
   readonly slot_decay_per_second: number;
 }
 
+/** A deployment with a limit of its runs. */
+export interface LimitedDeployment {
+  readonly name: string;
+  /** The limit's name. */
+  readonly limit: string;
+}
+
 const anyNumber = number(-Number.MAX_VALUE, Number.MAX_VALUE);
 
 const takenLimit = shape<TakenLimit>({ id: anyText, name: anyText, limit: anyNumber });
@@ -40,6 +47,13 @@ const globalLimit = shape<GlobalLimit>({
   slot_decay_per_second: anyNumber,
 });
 
+const named = shape<{ readonly name: string }>({ name: anyText });
+
+const deployment = shape<{ readonly name: string; readonly global_concurrency_limit: unknown }>({
+  name: anyText,
+  global_concurrency_limit: anything,
+});
+
 export function readTakenLimits(json: unknown): readonly TakenLimit[] | undefined {
   return readList(takenLimit, json);
 }
@@ -52,6 +66,19 @@ export function readLeaseGrant(json: unknown): LeaseGrant | undefined {
 
 export function readGlobalLimits(json: unknown): readonly GlobalLimit[] | undefined {
   return readList(globalLimit, json);
+}
+
+/** Of a list of deployments those that have a limit. */
+export function readLimitedDeployments(
+  json: unknown,
+): { readonly all: number; readonly limited: LimitedDeployment[] } | undefined {
+  const all = readList(deployment, json);
+  if (all === undefined) return undefined;
+  const limited = all.flatMap(({ name, global_concurrency_limit: limit }) => {
+    const read = readObject(named, limit);
+    return read === undefined ? [] : [{ name, limit: read.name }];
+  });
+  return { all: all.length, limited };
 }
 
 function readList<T>(item: Shape<T>, json: unknown): readonly T[] | undefined {

@@ -7,7 +7,7 @@ import { Command, InvalidArgumentError, Option } from 'commander';
 import type { Keeper, Limit } from 'slotkeeper';
 import { notEmpty } from './arguments.ts';
 import { addClientOptions, type ClientOptions, printAnswer, withKeeper } from './client-call.ts';
-import { readPrefectLimits } from './prefect-source.ts';
+import { readDeployments, readPrefectLimits } from './prefect-source.ts';
 
 /** The settings that are taken over. */
 type Settings = Pick<Limit, 'slots' | 'slotDecayPerSecond' | 'active'>;
@@ -22,7 +22,11 @@ interface Imported extends Settings {
   readonly reason: string | null;
   /** Slots in use there. They are not taken over. */
   readonly inUse: number;
+  /** Deployments there whose runs take its slots there. */
+  readonly deployments: readonly string[];
 }
+
+type TakenOver = Omit<Imported, 'deployments'>;
 
 /** A Prefect server makes them for its deployments, and takes their slots by itself: nobody would ask for them here. */
 const OF_A_DEPLOYMENT = /^deployment:[\da-f]{8}(?:-[\da-f]{4}){3}-[\da-f]{12}$/i;
@@ -55,7 +59,11 @@ function prefectCommand(): Command {
       await withKeeper(options, () => Promise.reject(new CommandFailure(ownAddress(url, options.url))));
     }
     const theirs = await readPrefectLimits(url, { authString: options.authString, apiKey: options.prefectApiKey });
-    const imported = await withKeeper(options, (keeper) => takeOver(keeper, theirs));
+    const deployments = await readDeployments(url, { authString: options.authString, apiKey: options.prefectApiKey });
+    const imported = (await withKeeper(options, (keeper) => takeOver(keeper, theirs))).map((limit) => ({
+      ...limit,
+      deployments: deployments.get(limit.name) ?? [],
+    }));
     printAnswer(options, imported, () => [...importTable(imported), ...summary(imported)]);
     const refused = imported.filter(({ outcome }) => outcome === 'refused').length;
     if (refused > 0) throw new CommandFailure(`${counted(refused, 'limit')} could not be taken over.`);
@@ -81,16 +89,16 @@ function ownAddress(url: string, ours: string): string {
   return `${url} is the Slotkeeper server at ${ours} itself, which has its own limits already. Give the address of the Prefect server, the one that --upstream names or that its programs had as PREFECT_API_URL before.`;
 }
 
-async function takeOver(keeper: Keeper, theirs: readonly GlobalLimit[]): Promise<Imported[]> {
+async function takeOver(keeper: Keeper, theirs: readonly GlobalLimit[]): Promise<TakenOver[]> {
   const ours = new Map<string, Limit>();
   for await (const limit of keeper.limits.list()) ours.set(limit.name, limit);
-  const imported: Imported[] = [];
+  const imported: TakenOver[] = [];
   for (const limit of theirs) imported.push(await takeOverOne(keeper, limit, ours.get(limit.name)));
   return imported;
 }
 
 /** Gives our limit their settings. Those that a Prefect limit does not have (a description, `maxWaiters`) stay as they are. */
-async function takeOverOne(keeper: Keeper, limit: GlobalLimit, ours: Limit | undefined): Promise<Imported> {
+async function takeOverOne(keeper: Keeper, limit: GlobalLimit, ours: Limit | undefined): Promise<TakenOver> {
   const { name, active_slots: inUse } = limit;
   const settings = settingsOf(limit);
   const theirs = { name, ...settings, inUse, before: null, reason: null };
@@ -173,8 +181,15 @@ function summary(imported: readonly Imported[]): string[] {
   return [
     '',
     `${counted(imported.length, 'limit')} there: ${counts.join(', ')}.`,
+    ...imported.filter((each) => each.deployments.length > 0 && each.outcome !== 'left-out').map(sharedText),
     ...(inUse.length === 0 ? [] : [`Slots in use there are not taken over, here they are free: ${inUse.join(', ')}.`]),
   ];
+}
+
+/** The Prefect server takes slots for a deployment's runs by itself, so there are two counts of one limit. */
+function sharedText({ name, deployments }: Imported): string {
+  const whose = deployments.map((deployment) => `'${printable(deployment)}'`).join(', ');
+  return `'${printable(name)}' also limits runs of deployments (${whose}): they take its slots there, programs take them here, and together they may be above it.`;
 }
 
 function counted(count: number, what: string): string {

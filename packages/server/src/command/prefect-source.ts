@@ -1,10 +1,13 @@
 /** The limits of a running Prefect server, read through its API. */
 import {
+  type Answer,
+  type Change,
   type Credentials,
   type GlobalLimit,
   NoAnswerError,
   PrefectApi,
   readGlobalLimits,
+  readLimitedDeployments,
   UnreadableAnswerError,
 } from '@slotkeeper/protocol/prefect';
 import { ask } from '@slotkeeper/protocol/proxy';
@@ -33,14 +36,33 @@ export async function readPrefectLimits(url: string, credentials: Credentials): 
   }
 }
 
+/** The names of the deployments that use a limit, by the limit's name. A server without deployments has none. */
+export async function readDeployments(url: string, credentials: Credentials): Promise<Map<string, string[]>> {
+  const api = new PrefectApi(url, credentials, undefined, ask);
+  const byLimit = new Map<string, string[]>();
+  for (let offset = 0; ; offset += PAGE_MAX) {
+    const page = { path: '/deployments/filter', body: { limit: PAGE_MAX, offset }, read: readLimitedDeployments };
+    const answer = await answerTo(api, page);
+    if (answer.status === 404) return byLimit;
+    if (answer.value === undefined) throw refused(api.url, answer.status);
+    const { all, limited } = answer.value;
+    for (const { name, limit } of limited) byLimit.set(limit, [...(byLimit.get(limit) ?? []), name]);
+    if (all < PAGE_MAX) return byLimit;
+  }
+}
+
 async function readPage(api: PrefectApi, offset: number): Promise<readonly GlobalLimit[]> {
   const page = { path: '/v2/concurrency_limits/filter', body: { limit: PAGE_MAX, offset }, read: readGlobalLimits };
-  const answer = await api.change(page, { unwanted: AbortSignal.timeout(BUSY_MS_MAX) }).catch((error: unknown) => {
+  const answer = await answerTo(api, page);
+  if (answer.value === undefined) throw refused(api.url, answer.status);
+  return answer.value;
+}
+
+async function answerTo<T>(api: PrefectApi, page: Change<T>): Promise<Answer<T>> {
+  return await api.change(page, { unwanted: AbortSignal.timeout(BUSY_MS_MAX) }).catch((error: unknown) => {
     if (error instanceof UnreadableAnswerError) throw noApi(api.url, 200);
     throw error instanceof NoAnswerError ? unreachable(api.url, error) : error;
   });
-  if (answer.value === undefined) throw refused(api.url, answer.status);
-  return answer.value;
 }
 
 function unreachable(url: string, cause: NoAnswerError): CommandFailure {

@@ -88,7 +88,7 @@ test('limits of either kind, of tags, and inactive ones are taken over; a second
   ]);
   const first = await take(source, '--json');
   expect({ code: first.code, stderr: first.stderr }).toEqual({ code: 0, stderr: '' });
-  const same = { before: null, reason: null };
+  const same = { before: null, reason: null, deployments: [] };
   expect(JSON.parse(first.stdout)).toEqual([
     { name: 'db', outcome: 'created', slots: 4, slotDecayPerSecond: null, active: true, inUse: 0, ...same },
     { name: 'emails', outcome: 'created', slots: 20, slotDecayPerSecond: 0.016, active: true, inUse: 3, ...same },
@@ -137,6 +137,33 @@ test('what ours cannot have is left out with the reason, the rest is taken over,
   for await (const { name } of keeper.limits.list()) names.push(name);
   expect(names).toEqual(['sound']);
   expect((await take(source)).stdout).toContain('below zero');
+});
+
+test('a limit that runs of deployments take as well is named with them: it is counted twice', async () => {
+  const named = (name: string, limit: string | null) => ({ name, global_concurrency_limit: limit && { name: limit } });
+  const deployments = [
+    named('nightly', 'db'),
+    ...Array.from({ length: 199 }, (_, i) => named(`free ${i}`, null)),
+    named('hourly', 'db'),
+  ];
+  let asked = 0;
+  const source = await prefectWith(
+    [
+      { name: 'db', limit: 4 },
+      { name: 'idle', limit: 1 },
+    ],
+    ({ url }) =>
+      url === '/api/deployments/filter'
+        ? { status: 200, body: asked++ % 2 === 0 ? deployments.slice(0, 200) : deployments.slice(200) }
+        : undefined,
+  );
+  expect((await take(source)).stdout).toMatch(
+    /^'db' also limits runs of deployments \('nightly', 'hourly'\): .*above it\.$/m,
+  );
+  expect(JSON.parse((await take(source, '--json')).stdout)).toMatchObject([
+    { name: 'db', deployments: ['nightly', 'hourly'] },
+    { name: 'idle', deployments: [] },
+  ]);
 });
 
 test('all pages are read', async () => {
