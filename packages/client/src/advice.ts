@@ -2,20 +2,24 @@
  * Advice for a program's author about an error of the server. The server states what happened. What to call depends on the
  * language that the program is written in.
  */
-import type { WireError } from '@slotkeeper/protocol';
+import { optionOfBound, type WireError } from '@slotkeeper/protocol';
 
 type Details = WireError['details'];
 
 const ADVICE: { readonly [C in WireError['code']]: (details: Details) => string } = {
   ACQUIRE_TIMEOUT: () => 'Wait longer, or look at who holds it.',
-  LIMIT_NOT_FOUND: ({ names, lookAlikes }) => {
+  LIMIT_NOT_FOUND: ({ names, lookAlikes, creates }) => {
+    if (creates === false) return 'Ask who runs the server for it: it was started with --no-create.';
     if (lookAlikes !== undefined) return 'Ask for the one that there is.';
     return Array.isArray(names) && names.length > 1
       ? 'Create them (limits.ensure), or tell onMissing what to do without them.'
       : 'Create it (limits.ensure), or tell onMissing what to do without it.';
   },
   REQUEST_TOO_LARGE: () => 'Ask for less, or raise the limit.',
-  QUEUE_FULL: () => 'Try again later, or raise the bound.',
+  QUEUE_FULL: ({ bound, name }) => {
+    const setting = optionOfBound(bound) ?? (name === undefined ? undefined : "the limit's maxWaiters");
+    return setting === undefined ? 'Try again later.' : `Try again later, or raise ${setting}.`;
+  },
   CONFLICT: ({ mode, holders, lease, last, name }) => {
     if (mode === 'draining') return 'Resume it first (limits.resume).';
     if (mode === 'open') return 'Drain it again to wait for them.';

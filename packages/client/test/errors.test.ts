@@ -68,7 +68,14 @@ describe('what the server states is followed by what to call', () => {
       'Create them (limits.ensure), or tell onMissing what to do without them.',
     ],
     ['REQUEST_TOO_LARGE', { name: 'db', wanted: 3, slots: 1 }, 'Ask for less, or raise the limit.'],
-    ['QUEUE_FULL', { max: 5 }, 'Try again later, or raise the bound.'],
+    ['QUEUE_FULL', { max: 5 }, 'Try again later.'],
+    ['QUEUE_FULL', { max: 5, name: 'db' }, "Try again later, or raise the limit's maxWaiters."],
+    ['QUEUE_FULL', { max: 5, bound: 'waiters' }, 'Try again later, or raise --max-waiters.'],
+    [
+      'LIMIT_NOT_FOUND',
+      { names: ['db'], creates: false },
+      'Ask who runs the server for it: it was started with --no-create.',
+    ],
     ['CONFLICT', { name: 'db', mode: 'draining' }, 'Resume it first (limits.resume).'],
     ['CONFLICT', { name: 'db', mode: 'open' }, 'Drain it again to wait for them.'],
     [

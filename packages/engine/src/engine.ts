@@ -43,8 +43,8 @@ export class Engine {
    * Takes over `state`, as replayed from the journal. `epoch` is the journal's: places given in different epochs differ.
    * All leases get one full time to live from `nowMs`; the host should be about to accept connections.
    */
-  constructor(state: State, at: { readonly epoch: number; readonly nowMs: EngineMs }, bounds: Bounds = DEFAULT_BOUNDS) {
-    this.#parts = newParts(state, at.epoch, at.nowMs, bounds);
+  constructor(state: State, at: { readonly epoch: number; readonly nowMs: EngineMs }, bounds: Partial<Bounds> = {}) {
+    this.#parts = newParts(state, at.epoch, at.nowMs, { ...DEFAULT_BOUNDS, ...bounds });
     const { queue, sessions } = this.#parts;
     for (const limit of state.limits.values()) queue.add(limit);
     for (const lease of state.leases.values()) adopt(this.#parts, lease);

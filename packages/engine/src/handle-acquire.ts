@@ -1,15 +1,17 @@
 /** Acquires: a new one, one that a client repeats when it is back, and one that it cancels. */
 import { type Admission, admit } from './admission.ts';
+import { CLIENTS_SHARE } from './bounds.ts';
 import type { AcquireRequest } from './commands.ts';
 import { explain } from './explain.ts';
 import type { Amounts } from './facts.ts';
-import { ensureLimit } from './handle-limits.ts';
+import { ensureLimit, whyNoLimit } from './handle-limits.ts';
 import { grant, grantAgain, isGrantOf, refuse } from './outcomes.ts';
 import { forgetIfIdle, type Parts } from './parts.ts';
 import type { Place } from './place.ts';
 import { leaseIdInUse, queueFull, type Refusal, timedOut } from './refusals.ts';
 import type { Session } from './sessions.ts';
 import type { Ticket } from './tickets.ts';
+import { weightOf } from './weight.ts';
 
 export function acquire(parts: Parts, sessionId: string, request: AcquireRequest): undefined {
   const { queue, ledger } = parts;
@@ -72,12 +74,9 @@ function answeredAgain(parts: Parts, session: Session, request: AcquireRequest):
 
 /** Admits the acquire and creates the limits that it asks for, or refuses it and returns undefined. */
 function admitted(parts: Parts, session: Session, request: AcquireRequest): Admission | undefined {
-  const { ledger, tickets, bounds } = parts;
+  const { ledger } = parts;
   const admission = admit(ledger.state, request);
-  const { leasesPerSession } = bounds;
-  // Each waiter may become a lease, so it counts.
-  const isFull = session.leases.size + tickets.ofSession(session).size >= leasesPerSession;
-  const refusal = admission.refusal ?? (isFull ? queueFull('leases of one client', leasesPerSession) : undefined);
+  const refusal = admission.refusal ?? whyNoRoom(parts, session, request, admission);
   if (refusal) {
     refuse(parts, session, request.leaseId, refusal);
     return undefined;
@@ -86,6 +85,26 @@ function admitted(parts: Parts, session: Session, request: AcquireRequest): Admi
   if (typeof onMissing !== 'object') return admission;
   for (const [i, name] of admission.missing.entries()) ensureLimit(parts, name, limitIds[i] as string, onMissing);
   return { ...admission, missing: [] };
+}
+
+/** Why the server keeps no more for this client, or for all of them. */
+function whyNoRoom(
+  { sessions, tickets, bounds, ledger }: Parts,
+  session: Session,
+  { amounts, holder, onMissing }: AcquireRequest,
+  { missing }: Admission,
+): Refusal | undefined {
+  const { leases, leasesPerSession, bytes } = bounds;
+  // Each waiter may become a lease, so it counts.
+  if (session.leases.size + tickets.ofSession(session).size >= leasesPerSession)
+    return queueFull('leases of one client', leasesPerSession, { bound: 'leasesPerSession' });
+  if (ledger.state.leases.size >= leases) return queueFull('leases on this server', leases, { bound: 'leases' });
+  const weight = weightOf(amounts, holder);
+  if (session.bytes + weight > bytes / CLIENTS_SHARE)
+    return queueFull('the bytes of what one client holds and waits for', bytes / CLIENTS_SHARE, { bound: 'bytes' });
+  if (sessions.bytes + weight > bytes)
+    return queueFull('the bytes of what all clients hold and wait for', bytes, { bound: 'bytes' });
+  return typeof onMissing === 'object' && missing.length > 0 ? whyNoLimit(ledger.state, bounds, missing) : undefined;
 }
 
 function placeFor({ places, ledger: { nowMs } }: Parts, { place, priority }: AcquireRequest): Place {
@@ -123,9 +142,9 @@ function whyFull(
   hadPlace: boolean,
 ): Refusal | undefined {
   const { waiters, waitersPerSession } = bounds;
-  if (tickets.size >= waiters) return queueFull('waiters on this server', waiters);
+  if (tickets.size >= waiters) return queueFull('waiters on this server', waiters, { bound: 'waiters' });
   if (tickets.ofSession(session).size >= waitersPerSession)
-    return queueFull('waiters of one client', waitersPerSession);
+    return queueFull('waiters of one client', waitersPerSession, { bound: 'waitersPerSession' });
   for (const [name] of hadPlace ? [] : amounts) {
     const { maxWaiters } = ledger.limit(name).settings;
     if (maxWaiters !== null && tickets.countFor(name) >= maxWaiters) {

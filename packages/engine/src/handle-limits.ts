@@ -6,7 +6,17 @@ import { setUntracked } from './handle-untracked.ts';
 import type { Limit } from './limit-table.ts';
 import { grant, refuseTicket } from './outcomes.ts';
 import { forgetIfIdle, type Parts } from './parts.ts';
-import { hasHolders, nameInUse, notFound, type Refusal, slotsNeeded, tooLarge } from './refusals.ts';
+import {
+  hasHolders,
+  nameInUse,
+  notCreated,
+  notFound,
+  queueFull,
+  type Refusal,
+  slotsNeeded,
+  tooLarge,
+} from './refusals.ts';
+import type { State } from './state.ts';
 import type { Ticket } from './tickets.ts';
 
 const NEW_LIMIT: Omit<LimitSettings, 'slots'> = {
@@ -20,7 +30,7 @@ const NEW_LIMIT: Omit<LimitSettings, 'slots'> = {
 
 /** Creates the limit, with this `id`, if it does not exist. */
 export function ensureLimit(
-  { ledger, queue }: Parts,
+  { ledger, queue, bounds }: Parts,
   name: string,
   id: string,
   patch: LimitPatch,
@@ -28,10 +38,19 @@ export function ensureLimit(
   if (ledger.state.limits.has(name)) return undefined;
   const { slots } = patch;
   if (slots === undefined) return slotsNeeded(name);
+  const refusal = whyNoLimit(ledger.state, bounds, [name]);
+  if (refusal) return refusal;
   const settings = { ...NEW_LIMIT, ...patch, slots };
   ledger.record({ type: 'limit.set', at: ledger.nowMs, name, id, settings, by: ledger.by });
   queue.add(ledger.limit(name));
   return undefined;
+}
+
+/** Why limits of these names, which do not exist, may not be created. */
+export function whyNoLimit({ limits }: State, bounds: Parts['bounds'], names: readonly string[]): Refusal | undefined {
+  if (!bounds.creates) return notCreated(names);
+  const isFull = limits.size + names.length > bounds.limits;
+  return isFull ? queueFull('limits on this server', bounds.limits, { bound: 'limits' }) : undefined;
 }
 
 export function setLimit(parts: Parts, name: string, id: string, patch: LimitPatch): Refusal | undefined {

@@ -29,7 +29,8 @@ export function openSession(
   const { sessions, tickets, ledger, bounds } = parts;
   const known = sessions.get(sessionId);
   if (known && connection <= known.connection) return staleConnection(connection, known.connection);
-  if (!known && sessions.size >= bounds.sessions) return queueFull('clients of this server', bounds.sessions);
+  if (!known && sessions.size >= bounds.sessions)
+    return queueFull('clients of this server', bounds.sessions, { bound: 'sessions' });
   const session = known ?? sessions.add(sessionId, lifeline, ttlMs, origin);
   if (session.connected) notifyDisconnect(parts, session, 'displaced');
   if (session.leases.size === 0) sessions.setTtl(session, ttlMs);

@@ -27,7 +27,7 @@ export function newParts(state: State, epoch: number, nowMs: EngineMs, bounds: B
   const queue = new WaitQueue(deadlines);
   const places = new Places(epoch, nowMs);
   const sessions = new Sessions(deadlines);
-  const tickets = new Tickets(queue, deadlines);
+  const tickets = new Tickets(queue, deadlines, sessions);
   const leases = new Leases(ledger, queue, sessions);
   return { bounds, ledger, deadlines, queue, places, sessions, tickets, leases };
 }

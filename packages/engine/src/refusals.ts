@@ -60,6 +60,15 @@ export function looksTheSame(name: string, existing: string): Refusal {
   };
 }
 
+export function notCreated(names: readonly string[]): Refusal {
+  const list = names.map((name) => `'${name}'`).join(', ');
+  return {
+    code: 'LIMIT_NOT_FOUND',
+    message: `There is no limit named ${list}, and this server creates none for clients.`,
+    details: { names, creates: false },
+  };
+}
+
 export function tooLarge(name: string, wanted: number, slots: number): Refusal {
   return {
     code: 'REQUEST_TOO_LARGE',

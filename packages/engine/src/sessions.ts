@@ -3,6 +3,7 @@ import { type Deadline, type Deadlines, newDeadline } from './deadlines.ts';
 import type { EngineMs, Lifeline, Origin } from './facts.ts';
 import { BrokenInvariant } from './invariant.ts';
 import type { Lease } from './lease-table.ts';
+import { LIGHT_BYTES, weightOf } from './weight.ts';
 
 export interface Session {
   readonly id: string;
@@ -19,6 +20,8 @@ export interface Session {
   /** When it lapses, or ends if it has lapsed; on the lease clock. Null: never. */
   readonly deadlineMs: EngineMs | null;
   readonly leases: ReadonlyMap<string, Lease>;
+  /** What its leases and waiters take, estimated. */
+  readonly bytes: number;
 }
 
 /** Only this file changes a session. */
@@ -28,6 +31,7 @@ interface OwnSession extends Session {
   connected: boolean;
   lapsed: boolean;
   deadlineMs: EngineMs | null;
+  bytes: number;
   readonly leases: Map<string, Lease>;
   /** When to check `deadlineMs` next. It may be earlier than `deadlineMs`, since a sign of life moves only that. */
   readonly deadline: Deadline;
@@ -41,9 +45,17 @@ export class Sessions {
   readonly #deadlines: Deadlines;
   readonly #sessions = new Map<string, OwnSession>();
   #stalledMs = 0;
+  #bytes = 0;
+  /** Of leases that weigh more than most. A lease may lose some of its amounts; its weight stays. */
+  readonly #heavy = new Map<string, number>();
 
   constructor(deadlines: Deadlines) {
     this.#deadlines = deadlines;
+  }
+
+  /** What all leases and waiters take, estimated. */
+  get bytes(): number {
+    return this.#bytes;
   }
 
   get size(): number {
@@ -68,6 +80,7 @@ export class Sessions {
       connected: false,
       lapsed: false,
       deadlineMs: null,
+      bytes: 0,
       leases: new Map(),
       deadline: newDeadline('session', id),
     };
@@ -106,10 +119,23 @@ export class Sessions {
 
   addLease(session: Session, lease: Lease): void {
     own(session).leases.set(lease.id, lease);
+    const bytes = weightOf(lease.amounts, lease.holder);
+    if (bytes > LIGHT_BYTES) this.#heavy.set(lease.id, bytes);
+    this.weigh(session, bytes);
   }
 
   removeLease({ id, sessionId }: Lease): void {
-    this.#sessions.get(sessionId)?.leases.delete(id);
+    const session = this.#sessions.get(sessionId);
+    if (!session?.leases.delete(id)) return;
+    this.weigh(session, -(this.#heavy.get(id) ?? LIGHT_BYTES));
+    this.#heavy.delete(id);
+  }
+
+  /** Something of the session has come to be that takes so many bytes, or has gone. */
+  weigh(session: Session, bytes: number): void {
+    own(session).bytes += bytes;
+    this.#bytes += bytes;
+    if (session.bytes < 0) throw new BrokenInvariant(`session ${session.id} takes ${session.bytes} bytes`);
   }
 
   // Deadlines

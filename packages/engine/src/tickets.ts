@@ -7,8 +7,9 @@ import { newWaiter, type Waiter } from './limit-queue.ts';
 import { type Order, Ordered } from './ordered.ts';
 import { comparePositions, type Place, type Position } from './place.ts';
 import { RecurringMap } from './recurring-map.ts';
-import type { Session } from './sessions.ts';
+import type { Session, Sessions } from './sessions.ts';
 import type { WaitQueue } from './wait-queue.ts';
+import { weightOf } from './weight.ts';
 
 export interface Ticket {
   readonly session: Session;
@@ -42,14 +43,16 @@ const BY_POSITION: Order<Position, Ticket> = { key: ({ waiter }) => waiter, comp
 
 export class Tickets {
   readonly #queue: WaitQueue;
+  readonly #sessions: Sessions;
   readonly #deadlines: Deadlines;
   readonly #byLease = new Map<string, Ticket>();
   readonly #bySession = new RecurringMap<string, Set<Ticket>>();
   readonly #inOrder = new Ordered(BY_POSITION);
   readonly #byLimit = new RecurringMap<string, TicketsInOrder>();
 
-  constructor(queue: WaitQueue, deadlines: Deadlines) {
+  constructor(queue: WaitQueue, deadlines: Deadlines, sessions: Sessions) {
     this.#queue = queue;
+    this.#sessions = sessions;
     this.#deadlines = deadlines;
   }
 
@@ -96,6 +99,7 @@ export class Tickets {
     };
     this.#byLease.set(leaseId, ticket);
     put(this.#bySession, session.id, ticket);
+    this.#sessions.weigh(session, weightOf(request.amounts, request.holder));
     this.#inOrder.add(ticket);
     for (const [name] of amounts) this.#addTo(name, ticket);
     if (ticket.timeout && timeoutAtMs !== null) this.#deadlines.set(ticket.timeout, timeoutAtMs);
@@ -106,10 +110,11 @@ export class Tickets {
 
   /** Removes a ticket. Serve the wait queue afterwards. */
   remove(ticket: Ticket): void {
-    const { session, timeout, waiter } = ticket;
+    const { session, request, timeout, waiter } = ticket;
     this.#queue.leave(waiter);
     this.#byLease.delete(waiter.leaseId);
     drop(this.#bySession, session.id, ticket);
+    this.#sessions.weigh(session, -weightOf(request.amounts, request.holder));
     this.#inOrder.remove(ticket);
     for (const [name] of waiter.amounts) this.#removeFrom(name, ticket);
     if (timeout) this.#deadlines.cancel(timeout);

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { type AcquireRequest, Engine, emptyState, type Step } from '../src/index.ts';
+import { type AcquireRequest, type Bounds, Engine, emptyState, type LimitPatch, type Step } from '../src/index.ts';
 import { request, Scene } from './scene.ts';
 
 describe('a refusal says what was seen, and to which limit', () => {
@@ -112,6 +112,99 @@ describe('the bounds of the engine refuse with QUEUE_FULL', () => {
     expect(acquire('S', request('two', { gpu: 1 }))).toBe('granted');
     expect(acquire('S', request('three', { gpu: 1 }))).toBe('QUEUE_FULL');
     expect(acquire('T', request('four', { gpu: 1 }))).toBe('granted');
+  });
+
+  const setUp = (bounds: Partial<Bounds>) => {
+    const engine = new Engine(emptyState(), { epoch: 1, nowMs: 0 }, bounds);
+    const set = (name: string, patch: LimitPatch = { slots: 100 }) =>
+      engine.step({ type: 'limit.set', name, id: name, patch }, 0).refusal;
+    const open = (sessionId: string) =>
+      engine.step(
+        {
+          type: 'session.open',
+          sessionId,
+          connection: 1,
+          lifeline: 'heartbeat',
+          ttlMs: 2000,
+          leases: [],
+          waits: [],
+          origin: 'session',
+        },
+        0,
+      );
+    const acquire = (sessionId: string, asked: AcquireRequest) =>
+      engine.step({ type: 'acquire', sessionId, request: asked }, 0);
+    const release = (leaseId: string) =>
+      engine.step({ type: 'release', leaseId, token: engine.state.leases.get(leaseId)?.token ?? 0 }, 0);
+    return { engine, set, open, acquire, release };
+  };
+  const refusalOf = ({ notices }: Step) => notices.find((notice) => notice.type === 'refused')?.refusal;
+
+  it('one lease more than there may be, whoever holds them', () => {
+    const { set, open, acquire, release } = setUp({ leases: 2 });
+    set('db');
+    for (const session of ['S', 'T', 'U']) open(session);
+    expect(code(acquire('S', request('one', { db: 1 })))).toBe('granted');
+    expect(code(acquire('T', request('two', { db: 1 })))).toBe('granted');
+    expect(refusalOf(acquire('U', request('three', { db: 1 })))).toMatchObject({
+      details: { max: 2, bound: 'leases' },
+    });
+    release('one');
+    expect(code(acquire('U', request('four', { db: 1 })))).toBe('granted');
+  });
+
+  it('more bytes than one client may keep, or all of them; what is given back counts no more', () => {
+    const { set, open, acquire, release } = setUp({ bytes: 40_000 });
+    set('db');
+    set('busy', { slots: 1 });
+    const label = 'x'.repeat(255);
+    const heavy = (id: string, amounts: Record<string, number>): AcquireRequest => ({
+      ...request(id, amounts),
+      holder: { type: label, id: label, label, host: label, pid: null },
+    });
+    for (const session of ['S', 'T', 'U', 'V', 'W']) open(session);
+    for (let round = 0; round < 3; round += 1) {
+      const held: string[] = [];
+      for (const session of ['S', 'T', 'U', 'V']) {
+        for (let i = 0; ; i += 1) {
+          const id = `${round} ${session} ${i}`;
+          const refusal = refusalOf(acquire(session, heavy(id, { [i % 2 === 0 ? 'db' : 'busy']: 1 })));
+          if (refusal) {
+            expect(refusal).toMatchObject({ code: 'QUEUE_FULL', details: { max: 10_000, bound: 'bytes' } });
+            expect(i).toBe(3);
+            break;
+          }
+          held.push(id);
+        }
+      }
+      expect(code(acquire('W', heavy(`${round} W 1`, { db: 1 })))).toBe('granted');
+      expect(code(acquire('W', heavy(`${round} W 2`, { db: 1 })))).toBe('granted');
+      const last = refusalOf(acquire('W', heavy(`${round} W 3`, { db: 1 })));
+      expect(last).toMatchObject({ code: 'QUEUE_FULL', details: { max: 40_000, bound: 'bytes' } });
+      // Each that is released lets the next one have 'busy', which then is released in its turn.
+      for (const id of [...held, `${round} W 1`, `${round} W 2`]) release(id);
+    }
+  });
+
+  it('one limit more than there may be, however it is created', () => {
+    const { engine, set, open, acquire } = setUp({ limits: 2 });
+    open('S');
+    expect(set('one')).toBeUndefined();
+    const two = { ...request('lease', { two: 1, three: 1 }), onMissing: { slots: 1 }, limitIds: ['2', '3'] };
+    expect(refusalOf(acquire('S', two))).toMatchObject({ code: 'QUEUE_FULL', details: { max: 2, bound: 'limits' } });
+    expect(engine.state.limits.size).toBe(1);
+    expect(set('two')).toBeUndefined();
+    expect(set('three')).toMatchObject({ code: 'QUEUE_FULL', details: { max: 2, bound: 'limits' } });
+    expect(set('two', { slots: 5 })).toBeUndefined();
+  });
+
+  it('any limit, where clients may create none', () => {
+    const { set, open, acquire } = setUp({ creates: false });
+    open('S');
+    const refusal = { code: 'LIMIT_NOT_FOUND', details: { names: ['db'], creates: false } };
+    expect(set('db')).toMatchObject(refusal);
+    const asked = { ...request('lease', { db: 1 }), onMissing: { slots: 1 }, limitIds: ['1'] };
+    expect(refusalOf(acquire('S', asked))).toMatchObject(refusal);
   });
 
   it('one waiter of a session more than there may be', () => {

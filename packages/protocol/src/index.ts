@@ -1,3 +1,4 @@
+export { optionOfBound } from './bound-options.ts';
 export * from './channel.ts';
 export * from './codecs.ts';
 export * from './errors.ts';

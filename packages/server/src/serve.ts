@@ -1,6 +1,7 @@
 /** The server: one replica over a data folder, with the session protocol and Prefect's API on one port. */
 import type { AddressInfo } from 'node:net';
 import { Server as TlsServer } from 'node:tls';
+import type { Bounds } from '@slotkeeper/engine';
 import { SqliteJournal } from '@slotkeeper/journal';
 import {
   isReportedByServer,
@@ -59,6 +60,8 @@ export interface ServeOptions extends CredentialOptions {
   readonly prefectVersion: string | null;
   /** How much history is kept. Default: a week and 1 GiB. */
   readonly retention?: Retention;
+  /** How much clients may make it keep; the engine's defaults unless given. */
+  readonly bounds?: Partial<Bounds>;
   /** Aborts the wait for space on a full disk. */
   readonly signal?: AbortSignal;
   readonly log: Logger;
@@ -76,6 +79,10 @@ export interface RunningServer {
   close(): Promise<void>;
 }
 
+/** A request must have arrived by then, its body included. It may be answered later. */
+const ARRIVES_WITHIN_MS = 60_000;
+const HTTP_OPTIONS = { ...WEBSOCKETS_ONLY, connectionsCheckingInterval: 5_000 };
+
 /** Resolves when it can serve; on a full disk, once there is space. Rejects with a `JournalError`, or with the error of `listen` (`EADDRINUSE`, `EACCES`, …). */
 export async function serve(options: ServeOptions): Promise<RunningServer> {
   const { host, port, data, trustProxy = false, v1LeaseSeconds, prefectVersion, log } = options;
@@ -85,7 +92,7 @@ export async function serve(options: ServeOptions): Promise<RunningServer> {
   const keys = new Keyring({ credentials: readCredentials(options), clock: realClock, trustProxy, warn });
   const tls = options.tls && readTlsFiles(options.tls);
   const behind = options.upstream ? await fitUpstream(options.upstream, upstreamCredentials, tell) : {};
-  const bounds = { ...(options.retention && { retention: options.retention }) };
+  const bounds = { ...options.bounds, ...(options.retention && { retention: options.retention }) };
   const replica = await onceThereIsSpace(
     () => Replica.start(() => new SqliteJournal({ folder: data }, realClock), realClock, bounds),
     (message) => tell('error', message),
@@ -197,14 +204,15 @@ function newApp(tls: TlsPair | undefined): FastifyInstance {
   const options = {
     forceCloseConnections: true,
     bodyLimit: 1_048_576,
+    requestTimeout: ARRIVES_WITHIN_MS,
     // No head of a request is longer than this, so the route answers every path, and not the router.
     routerOptions: { maxParamLength: 16_384 },
     rewriteUrl: ({ url = '/' }: { url?: string | undefined }) => decodable(url),
     clientErrorHandler: refuseUnreadable,
   };
-  if (!tls) return Fastify({ ...options, http: WEBSOCKETS_ONLY });
+  if (!tls) return Fastify({ ...options, http: HTTP_OPTIONS });
   // An app over TLS has another type. Nothing here depends on it.
-  return Fastify({ ...options, https: { ...WEBSOCKETS_ONLY, ...tls } }) as unknown as FastifyInstance;
+  return Fastify({ ...options, https: { ...HTTP_OPTIONS, ...tls } }) as unknown as FastifyInstance;
 }
 
 /**

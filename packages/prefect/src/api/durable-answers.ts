@@ -1,7 +1,7 @@
 /** The host's callbacks as promises. Each resolves once its value is durable, and rejects with a 503 if that is lost. */
 import type { Command, Refusal, State } from '@slotkeeper/engine';
 import type { Host } from '../host.ts';
-import { unavailable } from './answers.ts';
+import { PrefectError, unavailable } from './answers.ts';
 
 export class DurableAnswers {
   readonly #host: Host;
@@ -39,6 +39,12 @@ export class DurableAnswers {
   async carryOut(command: Command): Promise<void> {
     const refusal = await this.submit(command);
     if (refusal) throw new Error(`${command.type} was refused: ${refusal.message}`);
+  }
+
+  /** As `carryOut`, of a command that may create a limit: the server has a bound of them, or creates none for clients. */
+  async create(command: Command): Promise<void> {
+    const refusal = await this.submit(command);
+    if (refusal) throw new PrefectError(403, { detail: refusal.message });
   }
 
   /** Resolves to `value` once all that has been decided so far is durable. */

@@ -60,11 +60,11 @@ async function create({ answers }: V2, { body, reply, caller }: Call) {
   permit(caller, 'admin', [name]);
   const { by } = caller;
   if (answers.state.limits.has(name)) throw await answers.once(nameTaken());
-  const commands: Command[] = [{ type: 'limit.ensure', name, id: randomUUID(), patch: patchOf(given), by }];
-  if (occupied > 0) commands.push({ type: 'untracked.set', name, slots: occupied, by });
-  const done = Promise.all(commands.map((command) => answers.carryOut(command)));
-  const created = answers.isReady && globalLimit(answers.host, answers.state.limits.get(name)!);
-  await done;
+  const ensured = answers.create({ type: 'limit.ensure', name, id: randomUUID(), patch: patchOf(given), by });
+  const limit = answers.isReady ? answers.state.limits.get(name) : undefined;
+  const set = limit && occupied > 0 && answers.carryOut({ type: 'untracked.set', name, slots: occupied, by });
+  const created = limit && answers.isReady && globalLimit(answers.host, limit);
+  await Promise.all([ensured, set]);
   const more = { denied_slots: given.denied_slots, avg_slot_occupancy_seconds: AVERAGE_OCCUPANCY_SECONDS };
   return sendJson(reply, 201, { ...created, ...more });
 }

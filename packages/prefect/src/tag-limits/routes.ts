@@ -69,8 +69,9 @@ async function create({ answers }: V1, { body, reply, caller }: Call) {
   permit(caller, 'admin', [name]);
   const status = answers.state.limits.has(name) ? 200 : 201;
   let created: TagLimit | undefined;
-  const set = answers.carryOut({ type: 'limit.set', name, id: randomUUID(), patch: { slots }, by: caller.by });
-  if (answers.isReady) created = tagLimit(answers.host, answers.state.limits.get(name)!);
+  const set = answers.create({ type: 'limit.set', name, id: randomUUID(), patch: { slots }, by: caller.by });
+  const limit = answers.isReady ? answers.state.limits.get(name) : undefined;
+  if (limit) created = tagLimit(answers.host, limit);
   await set;
   return sendJson(reply, status, created);
 }

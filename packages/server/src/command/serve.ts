@@ -7,8 +7,9 @@ import { inheritedSocket } from '../inherited-socket.ts';
 import type { RunningServer } from '../serve.ts';
 import type { TlsFiles } from '../tls-files.ts';
 import { byteCount, notEmpty, sizeText, wholeNumber } from './arguments.ts';
+import { addBoundOptions, type BoundOptions, boundsOf } from './bounds.ts';
 
-interface ServeOptions {
+interface ServeOptions extends BoundOptions {
   readonly host: string;
   readonly port: number;
   readonly data: string;
@@ -40,7 +41,7 @@ const DAY_MS = 86_400_000;
 const CLOSE_WITHIN_MS = 4500;
 
 export function serveCommand(): Command {
-  return new Command('serve')
+  return addBoundOptions(new Command('serve'))
     .description('serve the slots, kept in a folder; prints one line when it is ready')
     .addOption(
       new Option('--host <host>', 'the address to listen on')
@@ -237,6 +238,7 @@ async function start(options: ServeOptions, signal: AbortSignal): Promise<Runnin
       v1LeaseSeconds,
       prefectVersion,
       retention: { ageMs: retentionDays * DAY_MS, bytes: retentionBytes },
+      bounds: boundsOf(options),
       signal,
       log,
     });

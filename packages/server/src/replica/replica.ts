@@ -26,7 +26,7 @@
  * 4. The journal is closed, opened and replayed, until that succeeds. A replica that fails within a second of running again
  *    pauses first, so that a failure that comes back each time does not keep the process busy.
  */
-import { type Command, Engine, type Refusal, type Step } from '@slotkeeper/engine';
+import { type Bounds, type Command, Engine, type Refusal, type Step } from '@slotkeeper/engine';
 import { catchUp, type Journal, replay, type Space, type StoredFact } from '@slotkeeper/journal';
 import type { Clock } from '@slotkeeper/protocol';
 import { Batch, type Sink } from './batch.ts';
@@ -72,7 +72,7 @@ interface Run {
 export class Replica {
   readonly #openJournal: () => Journal;
   readonly #clock: Clock;
-  readonly #bounds: CompactionBounds;
+  readonly #bounds: CompactionBounds & Partial<Bounds>;
   readonly #listeners: Partial<ReplicaEvents>[] = [];
   readonly #sinks = new Map<string, Sink>();
   #mode: Mode = 'opening';
@@ -94,7 +94,7 @@ export class Replica {
   /** When it last ran again, on the monotonic clock. */
   #ranAgainAtMs = Number.NEGATIVE_INFINITY;
 
-  private constructor(openJournal: () => Journal, clock: Clock, bounds: CompactionBounds) {
+  private constructor(openJournal: () => Journal, clock: Clock, bounds: CompactionBounds & Partial<Bounds>) {
     this.#openJournal = openJournal;
     this.#clock = clock;
     this.#bounds = bounds;
@@ -102,14 +102,14 @@ export class Replica {
 
   /**
    * Opens the journal, replays it, and is ready to decide. `openJournal` makes a new journal over the same store each time
-   * that the replica starts again; `bounds` are those of what it keeps in the journal. Rejects with the `JournalError` if it cannot be opened.
+   * that the replica starts again; `bounds` are those of what it keeps, in the journal and for clients. Rejects with the `JournalError` if it cannot be opened.
    */
   static async start(
     openJournal: () => Journal,
     clock: Clock,
-    bounds: Partial<CompactionBounds> = {},
+    bounds: Partial<CompactionBounds & Bounds> = {},
   ): Promise<Replica> {
-    const replica = new Replica(openJournal, clock, compactionBounds(bounds));
+    const replica = new Replica(openJournal, clock, { ...bounds, ...compactionBounds(bounds) });
     try {
       replica.#begin(await replica.#open());
     } catch (error) {
@@ -283,7 +283,7 @@ export class Replica {
     const nowMs = Math.max(state.atMs, led.nowMs);
     this.#timeOffsetMs = nowMs - this.#clock.monotonicMs();
     this.#compareClocks();
-    const engine = new Engine(state, { epoch: led.epoch, nowMs });
+    const engine = new Engine(state, { epoch: led.epoch, nowMs }, this.#bounds);
     // The first step comes before anybody can ask: it does what is due, and an engine that fails at it never runs.
     const first = new Batch();
     first.decide(engine.step({ type: 'tick' }, nowMs).facts);
