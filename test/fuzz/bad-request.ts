@@ -146,7 +146,7 @@ function badPath(random: Random, path: string): string {
   const segment = random.pick(SEGMENTS);
   if (random.next() < 0.5) parts[at] = segment;
   else parts.splice(at, 0, random.pick(['', segment]));
-  // From the prefix on, so that it is still Prefect's face that is asked.
+  // From the prefix on, so that the request still goes to Prefect's API.
   const within = parts.join('/').replace(/^\/(?!api\/)[^/]*/, '/api');
   return within + random.pick(QUERIES);
 }

@@ -26,7 +26,7 @@ export class SimulatedServer {
   readonly #died: (silently: boolean) => void;
   #process: SimulatedProcess | null = null;
   #replica: Replica | null = null;
-  #face: SessionServer | null = null;
+  #sessions: SessionServer | null = null;
   /** How long it stays away after its next crash. */
   crashForMs = 0;
   crashes = 0;
@@ -80,13 +80,13 @@ export class SimulatedServer {
 
   /** In order, as with SIGTERM. */
   async stop(forMs: number): Promise<void> {
-    const [process, face, replica] = [this.#process, this.#face, this.#replica];
-    if (!process || !face || !replica) return;
+    const [process, sessions, replica] = [this.#process, this.#sessions, this.#replica];
+    if (!process || !sessions || !replica) return;
     this.#note(() => 'the server stops');
     this.#auditor.standing.server(false);
     this.#network.listener = null;
-    this.#face = null;
-    face.close();
+    this.#sessions = null;
+    sessions.close();
     await replica.stop();
     if (process !== this.#process) return;
     process.kill();
@@ -130,7 +130,7 @@ export class SimulatedServer {
     const replica = await Replica.start(() => this.disk.journal(process), process, {
       ...(this.#snapshotEveryFacts !== undefined && { snapshotEveryFacts: this.#snapshotEveryFacts }),
     });
-    const face = new SessionServer({ replica, clock: process, version: 'simulated', keys: keyring() });
+    const sessions = new SessionServer({ replica, clock: process, version: 'simulated', keys: keyring() });
     replica.on({
       failed: () => this.#auditor.standing.server(false),
       log: (level, message) => {
@@ -140,8 +140,8 @@ export class SimulatedServer {
       },
     });
     this.#replica = replica;
-    this.#face = face;
-    this.#network.listener = { process, accept: (open) => face.accept(open, ELSEWHERE) };
+    this.#sessions = sessions;
+    this.#network.listener = { process, accept: (open) => sessions.accept(open, ELSEWHERE) };
     this.#note(() => 'the server runs');
     this.#running();
   }
@@ -154,7 +154,7 @@ export class SimulatedServer {
   #gone(silently: boolean): void {
     this.#process = null;
     this.#replica = null;
-    this.#face = null;
+    this.#sessions = null;
     this.#network.listener = null;
     this.#auditor.standing.server(false);
     this.#died(silently);

@@ -37,8 +37,8 @@ export async function startWorld(
 ): Promise<World> {
   const { apiKey, store = new MemoryStore(), time = new VirtualTime() } = options;
   const replica = await Replica.start(() => new MemoryJournal(store, time), time);
-  const face = new SessionServer({ replica, clock: time, version: 'test', keys: keyring({ apiKey }, time) });
-  return { time, store, startedAtMs: replica.nowMs, replica, sessions: face };
+  const sessions = new SessionServer({ replica, clock: time, version: 'test', keys: keyring({ apiKey }, time) });
+  return { time, store, startedAtMs: replica.nowMs, replica, sessions };
 }
 
 export class Wire {
@@ -49,9 +49,9 @@ export class Wire {
   #server: ChannelEvents<ClientFrame> | undefined;
   #sent = 0;
 
-  constructor({ sessions: face }: World, session: string = randomUUID()) {
+  constructor({ sessions }: World, session: string = randomUUID()) {
     this.session = session;
-    face.accept((events) => {
+    sessions.accept((events) => {
       this.#server = events;
       return this.#channel();
     }, ELSEWHERE);
