@@ -71,7 +71,8 @@ const fields = {
   priority,
   onMissing,
   onLost: oneOf('abort', 'continue'),
-  refunds: boolean,
+  // Of our own packages alone: no message names it.
+  refunds: { ...boolean, isLocal: true as const },
 };
 const checkAcquireOptions = optionsCheck<AcquireOptions>(fields);
 

@@ -6,11 +6,12 @@ import { optionOfBound, type WireError } from '@slotkeeper/protocol';
 
 type Details = WireError['details'];
 
-const ADVICE: { readonly [C in WireError['code']]: (details: Details) => string } = {
+const ADVICE: { readonly [C in WireError['code']]: (details: Details, isOfCall: boolean) => string } = {
   ACQUIRE_TIMEOUT: () => 'Wait longer, or look at who holds it.',
-  LIMIT_NOT_FOUND: ({ names, lookAlikes, creates }) => {
+  LIMIT_NOT_FOUND: ({ names, lookAlikes, creates }, isOfCall) => {
     if (creates === false) return 'Ask who runs the server for it: it was started with --no-create.';
     if (lookAlikes !== undefined) return 'Ask for the one that there is.';
+    if (isOfCall) return 'See which there are (limits.list), or create it (limits.ensure).';
     return Array.isArray(names) && names.length > 1
       ? 'Create them (limits.ensure), or tell onMissing what to do without them.'
       : 'Create it (limits.ensure), or tell onMissing what to do without it.';
@@ -31,7 +32,7 @@ const ADVICE: { readonly [C in WireError['code']]: (details: Details) => string 
   },
   INVALID_REQUEST: ({ names, name, field }) => {
     if (field === 'limits' && names !== undefined)
-      return 'Hold them (concurrency, acquire), or make it a rate (slotDecayPerSecond).';
+      return 'Hold them (concurrency, acquire), or make it a rate (limits.set, with rate).';
     return field === 'slots' && name !== undefined ? 'Give its slots to create it.' : '';
   },
   LEASE_LOST: () => 'Stop what it guards, and acquire again to go on.',
@@ -41,8 +42,8 @@ const ADVICE: { readonly [C in WireError['code']]: (details: Details) => string 
 };
 
 /** The message with the advice. A server of 0.1.0 adds the same advice itself. */
-export function withAdvice({ code, message, details }: WireError): string {
+export function withAdvice({ code, message, details }: WireError, isOfCall: boolean): string {
   // A later server may have codes that this client does not know.
-  const advice = Object.hasOwn(ADVICE, code) ? ADVICE[code](details) : '';
+  const advice = Object.hasOwn(ADVICE, code) ? ADVICE[code](details, isOfCall) : '';
   return advice === '' || message.endsWith(advice) ? message : `${message} ${advice}`;
 }

@@ -56,7 +56,7 @@ export class Calls {
     // The first try may have deleted the limit, and only its answer was lost.
     const isDone = call.method === 'limits.delete' && call.timesSent > 1 && error.code === 'LIMIT_NOT_FOUND';
     if (isDone) call.outcome.resolve(null);
-    else call.outcome.reject(errorOf(error));
+    else call.outcome.reject(errorOf(error, true));
   }
 
   /** Gives up the calls that were made at or before `calledAtMs`. */

@@ -176,9 +176,9 @@ export function unusable(address: string, reason: string): ServerUnreachableErro
   });
 }
 
-/** The server's error as an instance of its class, with advice. */
-export function errorOf(error: WireError): SlotkeeperError {
-  return made(error.code, withAdvice(error), error.details);
+/** The server's error as an instance of its class, with advice. `isOfCall`: of a call of the keeper, not of an acquire. */
+export function errorOf(error: WireError, isOfCall = false): SlotkeeperError {
+  return made(error.code, withAdvice(error, isOfCall), error.details);
 }
 
 /** A code of a later server has no class of its own here. */

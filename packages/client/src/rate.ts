@@ -4,16 +4,25 @@ import { type Check, seen } from '@slotkeeper/shape';
 
 const UNIT_SECONDS = { second: 1, minute: 60, hour: 3_600, day: 86_400 } as const;
 type Unit = keyof typeof UNIT_SECONDS;
-const ABBREVIATIONS: Readonly<Record<string, Unit>> = { s: 'second', m: 'minute', h: 'hour', d: 'day' };
+const ABBREVIATIONS: Readonly<Record<string, Unit>> = {
+  s: 'second',
+  sec: 'second',
+  m: 'minute',
+  min: 'minute',
+  h: 'hour',
+  d: 'day',
+};
 
 /** `100/minute`, `0.5/second`, `10/h` */
-const RATE = /^(?<slots>\d+(?:\.\d+)?)\/(?<unit>second|minute|hour|day|s|m|h|d)$/;
+const RATE = /^(?<slots>\d+(?:\.\d+)?)\/(?<unit>second|minute|hour|day|s|sec|m|min|h|d)$/;
 
 /** A limit's settings as users give them. */
 interface Settings {
   readonly rate?: string | undefined;
   readonly slotDecayPerSecond?: number | null | undefined;
 }
+
+const SETTINGS: readonly string[] = [...Object.keys(limitSpec.fields), 'rate'];
 
 const checkRate: Check = (rate, field) =>
   typeof rate === 'string' && slotsPerSecond(rate) > 0
@@ -29,6 +38,9 @@ export const checkNewSpec: Check = rated(newLimit.check);
 function rated(check: Check): Check {
   return (spec, field) => {
     if (typeof spec !== 'object' || spec === null || Array.isArray(spec)) return check(spec, field);
+    const unknown = Object.keys(spec).find((name) => !SETTINGS.includes(name));
+    if (unknown !== undefined)
+      return { field: `${field}.${unknown}`, reason: `is unknown here; there are ${SETTINGS.join(', ')}` };
     const { rate, slotDecayPerSecond } = spec as Settings;
     if (rate === undefined) return check(wireSpec(spec), field);
     if (slotDecayPerSecond !== undefined)

@@ -70,3 +70,27 @@ test('a limit whose name looks like that of another is not made, and asking for 
   });
   await expect(keeper.limits.ensure('db', { slots: 9 })).resolves.toMatchObject({ name: 'db', slots: 1 });
 });
+
+test('an option or a setting that is unknown is answered with those that there are, and no others', async () => {
+  await using keeper = await connect('embedded:');
+  const reason = async (call: Promise<unknown>) =>
+    call.then(
+      () => 'it was taken',
+      (error: { details: { reason: string } }) => error.details.reason,
+    );
+  const acquired = await reason(keeper.acquire('db', { colour: 'red' } as object));
+  expect(acquired).toContain('timeoutSeconds');
+  expect(acquired).not.toContain('refunds');
+  const set = await reason(keeper.limits.set('db', { colour: 'red' } as object));
+  expect(set).toMatch(/slotDecayPerSecond.*, rate$/);
+  await expect(keeper.limits.ensure('emails', { slots: 1, rate: '60/min' })).resolves.toMatchObject({
+    rate: '1/second',
+  });
+});
+
+test('who asks for a limit that is not there is told what there is for that', async () => {
+  await using keeper = await connect('embedded:');
+  const called = await keeper.limits.get('db').catch((error: Error) => error.message);
+  expect(called).toBe("There is no limit named 'db'. See which there are (limits.list), or create it (limits.ensure).");
+  await expect(keeper.acquire('db')).rejects.toThrow('onMissing');
+});

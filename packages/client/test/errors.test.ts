@@ -89,7 +89,7 @@ describe('what the server states is followed by what to call', () => {
     [
       'INVALID_REQUEST',
       { names: ['db'], field: 'limits' },
-      'Hold them (concurrency, acquire), or make it a rate (slotDecayPerSecond).',
+      'Hold them (concurrency, acquire), or make it a rate (limits.set, with rate).',
     ],
     ['INVALID_REQUEST', { name: 'db', field: 'slots' }, 'Give its slots to create it.'],
     ['LEASE_LOST', { lease: 'x' }, 'Stop what it guards, and acquire again to go on.'],

@@ -202,12 +202,13 @@ function checkRead<T>(columns: readonly Column[], { values }: Unrolled<T>): Shap
 
 function checkObject(fields: object, whole: string): Check {
   const all = Object.entries(fields) as [string, Field<unknown>][];
+  const told = all.filter(([, { isLocal }]) => !isLocal).map(([name]) => name);
   return (value, field) => {
     if (typeof value !== 'object' || value === null || Array.isArray(value))
       return { field: field || whole, reason: `must be an object, but was ${seen(value)}` };
     for (const name of Object.keys(value))
       if (!Object.hasOwn(fields, name))
-        return { field: within(field, name), reason: `is unknown here; there are ${Object.keys(fields).join(', ')}` };
+        return { field: within(field, name), reason: `is unknown here; there are ${told.join(', ')}` };
     for (const [name, { isOptional, check }] of all) {
       const part = (value as Readonly<Record<string, unknown>>)[name];
       if (part === undefined && isOptional) continue;

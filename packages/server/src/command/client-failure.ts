@@ -42,5 +42,10 @@ const OPTIONS: Readonly<Record<string, string>> = {
   // The default may come from SLOTKEEPER_URL.
   url: 'The address of --url (SLOTKEEPER_URL)',
   apiKey: '--api-key',
+  'spec.slots': '--slots',
+  'spec.rate': '--rate',
+  'spec.slotDecayPerSecond': '--decay',
+  'spec.maxWaiters': '--max-waiters',
+  'spec.overtakes': '--overtakes',
   'spec.description': '--description',
 };

@@ -22,7 +22,7 @@ export async function run(argv: readonly string[]): Promise<number> {
   }
 }
 
-function program(): Command {
+export function program(): Command {
   const program = new Command('slotkeeper')
     .description('At most N at once, across any number of processes and machines.')
     .version(VERSION)
