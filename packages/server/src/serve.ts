@@ -22,6 +22,7 @@ import { Keyring } from './keys/keyring.ts';
 import { type HostCheck, hostCheck } from './known-host.ts';
 import { onceThereIsSpace } from './once-there-is-space.ts';
 import { isOfAnotherSite } from './other-site.ts';
+import { quietLog } from './quiet-log.ts';
 import type { Retention } from './replica/compaction.ts';
 import { Replica } from './replica/replica.ts';
 import { SessionServer } from './session.ts';
@@ -87,7 +88,7 @@ const HTTP_OPTIONS = { ...WEBSOCKETS_ONLY, connectionsCheckingInterval: 5_000 };
 export async function serve(options: ServeOptions): Promise<RunningServer> {
   const { host, port, data, trustProxy = false, v1LeaseSeconds, prefectVersion, log } = options;
   const { upstreamCredentials = {}, upstreamOpen = false } = options;
-  const tell = (level: 'info' | 'warn' | 'error', message: string): void => log[level](message);
+  const tell = quietLog(realClock, (level, message) => log[level](message));
   const warn = (message: string): void => tell('warn', message);
   const keys = new Keyring({ credentials: readCredentials(options), clock: realClock, trustProxy, warn });
   const tls = options.tls && readTlsFiles(options.tls);
