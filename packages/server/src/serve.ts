@@ -15,6 +15,7 @@ import {
 } from '@slotkeeper/prefect';
 import Fastify, { type FastifyInstance } from 'fastify';
 import type { Logger } from 'pino';
+import { cameBack } from './came-back.ts';
 import { realClock } from './clock.ts';
 import { decodable } from './decodable-url.ts';
 import { type CredentialOptions, readCredentials } from './keys/credentials.ts';
@@ -179,6 +180,7 @@ export async function serve(options: ServeOptions): Promise<RunningServer> {
     await close();
     throw error;
   }
+  for (const sentence of cameBack(replica)) tell('info', sentence);
   return {
     url,
     description: replica.description,
@@ -197,7 +199,10 @@ export async function serve(options: ServeOptions): Promise<RunningServer> {
       const { server } = app;
       if (tls && server instanceof TlsServer) again('certificate', () => server.setSecureContext(readTlsFiles(tls)));
     },
-    close,
+    async close() {
+      tell('info', 'Stopping: no new work is taken, and what is under way is answered.');
+      await close();
+    },
   };
 }
 

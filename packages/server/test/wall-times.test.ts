@@ -3,6 +3,7 @@ import { randomUUID } from 'node:crypto';
 import { MemoryStore } from '@slotkeeper/journal';
 import { beforeEach, expect, it } from 'vitest';
 import { VirtualTime } from '../../../test/virtual-time.ts';
+import { cameBack } from '../src/came-back.ts';
 import { startWorld, TTL_MS, Wire, type World } from './wire.ts';
 
 const YEAR_MS = 365 * 86_400_000;
@@ -55,4 +56,21 @@ it.each([
   const { error } = b.of('refused').find(({ leaseId }) => leaseId === waiting) ?? {};
   const explained = error?.details.explanation as { lacking: { heldBy: { since: number }[] }[] } | undefined;
   expect(explained?.lacking[0]?.heldBy[0]?.since).toBeCloseTo(grantedAtMs, -1);
+});
+
+it('a start whose journal is ahead of the clock by more than a minute says so, and what came back', async () => {
+  expect(cameBack(world.replica)).toEqual([
+    'Started from the journal at position 1: 1 limit and 0 leases. Whoever holds a lease has its time to live to come back.',
+  ]);
+  for (const [aheadMs, sentences] of [
+    [59_000, 1],
+    [YEAR_MS, 2],
+  ] as const) {
+    time.stepWall(-aheadMs);
+    await world.replica.stop();
+    world = await startWorld({ store, time });
+    expect(cameBack(world.replica)).toHaveLength(sentences);
+    time.stepWall(aheadMs);
+  }
+  expect(cameBack(world.replica)[1]).toContain("this machine's clock says 2026-01-01T00:00:");
 });

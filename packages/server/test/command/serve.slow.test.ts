@@ -21,8 +21,11 @@ test('prints one line when it can serve, and ends with 0 at SIGTERM', async () =
   const { run, url, data } = await startServer();
   expect((await fetch(`${url}/readyz`)).status).toBe(200);
   run.child.kill('SIGTERM');
-  const { code, stdout } = await run.ended;
+  const { code, stdout, stderr } = await run.ended;
   expect(code).toBe(0);
+  expect(stderr).toMatch(
+    /Started from the journal at position 0: 0 limits and 0 leases\.[\s\S]*Stopping: no new work is taken/,
+  );
   expect(stdout).toMatch(/^slotkeeper \d+\.\d+\.\d+ ready on http:\/\/127\.0\.0\.1:\d+ \(sqlite .+\)\n$/);
   expect(stdout).toContain(`(sqlite ${data})`);
 });
