@@ -106,7 +106,7 @@ test('a server beyond this machine without a key is warned of, one with a key is
   ] as const) {
     const { run } = await startServer(['--host', '0.0.0.0', ...key]);
     run.child.kill('SIGTERM');
-    expect((await run.ended).stderr.includes('WARNING')).toBe(warns);
+    expect((await run.ended).stderr.includes('open to everyone')).toBe(warns);
   }
 });
 
