@@ -42,7 +42,7 @@ async function start(origin: string, upstreamCredentials = {}) {
     upstreamCredentials,
     v1LeaseSeconds: null,
     prefectVersion: null,
-    log: pino(log),
+    log: pino({ level: 'warn' }, log),
   });
   onTestFinished(() => server.close());
   return { url: server.url, lines, warned: isWarned.promise };
