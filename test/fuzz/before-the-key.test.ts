@@ -1,7 +1,8 @@
 /** What a client may cost before it has greeted, and by pings alone, on a real server: bounded attacks. */
-import { randomBytes } from 'node:crypto';
+import { randomBytes, randomUUID } from 'node:crypto';
 import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
+import { VERSIONS } from '@slotkeeper/protocol';
 import { expect, it } from 'vitest';
 import { WebSocket } from 'ws';
 import { ServerProcess } from '../server-process.ts';
@@ -98,11 +99,32 @@ it(
   TEST_TIMEOUT_MS,
 );
 
+/** A session: before its hello is accepted, pings count as what it sends, and end it. */
+async function session(url: string): Promise<WebSocket> {
+  const socket = await connection(url, '/session');
+  socket.send(JSON.stringify([1, ['h', VERSIONS.min, randomUUID(), 1, 300_000, null, VERSIONS.max], ['r']]));
+  await once(socket, 'message');
+  return socket;
+}
+
+it(
+  'a client that sends pings in place of a hello is turned away',
+  async () => {
+    await using server = await ServerProcess.start();
+    const socket = await connection(server.url, '/session');
+    const closed = once(socket, 'close');
+    const data = Buffer.alloc(125);
+    for (let sent = 0; sent < 200_000; sent += 1) socket.ping(data, true, () => {});
+    await closed;
+  },
+  TEST_TIMEOUT_MS,
+);
+
 it.each(['/session', '/api/events/in', '/api/events/out'])(
   'a client of %s that sends pings and does not read has one pong under way',
   async (path) => {
     await using server = await ServerProcess.start();
-    const socket = await connection(server.url, path);
+    const socket = path === '/session' ? await session(server.url) : await connection(server.url, path);
     let pongs = 0;
     socket.on('pong', () => {
       pongs += 1;
