@@ -55,7 +55,7 @@ export interface Keys {
   /** Checks the request's `Authorization`. */
   ofRequest(request: IncomingMessage): Shown;
   /** Checks the text that a client shows in its first message. */
-  ofToken(peer: Peer, token: string | null): Shown;
+  ofToken(peer: Peer, token: unknown): Shown;
   /** The key of this `Authorization`. It may be meant for another server, so a wrong one is neither counted nor slowed. */
   find(authorization: string | undefined): Key | undefined;
   /** Like `find`, for a token. */

@@ -19,7 +19,7 @@ export interface Handshake {
  */
 export function isAdmitted(socket: WebSocket, token: unknown, { keys, peer, whyNot }: Handshake): boolean {
   const refuse = (reason: string): void => socket.close(POLICY_VIOLATION, closeReason(reason));
-  const shown = keys.ofToken(peer, token ? String(token) : null);
+  const shown = keys.ofToken(peer, token);
   switch (shown.is) {
     case 'admitted': {
       const why = whyNot(shown.caller);

@@ -78,7 +78,7 @@ export class Keyring implements Keys {
     return this.#shown(this.peerOf(request), authorization, () => this.find(authorization));
   }
 
-  ofToken(peer: Peer, token: string | null): Shown {
+  ofToken(peer: Peer, token: unknown): Shown {
     return this.#shown(peer, token, () => this.findToken(token));
   }
 
@@ -92,7 +92,7 @@ export class Keyring implements Keys {
     return typeof token === 'string' ? this.#byToken.get(sha256(token)) : undefined;
   }
 
-  #shown(peer: Peer, given: string | null | undefined, find: () => Key | undefined): Shown {
+  #shown(peer: Peer, given: unknown, find: () => Key | undefined): Shown {
     if (!this.isGuarded) return { is: 'admitted', caller: callerOf(NO_KEY, peer) };
     if (!given) return MISSING;
     const address = peer.address ?? 'this process';
