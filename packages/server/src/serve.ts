@@ -189,7 +189,7 @@ export async function serve(options: ServeOptions): Promise<RunningServer> {
       const again = (what: string, read: () => void): void => {
         try {
           read();
-          tell('info', `The ${what} was read again.`);
+          log.info(`The ${what} was read again.`);
         } catch (error) {
           tell('error', `The ${what} stays as it was: ${(error as Error).message}`);
         }

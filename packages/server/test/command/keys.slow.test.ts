@@ -45,7 +45,7 @@ test('keys that would travel unencrypted beyond this machine are warned of, and 
   await writeFile(join(folder, 'key'), 'secret\n');
   const beyond = ['--host', '0.0.0.0', '--api-key-file', join(folder, 'key')];
   const clear = await ready(beyond);
-  expect(clear.stderr()).toMatch(/^!! WARNING: keys travel unencrypted.*\n.*--tls-cert.*\n.*--trust-proxy\.\n/);
+  expect(clear.stderr()).toMatch(/^!! WARNING: keys travel unencrypted.*\n.*--tls-cert.*\n.*--trust-proxy\.\n/m);
   expect(clear.stderr()).not.toContain('open to everyone');
   const proxied = await ready([...beyond, '--trust-proxy']);
   expect(proxied.stderr()).not.toContain('WARNING');
