@@ -264,8 +264,11 @@ export class Keeper {
   }
 
   /** `asked`: the method that the program has called. */
-  // biome-ignore lint/complexity/noBannedTypes: whatever function stands on the stack.
-  async #acquire<N extends string>(limits: Limits, options: AcquireOptions, asked: Function): Promise<Lease<N>> {
+  async #acquire<N extends string>(
+    limits: Limits,
+    options: AcquireOptions,
+    asked: (...args: never[]) => unknown,
+  ): Promise<Lease<N>> {
     const takenAt = this.#leaks.trace(asked);
     const call = readCall(limits, options, this.#options.defaults);
     const held = await fromCaller(() => this.#hold(call));

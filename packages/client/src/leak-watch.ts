@@ -25,11 +25,10 @@ export class LeakWatch {
   }
 
   /**
-   * Where `call` was called, in the words of a stack; undefined most of the time. A stack costs as much as an acquire, so the
-   * first call is noted and then one a second at the most: one that is forgotten is rarely of a crowd.
+   * Where `call` was called, as a stack says it; undefined most of the time. A stack costs as much as an acquire. So the first
+   * call is noted, and then one a second at the most: a lease that is forgotten is rarely one of a crowd.
    */
-  // biome-ignore lint/complexity/noBannedTypes: whatever function stands on the stack.
-  trace(call: Function): string | undefined {
+  trace(call: (...args: never[]) => unknown): string | undefined {
     if (this.#hasTraced) return undefined;
     this.#hasTraced = true;
     this.#lookLater();

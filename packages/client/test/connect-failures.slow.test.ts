@@ -42,7 +42,7 @@ interface TestProxy {
   readonly targets: string[];
 }
 
-/** Connects to this machine, whatever host it is asked for. `status`: its answer. */
+/** A proxy that connects to this machine, and ignores which host it is asked for. `status`: its answer. */
 async function startProxy(status = '200 OK'): Promise<TestProxy> {
   const targets: string[] = [];
   const server = createServer();

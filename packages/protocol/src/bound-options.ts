@@ -1,4 +1,4 @@
-/** The server's option for each bound that a refusal may name, for whoever has to raise it. */
+/** The option of `slotkeeper serve` that raises each bound, by the name that a refusal gives the bound. */
 const BOUND_OPTIONS: Readonly<Record<string, string>> = {
   limits: '--max-limits',
   sessions: '--max-clients',

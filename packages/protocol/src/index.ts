@@ -4,7 +4,6 @@ export * from './codecs.ts';
 export * from './errors.ts';
 export * from './frames.ts';
 export { jsonCodec } from './json-codec.ts';
-export * from './key.ts';
 export { isLoopback } from './loopback.ts';
 export * from './messages.ts';
 export { Pongs } from './pongs.ts';

@@ -186,12 +186,13 @@ export async function serve(options: ServeOptions): Promise<RunningServer> {
     description: replica.description,
     version: VERSION,
     reload() {
+      // Each time is logged, also the same twice in a minute: somebody has just asked.
       const again = (what: string, read: () => void): void => {
         try {
           read();
           log.info(`The ${what} was read again.`);
         } catch (error) {
-          tell('error', `The ${what} stays as it was: ${(error as Error).message}`);
+          log.error(`The ${what} stays as it was: ${(error as Error).message}`);
         }
       };
       if (keys.isGuarded) again('list of keys', () => keys.replace(readCredentials(options)));

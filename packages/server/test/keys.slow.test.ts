@@ -177,7 +177,7 @@ test("by Prefect's API a key is good for its right, and for the limits of its pr
   expect(await statuses('ours')).toEqual([200, 403, 403, 403, 403, 403, 403, 403, 403]);
   const { text } = await scene.ask(`${LIMITS}/filter`, { key: made.ours.key });
   expect(JSON.parse(text).map(({ name }: { name: string }) => name)).toEqual(['a:db']);
-  // A name that no limit has is ignored, whoever asks, as by a stock server.
+  // A name that no limit has is ignored for every key, as by a stock server.
   const unknown = { key: made.ours.key, body: { names: ['a:db', 'unknown'], slots: 1 } };
   expect((await scene.ask(`${LIMITS}/increment`, unknown)).status).toBe(200);
   expect(await statuses('rule')).toEqual([200, 200, 200, 200, 204, 201, 201, 200, 204]);
@@ -278,6 +278,9 @@ describe('while the server runs', () => {
     scene.server.reload();
     expect(scene.log.at(-1)).toMatch(/^The list of keys stays as it was: Line 2 of .* is no JSON object/);
     expect(scene.log.at(-1)).not.toContain(made.take.key);
+    // Who asks again is answered again.
+    scene.server.reload();
+    expect(scene.log.slice(-2)).toEqual([scene.log.at(-1), scene.log.at(-1)]);
     await keeper.concurrency('db', async () => {});
     expect((await scene.ask(`${LIMITS}/filter`, { key: made.take.key })).status).toBe(200);
   });

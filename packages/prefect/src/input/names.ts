@@ -1,7 +1,7 @@
 /**
- * Names of limits and tags. A name is checked where a limit is created, renamed or addressed. An increment or a decrement
- * names whatever its caller has, such as all tags of a task, with a limit or without. So there a name that no limit can have
- * is no fault: it is ignored like any other name without a limit.
+ * Names of limits and tags. A name is checked where a limit is created, renamed or addressed. A caller of
+ * an increment or a decrement names all that it has, such as all tags of a task. So there a name that no limit can have is no
+ * fault: it is ignored like any other name without a limit.
  */
 import { TEXT_MAX } from '@slotkeeper/protocol';
 import { limitName } from '../tag-limits/tag-limit.ts';
