@@ -14,7 +14,7 @@ const MAY_IMPORT: Record<string, { readonly code: readonly string[]; readonly ty
   prefect: { code: ['engine', 'journal', 'protocol', 'shape'] },
   demo: { code: ['client', 'terminal'] },
   server: { code: ['engine', 'journal', 'protocol', 'shape', 'prefect'] },
-  'server/src/command': { code: ['client', 'demo', 'prefect', 'protocol', 'terminal'] },
+  'server/src/command': { code: ['client', 'demo', 'engine', 'prefect', 'protocol', 'terminal'] },
 };
 
 /** The one file that imports by a name made at run time: the client, the server that it embeds. */

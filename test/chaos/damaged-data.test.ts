@@ -3,9 +3,9 @@ import { cpSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
+import { Disk, whyNoDisk } from '../disk.ts';
 import { ServerEnded, ServerProcess } from '../server-process.ts';
 import { type Damage, flipped, flippedLog, gone, newer, readOnly, truncated } from './damage.ts';
-import { Disk, whyNoDisk } from './disk.ts';
 import { isLong, journalAfter, LOAD, report, run, type Stage, seeded, TIMEOUT_MS } from './experiment.ts';
 
 const ROUNDS = isLong ? 40 : 3;

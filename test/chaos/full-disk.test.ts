@@ -2,8 +2,8 @@
 import { rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
+import { Disk, whyNoDisk } from '../disk.ts';
 import { eventually } from '../eventually.ts';
-import { Disk, whyNoDisk } from './disk.ts';
 import { isLong, LOAD, report, run, seeded, TIMEOUT_MS } from './experiment.ts';
 
 const ROUNDS = isLong ? 100 : 5;

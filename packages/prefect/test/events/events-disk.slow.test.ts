@@ -2,7 +2,7 @@
 import { statSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, it, onTestFinished } from 'vitest';
-import { Disk, whyNoDisk } from '../../../../test/chaos/disk.ts';
+import { Disk, whyNoDisk } from '../../../../test/disk.ts';
 import { instant } from '../../src/api/timestamps.ts';
 import { BYTES_MAX, EventLog } from '../../src/events/store/event-log.ts';
 import { EventStore } from '../../src/events/store/store.ts';

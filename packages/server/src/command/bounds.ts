@@ -1,7 +1,7 @@
 /** The options of `slotkeeper serve` that bound what clients may make it keep (docs/operations.md). */
 
+import { type Bounds, DEFAULT_BOUNDS } from '@slotkeeper/engine';
 import { type Command, Option } from 'commander';
-import { type Bounds, DEFAULT_BOUNDS } from '../default-bounds.ts';
 import { byteCount, sizeText, wholeNumber } from './arguments.ts';
 
 export interface BoundOptions {

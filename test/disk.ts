@@ -1,4 +1,4 @@
-/** A small disk of its own for a server: a tmpfs, which can be filled to the last byte and freed again. */
+/** A small disk of its own for a test: a tmpfs, which can be filled to the last byte and freed again. */
 import { execFileSync } from 'node:child_process';
 import { closeSync, mkdtempSync, openSync, rmdirSync, rmSync, writeSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -13,7 +13,8 @@ export function whyNoDisk(): string | undefined {
 
 export class Disk implements Disposable {
   readonly folder = mkdtempSync(join(tmpdir(), 'slotkeeper-disk-'));
-  readonly #ballast = join(this.folder, 'ballast');
+  /** What takes up the space, in `fill`. */
+  readonly filler = join(this.folder, 'filler');
 
   constructor(bytes: number) {
     execFileSync('mount', ['-t', 'tmpfs', '-o', `size=${bytes}`, 'slotkeeper-test', this.folder]);
@@ -21,7 +22,7 @@ export class Disk implements Disposable {
 
   /** Until not a byte more fits. */
   fill(): void {
-    const file = openSync(this.#ballast, 'a');
+    const file = openSync(this.filler, 'a');
     try {
       for (const piece = Buffer.alloc(4_096); writeSync(file, piece) > 0; );
     } catch (error) {
@@ -32,7 +33,7 @@ export class Disk implements Disposable {
   }
 
   free(): void {
-    rmSync(this.#ballast);
+    rmSync(this.filler);
   }
 
   set isReadOnly(readOnly: boolean) {
